@@ -1,0 +1,69 @@
+/*
+ * Incidents: events with one fingerprint (what, where) are one incident, with a count, a first and a last time, and a
+ * state. This header is the record alone, as it is stored, served and told; engine.h decides.
+ *
+ * Strings are never NULL. A record that is handed out is borrowed, unless it is a copy by nj_incident_copy(), which
+ * nj_incident_done() frees.
+ */
+#ifndef NJ_INCIDENT_INCIDENT_H
+#define NJ_INCIDENT_INCIDENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/buf.h"
+
+enum nj_incident_kind {
+    NJ_INCIDENT_CRASH,         /* containers of a workload end badly; a crash loop is one that goes on */
+    NJ_INCIDENT_IMAGE_PULL,    /* the image cannot be had */
+    NJ_INCIDENT_CONFIG_ERROR,  /* a ConfigMap, Secret or setting that the container needs is wrong or missing */
+    NJ_INCIDENT_START_ERROR,   /* the runtime cannot create or start the container */
+    NJ_INCIDENT_STUCK,         /* starting takes too long for another reason */
+    NJ_INCIDENT_UNSCHEDULABLE, /* no node takes the pod */
+    NJ_INCIDENT_POD_FAILURE,   /* the pod was ended: evicted, node shutdown, deadline, preempted */
+};
+const char *nj_incident_kind_name(enum nj_incident_kind kind); /* "crash", "image_pull", ... as in REST and metrics */
+int nj_incident_kind_parse(const char *name, enum nj_incident_kind *ret_kind); /* 0 or -EINVAL */
+
+enum nj_incident_state { NJ_INCIDENT_OPEN, NJ_INCIDENT_RESOLVED };
+const char *nj_incident_state_name(enum nj_incident_state state); /* "open", "resolved" */
+
+enum nj_severity { NJ_SEVERITY_INFO, NJ_SEVERITY_WARNING, NJ_SEVERITY_CRITICAL };
+const char *nj_severity_name(enum nj_severity severity);
+
+struct nj_incident {
+    int64_t id;                 /* from 1, rising; never used again */
+    const char *fingerprint;    /* hex; one open incident a fingerprint */
+    enum nj_incident_kind kind;
+    enum nj_severity severity;
+    enum nj_incident_state state;
+    uint64_t revision;          /* rises by one with every change of the record */
+    const char *cluster, *project, *namespace, *workload_kind, *workload;
+    const char *container;
+    const char *pod, *pod_uid, *node; /* of the latest event */
+    const char *reason;         /* of the latest event: "OOMKilled", "ImagePullBackOff" */
+    const char *message;        /* likewise; at most 4 KiB */
+    const char *image;
+    int32_t exit_code, signal, restart_count; /* of the latest crash */
+    int64_t memory_limit_bytes;
+    const char *crash_id;       /* the latest crash's id; "" when there is none */
+    bool crash_loop;            /* the kubelet holds the restart back (CrashLoopBackOff) */
+    uint64_t count;             /* events folded in: crashes, or pods that are stuck */
+    uint64_t lost;              /* restarts within it that nobody saw one by one */
+    int64_t first_ns, last_ns;  /* of its events */
+    int64_t resolved_ns;        /* 0 while open */
+    const char *resolved_cause; /* "stable", "started", "deleted", "completed", "scheduled", "stale" */
+    const char *suppressed;     /* why nobody is told; "" when somebody is */
+};
+
+void nj_incident_copy(struct nj_incident *ret_copy, const struct nj_incident *incident);
+void nj_incident_done(struct nj_incident *copy);
+
+/* One JSON object with REST's field names (camelCase, times as RFC 3339 or null): used by REST, the stream and the
+ * webhook alike. `public_url` ("" for none) gives its "url". */
+int nj_incident_json(const struct nj_incident *incident, const char *public_url, struct nj_buf *out);
+
+/* "cluster.project.namespace.workload"; an empty project is "-". */
+int nj_incident_full_name(const struct nj_incident *incident, struct nj_buf *out);
+
+#endif
