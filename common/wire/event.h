@@ -1,10 +1,10 @@
 /*
- * What an agent tells the collector: events, as plain C. An event is a fact with an identity: `id` names the fact, and
- * whoever sees the same fact again (relist, restart, resend) gives it the same id. A later event with the same id
- * corrects the earlier one in place.
+ * What an agent tells the collector: events, as plain C. An event is a fact with an identity: `id` names the
+ * fact, and whoever sees the same fact again (relist, restart, resend) gives it the same id. A later event
+ * with the same id corrects the earlier one in place.
  *
- * Strings are never NULL in a decoded event ("" when absent); an encoder takes NULL for "". Borrowed from whoever made
- * the event. Times are wall ns, 0: unknown.
+ * Strings are never NULL in a decoded event ("" when absent); an encoder takes NULL for "". Borrowed from
+ * whoever made the event. Times are wall ns, 0: unknown.
  */
 #ifndef NJ_WIRE_EVENT_H
 #define NJ_WIRE_EVENT_H
@@ -14,40 +14,41 @@
 #include <stdint.h>
 
 enum nj_event_type {
-    NJ_EVENT_CRASH = 1,     /* a container ended badly */
-    NJ_EVENT_LOST_CRASHES,  /* restarts that nobody saw one by one */
-    NJ_EVENT_STUCK,         /* a container or pod cannot start */
-    NJ_EVENT_CLEARED,       /* what was told about a container or pod is over */
-    NJ_EVENT_POD_FAILURE,   /* the pod itself was ended: evicted, node shutdown, deadline, preempted */
+    NJ_EVENT_CRASH = 1,    /* a container ended badly */
+    NJ_EVENT_LOST_CRASHES, /* restarts that nobody saw one by one */
+    NJ_EVENT_STUCK,        /* a container or pod cannot start */
+    NJ_EVENT_CLEARED,      /* what was told about a container or pod is over */
+    NJ_EVENT_POD_FAILURE,  /* the pod itself was ended: evicted, node shutdown, deadline, preempted */
 };
 
 /* Where: the pod and the workload it belongs to. */
 struct nj_subject {
     const char *namespace, *pod, *pod_uid;
-    const char *node;           /* "" while unscheduled */
-    const char *workload_kind;  /* "Deployment", "CronJob", ...; "Pod" for a bare pod */
-    const char *workload;       /* its name */
-    const char *container;      /* "" for what concerns the pod */
+    const char *node;          /* "" while unscheduled */
+    const char *workload_kind; /* "Deployment", "CronJob", ...; "Pod" for a bare pod */
+    const char *workload;      /* its name */
+    const char *container;     /* "" for what concerns the pod */
 };
 
 struct nj_log_text {
-    const char *text;     /* UTF-8, redacted; lines end with '\n'; stderr lines are marked, see agent/crash/log.h */
+    const char
+        *text; /* UTF-8, redacted; lines end with '\n'; stderr lines are marked, see agent/crash/log.h */
     size_t len;
     uint32_t lines;
-    bool cut;             /* there was more before it */
-    const char *source;   /* "file", "api"; "" when there is none */
-    const char *missing;  /* why there is no log, "" when there is one */
+    bool cut;            /* there was more before it */
+    const char *source;  /* "file", "api"; "" when there is none */
+    const char *missing; /* why there is no log, "" when there is one */
 };
 
 struct nj_crash {
     const char *container_id;   /* with scheme; may be "" for a lost container */
     const char *container_type; /* "app", "init", "sidecar", "ephemeral" */
     const char *image;
-    const char *reason;         /* "Error", "OOMKilled", ... as Kubernetes says it */
-    const char *message;        /* termination message, redacted */
+    const char *reason;  /* "Error", "OOMKilled", ... as Kubernetes says it */
+    const char *message; /* termination message, redacted */
     int32_t exit_code, signal;
-    int32_t attempt;            /* number of the instance: 0 is the first */
-    int32_t restart_count;      /* as last seen */
+    int32_t attempt;       /* number of the instance: 0 is the first */
+    int32_t restart_count; /* as last seen */
     int64_t started_ns, finished_ns;
     int64_t memory_limit_bytes; /* 0: none */
     int64_t cpu_limit_millis;
@@ -55,7 +56,7 @@ struct nj_crash {
 };
 
 struct nj_stuck {
-    const char *reason;  /* the waiting reason or the condition's: "ImagePullBackOff", "Unschedulable" */
+    const char *reason; /* the waiting reason or the condition's: "ImagePullBackOff", "Unschedulable" */
     const char *message;
     const char *image;
     int64_t since_ns;
@@ -74,20 +75,22 @@ struct nj_cleared {
 };
 
 struct nj_pod_failure {
-    const char *reason;  /* "Evicted", "NodeShutdown", "DeadlineExceeded", "Preempting", ... */
+    const char *reason; /* "Evicted", "NodeShutdown", "DeadlineExceeded", "Preempting", ... */
     const char *message;
 };
 
 struct nj_event {
-    uint64_t seq;       /* place in the agent's stream, from 1; 0 for the collector's own */
-    const char *id;     /* identity of the fact, at most 128 bytes; see nj_event_id() */
-    int64_t at_ns;      /* when it happened */
-    int64_t seen_ns;    /* when it was seen */
+    uint64_t seq;    /* place in the agent's stream, from 1; 0 for the collector's own */
+    const char *id;  /* identity of the fact, at most 128 bytes; see nj_event_id() */
+    int64_t at_ns;   /* when it happened */
+    int64_t seen_ns; /* when it was seen */
     enum nj_event_type type;
     struct nj_subject subject;
     union {
         struct nj_crash crash;
-        struct { uint32_t count; } lost;
+        struct {
+            uint32_t count;
+        } lost;
         struct nj_stuck stuck;
         struct nj_cleared cleared;
         struct nj_pod_failure failure;
@@ -96,7 +99,8 @@ struct nj_event {
 
 enum { NJ_EVENT_ID_MAX = 65 };
 
-/* Hex of a 32-byte hash (BLAKE2b) over the parts, NULL-terminated list; the same parts give the same id. */
+/* Hex of a 32-byte hash (BLAKE2b) over the parts, NULL-terminated list; the same parts give the same id, and
+ * other parts another ("ab", "c" is not "a", "bc"). Returns ret_id. */
 const char *nj_event_id(char ret_id[NJ_EVENT_ID_MAX], const char *part, ...) __attribute__((sentinel));
 
 #endif
