@@ -1,1 +1,201 @@
-#include "common/base/err.h" /* placeholder */
+#include "collector/incident/incident.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "common/base/alloc.h"
+#include "common/base/clock.h"
+#include "common/base/str.h"
+
+static const char *const kind_names[] = {
+    [NJ_INCIDENT_CRASH] = "crash",
+    [NJ_INCIDENT_IMAGE_PULL] = "image_pull",
+    [NJ_INCIDENT_CONFIG_ERROR] = "config_error",
+    [NJ_INCIDENT_START_ERROR] = "start_error",
+    [NJ_INCIDENT_STUCK] = "stuck",
+    [NJ_INCIDENT_UNSCHEDULABLE] = "unschedulable",
+    [NJ_INCIDENT_POD_FAILURE] = "pod_failure",
+};
+static const char *const severity_names[] = {
+    [NJ_SEVERITY_INFO] = "info", [NJ_SEVERITY_WARNING] = "warning", [NJ_SEVERITY_CRITICAL] = "critical"};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static int find_name(const char *const *names, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (nj_streq(names[i], name))
+            return (int)i;
+    }
+    return -EINVAL;
+}
+
+const char *nj_incident_kind_name(enum nj_incident_kind kind)
+{
+    return kind_names[kind];
+}
+
+int nj_incident_kind_parse(const char *name, enum nj_incident_kind *ret_kind)
+{
+    int found = find_name(kind_names, COUNT(kind_names), name);
+    if (found < 0)
+        return found;
+    *ret_kind = (enum nj_incident_kind)found;
+    return 0;
+}
+
+const char *nj_incident_state_name(enum nj_incident_state state)
+{
+    return state == NJ_INCIDENT_OPEN ? "open" : "resolved";
+}
+
+const char *nj_severity_name(enum nj_severity severity)
+{
+    return severity_names[severity];
+}
+
+int nj_severity_parse(const char *name, enum nj_severity *ret_severity)
+{
+    int found = find_name(severity_names, COUNT(severity_names), name);
+    if (found < 0)
+        return found;
+    *ret_severity = (enum nj_severity)found;
+    return 0;
+}
+
+/* Every string of the record, so that copying cannot miss one. */
+static const size_t string_offsets[] = {
+    offsetof(struct nj_incident, fingerprint),    offsetof(struct nj_incident, cluster),
+    offsetof(struct nj_incident, project),        offsetof(struct nj_incident, namespace),
+    offsetof(struct nj_incident, workload_kind),  offsetof(struct nj_incident, workload),
+    offsetof(struct nj_incident, container),      offsetof(struct nj_incident, pod),
+    offsetof(struct nj_incident, pod_uid),        offsetof(struct nj_incident, node),
+    offsetof(struct nj_incident, reason),         offsetof(struct nj_incident, message),
+    offsetof(struct nj_incident, image),          offsetof(struct nj_incident, crash_id),
+    offsetof(struct nj_incident, resolved_cause), offsetof(struct nj_incident, suppressed),
+};
+
+static const char **string_at(struct nj_incident *incident, size_t i)
+{
+    return (const char **)(void *)((char *)incident + string_offsets[i]);
+}
+
+void nj_incident_copy(struct nj_incident *ret_copy, const struct nj_incident *incident)
+{
+    struct nj_incident copy = *incident;
+    size_t total = 0;
+    for (size_t i = 0; i < COUNT(string_offsets); i++)
+        total += strlen(nj_str(*string_at(&copy, i))) + 1;
+    /* The first string of the table owns the memory of all. */
+    char *memory = nj_calloc(1, total);
+    for (size_t i = 0; i < COUNT(string_offsets); i++) {
+        const char **text = string_at(&copy, i);
+        size_t size = strlen(nj_str(*text)) + 1;
+        memcpy(memory, nj_str(*text), size);
+        *text = memory;
+        memory += size;
+    }
+    *ret_copy = copy;
+}
+
+void nj_incident_done(struct nj_incident *copy)
+{
+    free((void *)copy->fingerprint);
+    *copy = (struct nj_incident){0};
+}
+
+static void add_text(struct nj_buf *out, const char *name, const char *text)
+{
+    nj_buf_printf(out, ",\"%s\":", name);
+    nj_json_append_string(out, nj_str(text), strlen(nj_str(text)));
+}
+
+static void add_time(struct nj_buf *out, const char *name, int64_t time_ns)
+{
+    char text[NJ_TIME_TEXT_MAX];
+    if (time_ns == 0)
+        nj_buf_printf(out, ",\"%s\":null", name);
+    else
+        nj_buf_printf(out, ",\"%s\":\"%s\"", name, nj_time_format(time_ns, text));
+}
+
+static void add_number(struct nj_buf *out, const char *name, bool known, int64_t value)
+{
+    if (known)
+        nj_buf_printf(out, ",\"%s\":%" PRId64, name, value);
+    else
+        nj_buf_printf(out, ",\"%s\":null", name);
+}
+
+static void add_where(const struct nj_incident *incident, struct nj_buf *out)
+{
+    struct nj_buf name = {0};
+    nj_incident_full_name(incident, &name);
+    add_text(out, "fullName", nj_buf_str(&name));
+    nj_buf_done(&name);
+    add_text(out, "kind", nj_incident_kind_name(incident->kind));
+    add_text(out, "severity", nj_severity_name(incident->severity));
+    add_text(out, "state", nj_incident_state_name(incident->state));
+    nj_buf_printf(out, ",\"revision\":%" PRIu64, incident->revision);
+    add_text(out, "cluster", incident->cluster);
+    add_text(out, "project", incident->project);
+    add_text(out, "namespace", incident->namespace);
+    add_text(out, "workloadKind", incident->workload_kind);
+    add_text(out, "workload", incident->workload);
+    add_text(out, "container", incident->container);
+    add_text(out, "pod", incident->pod);
+    add_text(out, "podUid", incident->pod_uid);
+    add_text(out, "node", incident->node);
+}
+
+int nj_incident_json(const struct nj_incident *incident, const char *public_url, struct nj_buf *out)
+{
+    bool crashed = nj_str(incident->crash_id)[0] != '\0';
+    nj_buf_printf(out, "{\"id\":%" PRId64, incident->id);
+    add_text(out, "fingerprint", incident->fingerprint);
+    add_where(incident, out);
+    add_text(out, "reason", incident->reason);
+    add_text(out, "message", incident->message);
+    add_text(out, "image", incident->image);
+    add_number(out, "exitCode", crashed, incident->exit_code);
+    add_number(out, "signal", crashed, incident->signal);
+    add_number(out, "restartCount", crashed, incident->restart_count);
+    add_number(out, "memoryLimitBytes", incident->memory_limit_bytes > 0, incident->memory_limit_bytes);
+    if (crashed)
+        add_text(out, "crashId", incident->crash_id);
+    else
+        nj_buf_append_str(out, ",\"crashId\":null");
+    nj_buf_printf(out, ",\"crashLoop\":%s,\"count\":%" PRIu64 ",\"lost\":%" PRIu64,
+                  incident->crash_loop ? "true" : "false", incident->count, incident->lost);
+    add_time(out, "firstAt", incident->first_ns);
+    add_time(out, "lastAt", incident->last_ns);
+    add_time(out, "resolvedAt", incident->resolved_ns);
+    add_text(out, "resolvedCause", incident->resolved_cause);
+    add_text(out, "suppressed", incident->suppressed);
+    struct nj_buf url = {0};
+    nj_incident_url(incident, public_url, &url);
+    if (url.len > 0)
+        add_text(out, "url", nj_buf_str(&url));
+    else
+        nj_buf_append_str(out, ",\"url\":null");
+    nj_buf_done(&url);
+    return nj_buf_append_char(out, '}');
+}
+
+int nj_incident_url(const struct nj_incident *incident, const char *public_url, struct nj_buf *out)
+{
+    size_t len = strlen(nj_str(public_url));
+    while (len > 0 && public_url[len - 1] == '/')
+        len--;
+    if (len == 0)
+        return 0;
+    return nj_buf_printf(out, "%.*s/api/v1/incidents/%" PRId64, (int)len, public_url, incident->id);
+}
+
+int nj_incident_full_name(const struct nj_incident *incident, struct nj_buf *out)
+{
+    bool no_project = nj_str(incident->project)[0] == '\0';
+    return nj_buf_printf(out, "%s.%s.%s.%s", nj_str(incident->cluster), no_project ? "-" : incident->project,
+                         nj_str(incident->namespace), nj_str(incident->workload));
+}

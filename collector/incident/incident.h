@@ -1,9 +1,9 @@
 /*
- * Incidents: events with one fingerprint (what, where) are one incident, with a count, a first and a last time, and a
- * state. This header is the record alone, as it is stored, served and told; engine.h decides.
+ * Incidents: events with one fingerprint (what, where) are one incident, with a count, a first and a last
+ * time, and a state. This header is the record alone, as it is stored, served and told; engine.h decides.
  *
- * Strings are never NULL. A record that is handed out is borrowed, unless it is a copy by nj_incident_copy(), which
- * nj_incident_done() frees.
+ * Strings are never NULL. A record that is handed out is borrowed, unless it is a copy by nj_incident_copy(),
+ * which nj_incident_done() frees.
  */
 #ifndef NJ_INCIDENT_INCIDENT_H
 #define NJ_INCIDENT_INCIDENT_H
@@ -16,33 +16,36 @@
 enum nj_incident_kind {
     NJ_INCIDENT_CRASH,         /* containers of a workload end badly; a crash loop is one that goes on */
     NJ_INCIDENT_IMAGE_PULL,    /* the image cannot be had */
-    NJ_INCIDENT_CONFIG_ERROR,  /* a ConfigMap, Secret or setting that the container needs is wrong or missing */
+    NJ_INCIDENT_CONFIG_ERROR,  /* a ConfigMap, Secret or setting that the container needs is wrong or missing
+                                */
     NJ_INCIDENT_START_ERROR,   /* the runtime cannot create or start the container */
     NJ_INCIDENT_STUCK,         /* starting takes too long for another reason */
     NJ_INCIDENT_UNSCHEDULABLE, /* no node takes the pod */
     NJ_INCIDENT_POD_FAILURE,   /* the pod was ended: evicted, node shutdown, deadline, preempted */
 };
-const char *nj_incident_kind_name(enum nj_incident_kind kind); /* "crash", "image_pull", ... as in REST and metrics */
+const char *
+nj_incident_kind_name(enum nj_incident_kind kind); /* "crash", "image_pull", ... as in REST and metrics */
 int nj_incident_kind_parse(const char *name, enum nj_incident_kind *ret_kind); /* 0 or -EINVAL */
 
 enum nj_incident_state { NJ_INCIDENT_OPEN, NJ_INCIDENT_RESOLVED };
 const char *nj_incident_state_name(enum nj_incident_state state); /* "open", "resolved" */
 
 enum nj_severity { NJ_SEVERITY_INFO, NJ_SEVERITY_WARNING, NJ_SEVERITY_CRITICAL };
-const char *nj_severity_name(enum nj_severity severity);
+const char *nj_severity_name(enum nj_severity severity);                 /* "info", "warning", "critical" */
+int nj_severity_parse(const char *name, enum nj_severity *ret_severity); /* 0 or -EINVAL */
 
 struct nj_incident {
-    int64_t id;                 /* from 1, rising; never used again */
-    const char *fingerprint;    /* hex; one open incident a fingerprint */
+    int64_t id;              /* from 1, rising; never used again */
+    const char *fingerprint; /* hex; one open incident a fingerprint */
     enum nj_incident_kind kind;
     enum nj_severity severity;
     enum nj_incident_state state;
-    uint64_t revision;          /* rises by one with every change of the record */
+    uint64_t revision; /* rises by one with every change of the record */
     const char *cluster, *project, *namespace, *workload_kind, *workload;
     const char *container;
     const char *pod, *pod_uid, *node; /* of the latest event */
-    const char *reason;         /* of the latest event: "OOMKilled", "ImagePullBackOff" */
-    const char *message;        /* likewise; at most 4 KiB */
+    const char *reason;               /* of the latest event: "OOMKilled", "ImagePullBackOff" */
+    const char *message;              /* likewise; at most 4 KiB */
     const char *image;
     int32_t exit_code, signal, restart_count; /* of the latest crash */
     int64_t memory_limit_bytes;
@@ -56,12 +59,21 @@ struct nj_incident {
     const char *suppressed;     /* why nobody is told; "" when somebody is */
 };
 
+/* One allocation a copy. The original's strings may be NULL: the copy's are "". */
 void nj_incident_copy(struct nj_incident *ret_copy, const struct nj_incident *incident);
 void nj_incident_done(struct nj_incident *copy);
 
-/* One JSON object with REST's field names (camelCase, times as RFC 3339 or null): used by REST, the stream and the
- * webhook alike. `public_url` ("" for none) gives its "url". */
+/* One JSON object with REST's field names, used by REST, the stream and the webhook alike: id, fingerprint,
+ * fullName, kind, severity, state, revision, cluster, project, namespace, workloadKind, workload, container,
+ * pod, podUid, node, reason, message, image, exitCode, signal, restartCount, memoryLimitBytes, crashId,
+ * crashLoop, count, lost, firstAt, lastAt, resolvedAt, resolvedCause, suppressed, url. Times are RFC 3339 or
+ * null. exitCode, signal, restartCount and crashId are null when there is no crash, memoryLimitBytes when
+ * there is no limit, url without a public URL. 0 or -EOVERFLOW, as the other functions that append. */
 int nj_incident_json(const struct nj_incident *incident, const char *public_url, struct nj_buf *out);
+
+/* Where people read about it: "https://nightjar.example/api/v1/incidents/7". Appends nothing when public_url
+ * is "". */
+int nj_incident_url(const struct nj_incident *incident, const char *public_url, struct nj_buf *out);
 
 /* "cluster.project.namespace.workload"; an empty project is "-". */
 int nj_incident_full_name(const struct nj_incident *incident, struct nj_buf *out);
