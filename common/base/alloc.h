@@ -1,7 +1,7 @@
 /*
- * Memory. Small allocations abort when they fail (a program that cannot get 100 bytes cannot do its duty, and both
- * programs recover from being killed at any moment); sizes that come from outside go through nj_try_alloc(), which
- * refuses. Everything is released with free(). Any thread.
+ * Memory. Small allocations abort when they fail (a program that cannot get 100 bytes cannot do its duty, and
+ * both programs recover from being killed at any moment); sizes that come from outside go through
+ * nj_try_alloc(), which refuses. Everything is released with free(). Any thread.
  */
 #ifndef NJ_BASE_ALLOC_H
 #define NJ_BASE_ALLOC_H

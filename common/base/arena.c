@@ -1,1 +1,126 @@
-#include "common/base/err.h" /* placeholder */
+#include "common/base/arena.h"
+
+#include <stdalign.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/alloc.h"
+
+enum {
+    BLOCK_BYTES = 16 * 1024, /* what an ordinary block holds, its header included */
+    LARGE_BYTES =
+        BLOCK_BYTES / 4, /* from here a request has a block of its own, so that a block's rest is small */
+};
+
+struct nj_arena_block {
+    struct nj_arena_block *next;
+    size_t used;
+    size_t size; /* of data */
+    alignas(max_align_t) unsigned char data[];
+};
+
+enum { ORDINARY_SIZE = BLOCK_BYTES - sizeof(struct nj_arena_block) };
+
+void nj_arena_init(struct nj_arena *arena, size_t max)
+{
+    *arena = (struct nj_arena){.max = max};
+}
+
+static void free_blocks(struct nj_arena_block *block)
+{
+    while (block != NULL) {
+        struct nj_arena_block *next = block->next;
+        free(block);
+        block = next;
+    }
+}
+
+void nj_arena_done(struct nj_arena *arena)
+{
+    free_blocks(arena->blocks);
+    free_blocks(arena->spare);
+    nj_arena_init(arena, arena->max);
+}
+
+void nj_arena_reset(struct nj_arena *arena)
+{
+    while (arena->blocks != NULL) {
+        struct nj_arena_block *block = arena->blocks;
+        arena->blocks = block->next;
+        if (arena->spare == NULL && block->size == ORDINARY_SIZE) {
+            block->next = NULL;
+            block->used = 0;
+            arena->spare = block;
+        } else {
+            free(block);
+        }
+    }
+    arena->used = 0;
+}
+
+/* A block with room for `size` bytes, or NULL. */
+static struct nj_arena_block *new_block(struct nj_arena *arena, size_t size)
+{
+    bool ordinary = size < LARGE_BYTES;
+    struct nj_arena_block *block = arena->spare;
+    if (ordinary && block != NULL) {
+        arena->spare = NULL;
+        return block;
+    }
+    size_t data = ordinary ? ORDINARY_SIZE : size;
+    block = nj_try_alloc(sizeof(*block) + data);
+    if (block != NULL)
+        *block = (struct nj_arena_block){.size = data};
+    return block;
+}
+
+void *nj_arena_alloc(struct nj_arena *arena, size_t size)
+{
+    size_t aligned = (size + alignof(max_align_t) - 1) / alignof(max_align_t) * alignof(max_align_t);
+    if (aligned < size || aligned > arena->max - arena->used || arena->max < arena->used)
+        return NULL;
+    struct nj_arena_block *block = arena->blocks;
+    if (block == NULL || block->size - block->used < aligned) {
+        block = new_block(arena, aligned);
+        if (block == NULL)
+            return NULL;
+        if (aligned >= LARGE_BYTES && arena->blocks != NULL) {
+            /* Behind the ordinary block in use, whose rest stays usable. */
+            block->next = arena->blocks->next;
+            arena->blocks->next = block;
+        } else {
+            block->next = arena->blocks;
+            arena->blocks = block;
+        }
+    }
+    void *memory = block->data + block->used;
+    block->used += aligned;
+    arena->used += aligned;
+    return memory;
+}
+
+void *nj_arena_zalloc(struct nj_arena *arena, size_t count, size_t size)
+{
+    size_t total;
+    if (__builtin_mul_overflow(count, size, &total))
+        return NULL;
+    void *memory = nj_arena_alloc(arena, total);
+    if (memory != NULL)
+        memset(memory, 0, total);
+    return memory;
+}
+
+char *nj_arena_strndup(struct nj_arena *arena, const char *text, size_t len)
+{
+    if (len == SIZE_MAX)
+        return NULL;
+    char *copy = nj_arena_alloc(arena, len + 1);
+    if (copy != NULL) {
+        memcpy(copy, text, len);
+        copy[len] = '\0';
+    }
+    return copy;
+}

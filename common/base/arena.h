@@ -1,6 +1,7 @@
 /*
- * Memory that is released all at once: what a decoded object needs. Blocks are kept for reuse by nj_arena_reset(), so
- * that decoding in a steady state allocates nothing. A bound refuses hostile sizes. One thread.
+ * Memory that is released all at once: what a decoded object needs. Blocks are kept for reuse by
+ * nj_arena_reset(), so that decoding in a steady state allocates nothing. A bound refuses hostile sizes. One
+ * thread.
  */
 #ifndef NJ_BASE_ARENA_H
 #define NJ_BASE_ARENA_H
@@ -12,8 +13,8 @@ struct nj_arena_block;
 struct nj_arena {
     struct nj_arena_block *blocks; /* the one in use first */
     struct nj_arena_block *spare;
-    size_t used;  /* bytes handed out since the last reset */
-    size_t max;   /* bytes; nj_arena_alloc() fails beyond */
+    size_t used; /* bytes handed out since the last reset */
+    size_t max;  /* bytes; nj_arena_alloc() fails beyond */
 };
 
 void nj_arena_init(struct nj_arena *arena, size_t max);

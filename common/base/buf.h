@@ -1,7 +1,8 @@
 /*
- * A growing byte buffer with a bound. Invariant: once anything was appended, data[len] is '\0', so that text can be
- * used as a C string. An append that would pass `max` changes nothing and marks the buffer `overflowed`; later appends
- * are refused too, so that a caller may append many times and check once. Owner: whoever declares it. One thread.
+ * A growing byte buffer with a bound. Invariant: once anything was appended, data[len] is '\0', so that text
+ * can be used as a C string. An append that would pass `max` changes nothing and marks the buffer
+ * `overflowed`; later appends are refused too, so that a caller may append many times and check once. Owner:
+ * whoever declares it. One thread.
  */
 #ifndef NJ_BASE_BUF_H
 #define NJ_BASE_BUF_H
@@ -33,8 +34,8 @@ int nj_buf_append_str(struct nj_buf *buf, const char *text);
 int nj_buf_append_char(struct nj_buf *buf, char c);
 int nj_buf_printf(struct nj_buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Makes room for `len` more bytes and returns where to write them (the caller then adds to `len` and terminates), or
- * NULL past the bound. */
+/* Makes room for `len` more bytes and returns where to write them (the caller then adds to `len` and
+ * terminates), or NULL past the bound. */
 char *nj_buf_reserve(struct nj_buf *buf, size_t len);
 
 /* Drops the first `len` bytes (at most all). */

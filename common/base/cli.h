@@ -1,6 +1,8 @@
 /*
- * What both programs do with their command line: --config FILE, --check-config, --print-config, --version, --help, and
- * --KEY=VALUE (or --KEY VALUE) for every key of the config table, dotted as in the table: --crash.log_lines=500.
+ * What both programs do with their command line: --config FILE, --check-config, --print-config, --version,
+ * --help, and
+ * --KEY=VALUE (or --KEY VALUE) for every key of the config table, dotted as in the table:
+ * --crash.log_lines=500.
  */
 #ifndef NJ_BASE_CLI_H
 #define NJ_BASE_CLI_H
@@ -11,7 +13,8 @@
 
 enum nj_cli_action {
     NJ_CLI_RUN,  /* run with the options below */
-    NJ_CLI_EXIT, /* answered already (--help, --version, --check-config, --print-config, a bad flag): exit with status */
+    NJ_CLI_EXIT, /* answered already (--help, --version, --check-config, --print-config, a bad flag): exit
+                    with status */
 };
 
 /* A flag of one program alone, listed in --help after the common ones. */
@@ -19,7 +22,7 @@ struct nj_cli_extra {
     const char *name;     /* "clock-file" */
     const char *argument; /* "PATH" */
     const char *help;
-    const char *value;    /* out: borrowed from argv */
+    const char *value; /* out: borrowed from argv */
 };
 
 struct nj_cli {

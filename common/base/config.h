@@ -1,10 +1,12 @@
 /*
- * Configuration: one table says every setting's key, type, default, range and help; YAML file first, flags over it.
+ * Configuration: one table says every setting's key, type, default, range and help; YAML file first, flags
+ * over it.
  *
- * The table describes a C struct by offsets. nj_config_load() fills a zeroed struct with defaults, then the file, then
- * the flags, and checks every value; an unknown key, a wrong type or a value out of range is an error that names file,
- * line, key and what is allowed. Sections nest; a list holds sections or strings. Secrets are never values: a setting
- * ends in `_file` and names the file that holds one. One thread; the loaded struct is read-only afterwards.
+ * The table describes a C struct by offsets. nj_config_load() fills a zeroed struct with defaults, then the
+ * file, then the flags, and checks every value; an unknown key, a wrong type or a value out of range is an
+ * error that names file, line, key and what is allowed. Sections nest; a list holds sections or strings.
+ * Secrets are never values: a setting ends in `_file` and names the file that holds one. One thread; the
+ * loaded struct is read-only afterwards.
  */
 #ifndef NJ_BASE_CONFIG_H
 #define NJ_BASE_CONFIG_H
@@ -26,7 +28,8 @@ enum nj_config_type {
     NJ_CONFIG_STRING_LIST, /* struct nj_config_strings; at most max entries */
     NJ_CONFIG_SECTION,     /* a struct described by `fields` at `offset` */
     NJ_CONFIG_LIST,        /* struct nj_config_list of structs described by `fields`; at most max entries */
-    NJ_CONFIG_MAP,         /* struct nj_config_strings of alternating key, value; any scalar values; at most max pairs */
+    NJ_CONFIG_MAP, /* struct nj_config_strings of alternating key, value; any scalar values; at most max pairs
+                    */
 };
 
 struct nj_config_strings {
@@ -43,21 +46,21 @@ struct nj_config_field {
     const char *key;
     enum nj_config_type type;
     size_t offset;
-    const char *fallback; /* default as it would stand in the file; NULL for "", 0, false, empty */
-    int64_t min, max;     /* both 0: no range */
-    const char *const *choices;            /* ENUM: NULL-terminated */
-    const struct nj_config_field *fields;  /* SECTION, LIST: terminated by a field without key */
-    size_t item_size;                      /* LIST */
-    const char *help;                      /* one sentence; units where there are any */
+    const char *fallback;       /* default as it would stand in the file; NULL for "", 0, false, empty */
+    int64_t min, max;           /* both 0: no range */
+    const char *const *choices; /* ENUM: NULL-terminated */
+    const struct nj_config_field *fields; /* SECTION, LIST: terminated by a field without key */
+    size_t item_size;                     /* LIST */
+    const char *help;                     /* one sentence; units where there are any */
 };
 
 struct nj_config_flag {
-    const char *key;   /* dotted path: "crash.log_lines" */
+    const char *key; /* dotted path: "crash.log_lines" */
     const char *value;
 };
 
-/* Fills *ret_config (a zeroed struct of the table's shape). `path` NULL: defaults and flags only. On error nothing is
- * kept in it. 0 or -EINVAL, -ENOENT and the like with a text such as
+/* Fills *ret_config (a zeroed struct of the table's shape). `path` NULL: defaults and flags only. On error
+ * nothing is kept in it. 0 or -EINVAL, -ENOENT and the like with a text such as
  * "/etc/nightjar/agent.yaml:12: crash.log_lines: 0 is out of range, 1 to 100000 are allowed". */
 int nj_config_load(const struct nj_config_field *table, const char *path, const struct nj_config_flag *flags,
                    size_t flags_count, void *ret_config, struct nj_err *err);
@@ -70,11 +73,12 @@ int nj_config_load_text(const struct nj_config_field *table, const char *name, c
 /* Frees what the struct holds and zeroes it. */
 void nj_config_done(const struct nj_config_field *table, void *config);
 
-/* Writes YAML that loads back to the same values, each setting after a comment with its help, range and default. */
+/* Writes YAML that loads back to the same values, each setting after a comment with its help, range and
+ * default. */
 int nj_config_print(const struct nj_config_field *table, const void *config, FILE *out);
 
-/* Reads a secret's file: at most max bytes, one trailing newline dropped; the caller wipes and frees. -ENOENT etc. with
- * a text that names the setting `key` and the path, never the contents. */
+/* Reads a secret's file: at most max bytes, one trailing newline dropped; the caller wipes and frees. -ENOENT
+ * etc. with a text that names the setting `key` and the path, never the contents. */
 int nj_config_read_secret(const char *key, const char *path, size_t max, char **ret_text, size_t *ret_len,
                           struct nj_err *err);
 
