@@ -1,6 +1,7 @@
 /*
- * Runs a fuzz target once over each file of the folders and files given: how the test suite replays the corpus
- * without libFuzzer. A folder that is missing or empty is an error: a check that checks nothing is no check.
+ * Runs a fuzz target once over each file of the folders and files given: how the test suite replays the
+ * corpus without libFuzzer. A folder that is missing or empty is an error: a check that checks nothing is no
+ * check.
  */
 #include <dirent.h>
 #include <stdint.h>
