@@ -46,7 +46,7 @@ enum {
 
 struct nj_outbox_options {
     const char *path;             /* of the file; its folder must exist. SQLite adds PATH-wal beside it */
-    uint64_t max_bytes;           /* of encoded events; at least NJ_EVENT_BYTES_MAX */
+    uint64_t max_bytes;           /* of encoded events; at least 64 KiB */
     uint64_t max_events;          /* at least 1 */
     const struct nj_clock *clock; /* borrowed until close */
 };
@@ -89,9 +89,9 @@ struct nj_outbox_record {
 /* Queues the events in their order and puts the records, in one transaction. Each event gets the next seq;
  * its own `seq` is ignored. An event whose id is still queued replaces that one, at the end of the queue; a
  * crash without a log does not, since the receiver would miss the log of the earlier one: both stay. An event
- * larger than NJ_EVENT_BYTES_MAX loses its log; one that is still larger is counted as dropped. After -ENOSPC
- * or -EIO the caller keeps everything and calls again later. -EINVAL for an event without id or type, or a
- * key or value out of range. */
+ * larger than NJ_EVENT_BYTES_MAX or half of max_bytes loses its log; one that is still larger is counted as
+ * dropped. After -ENOSPC or -EIO the caller keeps everything and calls again later. -EINVAL for an event
+ * without id or type, or a key or value out of range. */
 int nj_outbox_append(struct nj_outbox *outbox, const struct nj_event *events, size_t events_count,
                      const struct nj_outbox_record *records, size_t records_count, struct nj_err *err);
 

@@ -83,9 +83,11 @@ struct nj_encoded_event {
     const void *bytes; /* of nj_event_encode(); its own seq is ignored */
     size_t len;
 };
-/* batch->events is ignored; `events` are taken instead. */
+/* batch->events is ignored; `events` are taken instead. -EINVAL: too many, or seqs that do not rise from 1.
+ */
 int nj_batch_encode(const struct nj_batch *batch, const struct nj_encoded_event *events, size_t count,
                     struct nj_buf *out);
+/* A batch of a newer version is decoded without its events, so that it can be refused by its version. */
 int nj_batch_decode(const void *bytes, size_t len, struct nj_arena *arena, struct nj_batch *ret_batch,
                     struct nj_err *err);
 int nj_ack_encode(const struct nj_ack *ack, struct nj_buf *out);

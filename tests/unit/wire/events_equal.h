@@ -1,0 +1,83 @@
+/* Compares events field by field; NULL and "" are the same. */
+#ifndef NJ_TEST_WIRE_EVENTS_EQUAL_H
+#define NJ_TEST_WIRE_EVENTS_EQUAL_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "common/base/str.h"
+#include "common/wire/event.h"
+
+static inline void assert_same_text(const char *got, const char *wanted)
+{
+    assert_non_null(got);
+    assert_string_equal(got, nj_str(wanted));
+}
+
+static inline void assert_same_crash(const struct nj_crash *got, const struct nj_crash *wanted)
+{
+    assert_same_text(got->container_id, wanted->container_id);
+    assert_same_text(got->container_type, wanted->container_type);
+    assert_same_text(got->image, wanted->image);
+    assert_same_text(got->reason, wanted->reason);
+    assert_same_text(got->message, wanted->message);
+    assert_int_equal(got->exit_code, wanted->exit_code);
+    assert_int_equal(got->signal, wanted->signal);
+    assert_int_equal(got->attempt, wanted->attempt);
+    assert_int_equal(got->restart_count, wanted->restart_count);
+    assert_true(got->started_ns == wanted->started_ns);
+    assert_true(got->finished_ns == wanted->finished_ns);
+    assert_true(got->memory_limit_bytes == wanted->memory_limit_bytes);
+    assert_true(got->cpu_limit_millis == wanted->cpu_limit_millis);
+    assert_non_null(got->log.text);
+    assert_int_equal(got->log.len, wanted->log.len);
+    assert_memory_equal(got->log.text, wanted->log.len > 0 ? wanted->log.text : "", wanted->log.len);
+    assert_int_equal(got->log.text[got->log.len], 0);
+    assert_int_equal(got->log.lines, wanted->log.lines);
+    assert_int_equal(got->log.cut, wanted->log.cut);
+    assert_same_text(got->log.source, wanted->log.source);
+    assert_same_text(got->log.missing, wanted->log.missing);
+}
+
+/* All but seq. */
+static inline void assert_same_event(const struct nj_event *got, const struct nj_event *wanted)
+{
+    assert_same_text(got->id, wanted->id);
+    assert_true(got->at_ns == wanted->at_ns);
+    assert_true(got->seen_ns == wanted->seen_ns);
+    assert_int_equal(got->type, wanted->type);
+    assert_same_text(got->subject.namespace, wanted->subject.namespace);
+    assert_same_text(got->subject.pod, wanted->subject.pod);
+    assert_same_text(got->subject.pod_uid, wanted->subject.pod_uid);
+    assert_same_text(got->subject.node, wanted->subject.node);
+    assert_same_text(got->subject.workload_kind, wanted->subject.workload_kind);
+    assert_same_text(got->subject.workload, wanted->subject.workload);
+    assert_same_text(got->subject.container, wanted->subject.container);
+    switch (wanted->type) {
+    case NJ_EVENT_CRASH:
+        assert_same_crash(&got->crash, &wanted->crash);
+        break;
+    case NJ_EVENT_LOST_CRASHES:
+        assert_int_equal(got->lost.count, wanted->lost.count);
+        break;
+    case NJ_EVENT_STUCK:
+        assert_same_text(got->stuck.reason, wanted->stuck.reason);
+        assert_same_text(got->stuck.message, wanted->stuck.message);
+        assert_same_text(got->stuck.image, wanted->stuck.image);
+        assert_true(got->stuck.since_ns == wanted->stuck.since_ns);
+        break;
+    case NJ_EVENT_CLEARED:
+        assert_int_equal(got->cleared.cause, wanted->cleared.cause);
+        break;
+    case NJ_EVENT_POD_FAILURE:
+        assert_same_text(got->failure.reason, wanted->failure.reason);
+        assert_same_text(got->failure.message, wanted->failure.message);
+        break;
+    }
+}
+
+#endif

@@ -1,0 +1,119 @@
+/* Events of every type with ordinary and with extreme contents, for the tests of common/wire and its fuzzers.
+ */
+#ifndef NJ_TEST_WIRE_SAMPLES_H
+#define NJ_TEST_WIRE_SAMPLES_H
+
+#include <stdint.h>
+#include <string.h>
+
+#include "common/wire/event.h"
+
+enum { SAMPLES = 8 };
+
+static inline struct nj_subject sample_subject(void)
+{
+    return (struct nj_subject){
+        .namespace = "shop",
+        .pod = "cart-5f7c9-x2k4p",
+        .pod_uid = "1d9c2b1e-7a41-4d0e-9f7e-3b6f1c2a9d10",
+        .node = "node-7",
+        .workload_kind = "Deployment",
+        .workload = "cart",
+        .container = "app",
+    };
+}
+
+static inline struct nj_event sample_crash(void)
+{
+    static const char log[] = "starting\nE panic: no \xe5\xba\x93\xe5\xad\x98 table\n";
+    return (struct nj_event){
+        .seq = 1,
+        .id = "crash-1",
+        .at_ns = 1763716412711000000,
+        .seen_ns = 1763716412915000000,
+        .type = NJ_EVENT_CRASH,
+        .subject = sample_subject(),
+        .crash =
+            {
+                .container_id = "containerd://6f1d",
+                .container_type = "app",
+                .image = "registry/cart:1.4.2",
+                .reason = "OOMKilled",
+                .message = "killed",
+                .exit_code = 137,
+                .signal = 9,
+                .attempt = 3,
+                .restart_count = 4,
+                .started_ns = 1763716400000000000,
+                .finished_ns = 1763716412711000000,
+                .memory_limit_bytes = 24 << 20,
+                .cpu_limit_millis = 250,
+                .log = {.text = log, .len = sizeof(log) - 1, .lines = 2, .cut = true, .source = "file"},
+            },
+    };
+}
+
+/* `index` in 0..SAMPLES-1; seq rises with it. */
+static inline struct nj_event sample_event(int index)
+{
+    static const char zeroes[] = "a\0b\n";
+    struct nj_event event = sample_crash();
+    event.seq = (uint64_t)index + 1;
+    switch (index) {
+    case 0:
+        break;
+    case 1: /* every number at its end, a log with zero bytes in it */
+        event.id = "crash-extreme";
+        event.at_ns = INT64_MIN;
+        event.seen_ns = INT64_MAX;
+        event.crash.exit_code = INT32_MIN;
+        event.crash.signal = INT32_MAX;
+        event.crash.attempt = INT32_MIN;
+        event.crash.restart_count = INT32_MAX;
+        event.crash.started_ns = INT64_MIN;
+        event.crash.finished_ns = INT64_MAX;
+        event.crash.memory_limit_bytes = INT64_MAX;
+        event.crash.cpu_limit_millis = INT64_MIN;
+        event.crash.log =
+            (struct nj_log_text){.text = zeroes, .len = 4, .lines = UINT32_MAX, .source = "api"};
+        break;
+    case 2: /* nothing but an identity: NULL everywhere */
+        event = (struct nj_event){.seq = 3, .id = "x", .type = NJ_EVENT_CRASH};
+        break;
+    case 3:
+        event.id = "lost";
+        event.type = NJ_EVENT_LOST_CRASHES;
+        event.crash = (struct nj_crash){0};
+        event.lost.count = UINT32_MAX;
+        break;
+    case 4:
+        event.id = "stuck";
+        event.type = NJ_EVENT_STUCK;
+        event.stuck = (struct nj_stuck){.reason = "ImagePullBackOff",
+                                        .message = "Back-off pulling image \"nope\"",
+                                        .image = "nope",
+                                        .since_ns = INT64_MIN};
+        break;
+    case 5:
+        event.id = "cleared";
+        event.type = NJ_EVENT_CLEARED;
+        event.cleared.cause = NJ_CLEARED_SCHEDULED;
+        break;
+    case 6:
+        event.id = "failure";
+        event.type = NJ_EVENT_POD_FAILURE;
+        event.subject.container = "";
+        event.failure =
+            (struct nj_pod_failure){.reason = "Evicted", .message = "The node was low on memory."};
+        break;
+    default:
+        event.id = "failure-bare";
+        event.type = NJ_EVENT_POD_FAILURE;
+        event.failure = (struct nj_pod_failure){0};
+        event.subject = (struct nj_subject){0};
+        break;
+    }
+    return event;
+}
+
+#endif
