@@ -58,7 +58,7 @@ static const char *const default_patterns[] = {
 
 struct pattern {
     pcre2_code *code;
-    int secret; /* number of the group to hide; 0: the whole match */
+    uint32_t secret; /* number of the group to hide; 0: the whole match */
 };
 
 struct nj_redactor {
@@ -83,7 +83,7 @@ static int compile(const char *text, struct pattern *ret_pattern, struct nj_err 
     /* Compilation to machine code may be forbidden here; matching then interprets. */
     (void)pcre2_jit_compile(compiled, PCRE2_JIT_COMPLETE);
     int secret = pcre2_substring_number_from_name(compiled, (PCRE2_SPTR) "secret");
-    *ret_pattern = (struct pattern){.code = compiled, .secret = secret > 0 ? secret : 0};
+    *ret_pattern = (struct pattern){.code = compiled, .secret = secret > 0 ? (uint32_t)secret : 0};
     return 0;
 }
 
@@ -143,9 +143,10 @@ static int64_t apply(const struct nj_redactor *redactor, const struct pattern *p
         const PCRE2_SIZE *span = pcre2_get_ovector_pointer(match);
         PCRE2_SIZE from = span[0];
         PCRE2_SIZE to = span[1];
-        if (pattern->secret != 0 && pattern->secret < rc && span[2 * pattern->secret] != PCRE2_UNSET) {
-            from = span[2 * pattern->secret];
-            to = span[2 * pattern->secret + 1];
+        if (pattern->secret != 0 && pattern->secret < (uint32_t)rc &&
+            span[2 * (size_t)pattern->secret] != PCRE2_UNSET) {
+            from = span[2 * (size_t)pattern->secret];
+            to = span[2 * (size_t)pattern->secret + 1];
         }
         size_t end = span[1];
         if (from >= copied && to > from) {
