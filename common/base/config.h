@@ -28,8 +28,8 @@ enum nj_config_type {
     NJ_CONFIG_STRING_LIST, /* struct nj_config_strings; at most max entries */
     NJ_CONFIG_SECTION,     /* a struct described by `fields` at `offset` */
     NJ_CONFIG_LIST,        /* struct nj_config_list of structs described by `fields`; at most max entries */
-    NJ_CONFIG_MAP, /* struct nj_config_strings of alternating key, value; any scalar values; at most max pairs
-                    */
+    NJ_CONFIG_MAP, /* struct nj_config_strings of alternating key, value (count is twice the pairs); any
+                      scalar values; at most max pairs */
 };
 
 struct nj_config_strings {
@@ -46,9 +46,10 @@ struct nj_config_field {
     const char *key;
     enum nj_config_type type;
     size_t offset;
-    const char *fallback;       /* default as it would stand in the file; NULL for "", 0, false, empty */
-    int64_t min, max;           /* both 0: no range */
-    const char *const *choices; /* ENUM: NULL-terminated */
+    const char *fallback; /* default as it would stand in the file (lists: "[a, b]"); NULL for "", 0, false,
+                             empty, the first choice */
+    int64_t min, max;     /* both 0: no range */
+    const char *const *choices;           /* ENUM: NULL-terminated */
     const struct nj_config_field *fields; /* SECTION, LIST: terminated by a field without key */
     size_t item_size;                     /* LIST */
     const char *help;                     /* one sentence; units where there are any */
@@ -57,6 +58,16 @@ struct nj_config_field {
 struct nj_config_flag {
     const char *key; /* dotted path: "crash.log_lines" */
     const char *value;
+};
+
+/* What a file may hold: one YAML document, of at most NJ_CONFIG_FILE_MAX bytes, without anchors, aliases and
+ * tags. A list, section or map without a value keeps its default. Where a list's max is 0,
+ * NJ_CONFIG_ITEMS_MAX entries are allowed. A flag sets a scalar or a list of strings (comma separated), the
+ * last of a key counts. */
+enum {
+    NJ_CONFIG_FILE_MAX = 1 << 20,
+    NJ_CONFIG_ITEMS_MAX = 1000,
+    NJ_CONFIG_MAP_KEY_MAX = 320, /* bytes; a Kubernetes label's key has at most 317 */
 };
 
 /* Fills *ret_config (a zeroed struct of the table's shape). `path` NULL: defaults and flags only. On error

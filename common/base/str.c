@@ -1,6 +1,8 @@
 #include "common/base/str.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #define FNV_OFFSET UINT64_C(0xcbf29ce484222325)
@@ -158,6 +160,37 @@ int nj_parse_size(const char *text, int64_t *ret_bytes)
         return -ERANGE;
     *ret_bytes = value;
     return 0;
+}
+
+const char *nj_duration_format(int64_t ns, char text[NJ_UNIT_TEXT_MAX])
+{
+    uint64_t rest = ns < 0 ? 0 - (uint64_t)ns : (uint64_t)ns;
+    if (rest == 0)
+        return memcpy(text, "0s", sizeof("0s"));
+    size_t len = 0;
+    if (ns < 0)
+        text[len++] = '-';
+    for (size_t i = 0; i < COUNT_OF(duration_units) && rest > 0; i++) {
+        uint64_t factor = (uint64_t)duration_units[i].factor;
+        if (rest < factor)
+            continue;
+        len += (size_t)snprintf(text + len, NJ_UNIT_TEXT_MAX - len, "%" PRIu64 "%s", rest / factor,
+                                duration_units[i].name);
+        rest %= factor;
+    }
+    return text;
+}
+
+const char *nj_size_format(int64_t bytes, char text[NJ_UNIT_TEXT_MAX])
+{
+    static const char *const names[] = {"", "KiB", "MiB", "GiB", "TiB"};
+    size_t unit = 0;
+    while (bytes != 0 && bytes % 1024 == 0 && unit + 1 < COUNT_OF(names)) {
+        bytes /= 1024;
+        unit++;
+    }
+    (void)snprintf(text, NJ_UNIT_TEXT_MAX, "%" PRId64 "%s", bytes, names[unit]);
+    return text;
 }
 
 static bool is_continuation(unsigned char byte)

@@ -32,6 +32,13 @@ int nj_parse_duration(const char *text, int64_t *ret_ns);
  * -EINVAL, -ERANGE (past an int64_t). */
 int nj_parse_size(const char *text, int64_t *ret_bytes);
 
+enum { NJ_UNIT_TEXT_MAX = 48 };
+
+/* The shortest spelling that nj_parse_duration() and nj_parse_size() read back as the same value: "1h30m",
+ * "0s", "256KiB", "1000". Negative ones, which those refuse, get a '-'. Return `text`. */
+const char *nj_duration_format(int64_t ns, char text[NJ_UNIT_TEXT_MAX]);
+const char *nj_size_format(int64_t bytes, char text[NJ_UNIT_TEXT_MAX]);
+
 /* The largest length <= max at which `text` may be cut without splitting a UTF-8 character; len when it fits.
  */
 size_t nj_utf8_cut(const char *text, size_t len, size_t max);
