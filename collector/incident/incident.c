@@ -50,6 +50,17 @@ const char *nj_incident_state_name(enum nj_incident_state state)
     return state == NJ_INCIDENT_OPEN ? "open" : "resolved";
 }
 
+int nj_incident_state_parse(const char *name, enum nj_incident_state *ret_state)
+{
+    if (nj_streq(name, "open"))
+        *ret_state = NJ_INCIDENT_OPEN;
+    else if (nj_streq(name, "resolved"))
+        *ret_state = NJ_INCIDENT_RESOLVED;
+    else
+        return -EINVAL;
+    return 0;
+}
+
 const char *nj_severity_name(enum nj_severity severity)
 {
     return severity_names[severity];

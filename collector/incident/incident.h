@@ -28,7 +28,8 @@ nj_incident_kind_name(enum nj_incident_kind kind); /* "crash", "image_pull", ...
 int nj_incident_kind_parse(const char *name, enum nj_incident_kind *ret_kind); /* 0 or -EINVAL */
 
 enum nj_incident_state { NJ_INCIDENT_OPEN, NJ_INCIDENT_RESOLVED };
-const char *nj_incident_state_name(enum nj_incident_state state); /* "open", "resolved" */
+const char *nj_incident_state_name(enum nj_incident_state state);                 /* "open", "resolved" */
+int nj_incident_state_parse(const char *name, enum nj_incident_state *ret_state); /* 0 or -EINVAL */
 
 enum nj_severity { NJ_SEVERITY_INFO, NJ_SEVERITY_WARNING, NJ_SEVERITY_CRITICAL };
 const char *nj_severity_name(enum nj_severity severity);                 /* "info", "warning", "critical" */
@@ -57,6 +58,13 @@ struct nj_incident {
     int64_t resolved_ns;        /* 0 while open */
     const char *resolved_cause; /* "stable", "started", "deleted", "completed", "scheduled", "stale" */
     const char *suppressed;     /* why nobody is told; "" when somebody is */
+};
+
+/* A pod, or a container of it, that is in trouble within an incident. */
+struct nj_incident_subject {
+    const char *pod_uid, *container; /* container "" for the pod as a whole */
+    const char *pod;                 /* name */
+    int64_t since_ns;                /* its latest event */
 };
 
 /* One allocation a copy. The original's strings may be NULL: the copy's are "". */

@@ -1,12 +1,15 @@
 /*
- * The collector's memory behind one interface. Backends (sqlite/, later postgres/) fill in `struct nj_store_ops`;
- * everybody else calls the functions below and sees no SQL.
+ * The collector's memory behind one interface. Backends (sqlite/, later postgres/) fill in `struct
+ * nj_store_ops`; everybody else calls through it and sees no SQL.
  *
- * Connections: one writer, used on the writer's worker alone, and readers, each used on one worker. A reader sees what
- * was committed. All calls block. Writes happen between begin and commit; a failed write fails the transaction, which
- * is then rolled back as a whole. Records passed in are borrowed; records passed to callbacks are borrowed until the
- * callback returns; a callback ends the iteration by returning non-zero, which the call then returns.
- * Errors: -ENOSPC (disk full), -EIO, -ENOENT (no such record), -EPROTO (a database of a newer version), with a text.
+ * Connections: one writer, used on the writer's worker alone, and readers, each used on one worker. A reader
+ * sees what was committed. All calls block. Writes happen between begin and commit; a failed write fails the
+ * transaction, which is then rolled back as a whole: commit refuses, and the caller calls rollback. Records
+ * passed in are borrowed; records passed to callbacks are borrowed until the callback returns; a callback
+ * ends the iteration by returning non-zero, which the call then returns. A callback may call the store, but
+ * not the function that called it. Strings passed in may be NULL for "", those handed out never are. Errors,
+ * all with a text: -ENOSPC (disk full), -EIO, -ENOENT (no such record), -EPROTO (a database of a newer
+ * version), -EBUSY (another process has it), -EUCLEAN (the database is damaged).
  */
 #ifndef NJ_STORE_STORE_H
 #define NJ_STORE_STORE_H
@@ -24,62 +27,68 @@ struct nj_store;
 /* An agent's stream of events, and the agent's last word. */
 struct nj_store_agent {
     const char *cluster, *node, *stream;
-    uint64_t committed;        /* highest seq committed */
-    uint64_t request;          /* highest request number seen */
-    int64_t first_heard_ns, last_heard_ns;
+    uint64_t committed; /* highest seq committed */
+    uint64_t request;   /* highest request number seen; may lag behind by the heartbeats of a few seconds */
+    int64_t first_heard_ns, last_heard_ns; /* likewise */
     struct nj_agent_status status;
 };
 
 struct nj_store_crash {
     const char *id;
     const char *cluster, *project;
-    int64_t incident_id;       /* 0: none */
+    int64_t incident_id; /* 0: none */
     int64_t at_ns, seen_ns, stored_ns;
     struct nj_subject subject;
-    struct nj_crash crash;     /* log.text only from get_crash with the log asked for */
+    struct nj_crash crash; /* log.text only from get_crash with the log asked for; log.len is its length
+                              always, 0 when there is none or it was deleted for its age */
 };
 
 enum nj_notification_status {
-    NJ_NOTIFICATION_PENDING,   /* waits for its turn or its retry */
-    NJ_NOTIFICATION_SENDING,   /* handed to the channel; after a restart: uncertain whether it arrived */
+    NJ_NOTIFICATION_PENDING, /* waits for its turn or its retry */
+    NJ_NOTIFICATION_SENDING, /* handed to the channel; after a restart: uncertain whether it arrived */
     NJ_NOTIFICATION_SENT,
     NJ_NOTIFICATION_FOLDED,    /* told as a line of a digest */
     NJ_NOTIFICATION_FAILED,    /* given up; `error` says why: a dead letter */
-    NJ_NOTIFICATION_UNCERTAIN, /* was being sent when the process died, and the channel cannot tell: not sent again */
+    NJ_NOTIFICATION_UNCERTAIN, /* was being sent when the process died, and the channel cannot tell: not sent
+                                  again */
 };
-const char *nj_notification_status_name(enum nj_notification_status status);
+const char *nj_notification_status_name(enum nj_notification_status status); /* "pending", "sending", ... */
+int nj_notification_status_parse(const char *name,
+                                 enum nj_notification_status *ret_status); /* 0 or -EINVAL */
 
-/* One incident's transition for one channel. (incident_id, transition, occurrence, channel) is unique: this is what
- * keeps anybody from being told twice. */
+/* One incident's transition for one channel. (incident_id, transition, occurrence, channel) is unique: this
+ * is what keeps anybody from being told twice. */
 struct nj_notification {
     int64_t id;
     int64_t incident_id;
-    const char *transition;    /* "opened", "resolved" */
-    uint64_t occurrence;       /* the incident's revision at the transition */
+    const char *transition; /* "opened", "resolved" */
+    uint64_t occurrence;    /* the incident's revision at the transition */
     const char *channel;
-    const char *group;         /* alert group */
-    const char *mentions;      /* comma separated, from the route */
+    const char *group;    /* alert group */
+    const char *mentions; /* comma separated, from the route */
     enum nj_notification_status status;
     int32_t attempts;
-    int32_t parts_done;        /* bit 0: the text, bit 1: the log file */
+    int32_t parts_done; /* bit 0: the text, bit 1: the log file */
     int64_t created_ns, next_ns /* not before */, done_ns;
     const char *error;
 };
 
 struct nj_incident_filter {
     const char *cluster, *project, *namespace, *workload, *pod, *kind, *state, *severity; /* NULL: any */
-    int64_t since_ns, until_ns; /* by last_ns; 0: open */
+    int64_t since_ns, until_ns; /* by last_ns, both included; 0: open */
     int64_t before_id;          /* cursor: only ids below; 0: from the newest */
-    int limit;                  /* 1..1000 */
+    int limit;                  /* 1..NJ_STORE_LIMIT_MAX */
 };
 
 struct nj_crash_filter {
     const char *cluster, *project, *namespace, *workload, *pod, *container, *reason; /* NULL: any */
-    int64_t incident_id;        /* 0: any */
-    int64_t since_ns, until_ns; /* by finished_ns; 0: open */
-    int64_t before_rowid;       /* cursor */
+    int64_t incident_id;                                                             /* 0: any */
+    int64_t since_ns,
+        until_ns;         /* by at_ns, which is finished_ns where that is known; both included; 0: open */
+    int64_t before_rowid; /* cursor */
     int limit;
 };
+enum { NJ_STORE_LIMIT_MAX = 1000 };
 
 struct nj_retention {
     int64_t crashes_ns, logs_ns, incidents_ns, agents_ns; /* age after which they go; open incidents stay */
@@ -96,30 +105,42 @@ struct nj_store_ops {
                      struct nj_store_agent *ret_agent, struct nj_err *err);
     int (*put_agent)(struct nj_store *store, const struct nj_store_agent *agent, struct nj_err *err);
 
-    /* Inserts, or corrects what is there under this id. *ret_new tells which. A correction without a log keeps the
-     * log that is there. */
-    int (*put_crash)(struct nj_store *store, const struct nj_store_crash *crash, bool *ret_new, struct nj_err *err);
+    int (*has_crash)(struct nj_store *store, const char *id, bool *ret_known, struct nj_err *err);
+    /* Inserts, or corrects what is there under this id. *ret_new tells which. A correction without a log
+     * keeps the log that is there; one without an incident keeps the link; stored_ns stays. */
+    int (*put_crash)(struct nj_store *store, const struct nj_store_crash *crash, bool *ret_new,
+                     struct nj_err *err);
     int (*link_crash)(struct nj_store *store, const char *crash_id, int64_t incident_id, struct nj_err *err);
 
+    /* Remembers a fact that has no record of its own (lost crashes), so that it counts once. *ret_new tells
+     * whether it was unknown. Kept as long as incidents are. */
+    int (*put_fact)(struct nj_store *store, const char *id, int64_t at_ns, bool *ret_new, struct nj_err *err);
+
     int (*put_incident)(struct nj_store *store, const struct nj_incident *incident, struct nj_err *err);
-    int (*put_subject)(struct nj_store *store, int64_t incident_id, const char *subject, int64_t since_ns,
+    int (*put_subject)(struct nj_store *store, int64_t incident_id, const struct nj_incident_subject *subject,
                        bool present, struct nj_err *err);
-    /* For the engine's start: open incidents, their subjects, and the id after the highest ever used. */
+    /* For the engine's start: open incidents by last_ns, oldest first, each followed by its subjects by
+     * since_ns, and the id after the highest ever used. */
     int (*load_open)(struct nj_store *store, int64_t *ret_next_id,
                      void (*on_incident)(void *data, const struct nj_incident *incident),
-                     void (*on_subject)(void *data, int64_t incident_id, const char *subject, int64_t since_ns),
+                     void (*on_subject)(void *data, int64_t incident_id,
+                                        const struct nj_incident_subject *subject),
                      void *data, struct nj_err *err);
 
-    /* 0 with the new id, or -EEXIST: this transition is already planned for this channel. */
-    int (*add_notification)(struct nj_store *store, const struct nj_notification *notification, int64_t *ret_id,
+    /* 0 with the new id, or -EEXIST: this transition is already planned for this channel (which fails
+     * nothing). */
+    int (*add_notification)(struct nj_store *store, const struct nj_notification *notification,
+                            int64_t *ret_id, struct nj_err *err);
+    /* By id: status, attempts, parts_done, next_ns, done_ns and error. -ENOENT. */
+    int (*put_notification)(struct nj_store *store, const struct nj_notification *notification,
                             struct nj_err *err);
-    int (*put_notification)(struct nj_store *store, const struct nj_notification *notification, struct nj_err *err);
-    /* Those of a channel with the status, oldest first, whose next_ns has come (now_ns; INT64_MAX for all). */
+    /* Those of a channel with the status, oldest first, whose next_ns has come (now_ns; INT64_MAX for all).
+     */
     int (*each_notification)(struct nj_store *store, const char *channel, enum nj_notification_status status,
                              int64_t now_ns, int limit,
                              int (*on_notification)(void *data, const struct nj_notification *notification),
                              void *data, struct nj_err *err);
-    /* What was sent on a channel since then: the times, for the rate. */
+    /* What was sent on a channel since then: the times, oldest first, for the rate. Kept for a day. */
     int (*add_sent)(struct nj_store *store, const char *channel, int64_t at_ns, struct nj_err *err);
     int (*each_sent)(struct nj_store *store, const char *channel, int64_t since_ns,
                      int (*on_sent)(void *data, int64_t at_ns), void *data, struct nj_err *err);
@@ -130,31 +151,41 @@ struct nj_store_ops {
     int (*get_incident)(struct nj_store *store, int64_t id,
                         int (*on_incident)(void *data, const struct nj_incident *incident), void *data,
                         struct nj_err *err);
-    /* rowid is the cursor. Without log texts. */
+    /* What is in trouble now within an open incident, the longest heard first. */
+    int (*each_subject)(struct nj_store *store, int64_t incident_id, int limit,
+                        int (*on_subject)(void *data, const struct nj_incident_subject *subject), void *data,
+                        struct nj_err *err);
+    /* Newest first. rowid is the cursor. Without log texts. */
     int (*each_crash)(struct nj_store *store, const struct nj_crash_filter *filter,
-                      int (*on_crash)(void *data, int64_t rowid, const struct nj_store_crash *crash), void *data,
-                      struct nj_err *err);
+                      int (*on_crash)(void *data, int64_t rowid, const struct nj_store_crash *crash),
+                      void *data, struct nj_err *err);
     int (*get_crash)(struct nj_store *store, const char *id, bool with_log,
-                     int (*on_crash)(void *data, int64_t rowid, const struct nj_store_crash *crash), void *data,
-                     struct nj_err *err);
+                     int (*on_crash)(void *data, int64_t rowid, const struct nj_store_crash *crash),
+                     void *data, struct nj_err *err);
+    /* One a node, ordered by cluster and node: its stream that was heard last. */
     int (*each_agent)(struct nj_store *store, int (*on_agent)(void *data, const struct nj_store_agent *agent),
                       void *data, struct nj_err *err);
     /* Of one incident (0: all that are not SENT or FOLDED), newest first. */
     int (*each_notification_of)(struct nj_store *store, int64_t incident_id, int limit,
-                                int (*on_notification)(void *data, const struct nj_notification *notification),
+                                int (*on_notification)(void *data,
+                                                       const struct nj_notification *notification),
                                 void *data, struct nj_err *err);
 
-    /* Deletes what is older than the retention, at most `limit` rows, so that ingest is never held up for long.
-     * *ret_more tells that there is more. Within a transaction. */
+    /* Deletes what is older than the retention, at most `limit` rows, so that ingest is never held up for
+     * long. *ret_more tells that there is more. Within a transaction. */
     int (*prune)(struct nj_store *store, const struct nj_retention *retention, int64_t now_ns, int limit,
                  bool *ret_more, struct nj_err *err);
+
+    /* Bytes on disk. */
+    int (*size)(struct nj_store *store, int64_t *ret_bytes, struct nj_err *err);
 };
 
 struct nj_store {
     const struct nj_store_ops *ops;
 };
 
-/* `path` of a SQLite database, made and migrated by the writer. A reader needs the writer to have been opened once. */
+/* `path` of a SQLite database, made and migrated by the writer, which no second process can open meanwhile. A
+ * reader needs the writer to have been opened once. */
 int nj_store_open_sqlite(const char *path, bool writer, struct nj_store **ret_store, struct nj_err *err);
 
 #endif

@@ -1,0 +1,179 @@
+/*
+ * What the files of the SQLite backend share: the connection, its kept statements, binding and reading.
+ *
+ * Statements are prepared once and kept, one a slot. nj_sql_use() resets a slot's statement and gives a
+ * binder that fills parameters in order and remembers the first failure, so that a caller binds everything
+ * and checks once.
+ */
+#ifndef NJ_STORE_SQLITE_INTERNAL_H
+#define NJ_STORE_SQLITE_INTERNAL_H
+
+#include <sqlite3.h>
+
+#include "collector/store/store.h"
+#include "common/base/buf.h"
+
+struct nj_log_codec;
+
+enum nj_sql_slot {
+    NJ_SQL_BEGIN,
+    NJ_SQL_COMMIT,
+    NJ_SQL_ROLLBACK,
+    NJ_SQL_GET_AGENT,
+    NJ_SQL_PUT_AGENT,
+    NJ_SQL_EACH_AGENT,
+    NJ_SQL_FIND_CRASH,
+    NJ_SQL_INSERT_CRASH,
+    NJ_SQL_UPDATE_CRASH,
+    NJ_SQL_UPDATE_CRASH_LOG,
+    NJ_SQL_PUT_LOG,
+    NJ_SQL_LINK_CRASH,
+    NJ_SQL_GET_CRASH,
+    NJ_SQL_PUT_FACT,
+    NJ_SQL_PUT_INCIDENT,
+    NJ_SQL_PUT_SUBJECT,
+    NJ_SQL_DELETE_SUBJECT,
+    NJ_SQL_NEXT_ID,
+    NJ_SQL_LOAD_OPEN,
+    NJ_SQL_LOAD_SUBJECTS,
+    NJ_SQL_GET_INCIDENT,
+    NJ_SQL_EACH_SUBJECT,
+    NJ_SQL_ADD_NOTIFICATION,
+    NJ_SQL_PUT_NOTIFICATION,
+    NJ_SQL_EACH_NOTIFICATION,
+    NJ_SQL_EACH_NOTIFICATION_OF,
+    NJ_SQL_EACH_DEAD_LETTER,
+    NJ_SQL_ADD_SENT,
+    NJ_SQL_EACH_SENT,
+    NJ_SQL_PRUNE_FIRST, /* one slot for each of the steps in prune.c */
+    NJ_SQL_PRUNE_LAST = NJ_SQL_PRUNE_FIRST + 12,
+    NJ_SQL_SLOTS,
+};
+
+struct nj_sqlite {
+    struct nj_store base;
+    sqlite3 *db;
+    char *path;
+    int lock_fd; /* writer: of PATH.lock, held as long as it is open; else -1 */
+    int failed;  /* the transaction's first error, which commit returns; 0: none */
+    sqlite3_stmt *statements[NJ_SQL_SLOTS];
+    struct nj_log_codec *codec;
+    struct nj_buf packed, text; /* scratch of put_crash and get_crash */
+};
+
+static inline struct nj_sqlite *nj_sqlite_of(struct nj_store *store)
+{
+    return (struct nj_sqlite *)store;
+}
+
+/* For tests: a file of at most so many pages, as a full disk would have it. 0: no bound. */
+int nj_sqlite_limit_pages(struct nj_store *store, int64_t pages);
+
+/* The schema up to the newest version; -EPROTO for a newer one, -EINVAL for somebody else's file. (schema.c)
+ */
+int nj_sqlite_migrate(struct nj_sqlite *sqlite, struct nj_err *err);
+int nj_sqlite_check_version(struct nj_sqlite *sqlite, struct nj_err *err); /* of a reader */
+
+/* The latest SQLite error as errno and text; fails the transaction when there is one. `doing` is what was
+ * tried. */
+int nj_sqlite_fail(struct nj_sqlite *sqlite, const char *doing, struct nj_err *err);
+
+struct nj_binder {
+    sqlite3_stmt *statement;
+    int next; /* parameter, from 1 */
+    int rc;   /* SQLITE_OK or the first failure */
+};
+/* The slot's statement, prepared from `sql` at its first use; NULL statement and a failure otherwise. */
+struct nj_binder nj_sql_use(struct nj_sqlite *sqlite, enum nj_sql_slot slot, const char *sql);
+void nj_sql_text(struct nj_binder *binder, const char *text); /* borrowed until the statement is reset */
+void nj_sql_int(struct nj_binder *binder, int64_t value);
+void nj_sql_blob(struct nj_binder *binder, const void *bytes, size_t len); /* likewise */
+
+/* Runs a statement that yields no row and resets it. */
+int nj_sql_run(struct nj_sqlite *sqlite, struct nj_binder *binder, const char *doing, struct nj_err *err);
+/* Steps to the next row: 1, 0 at the end (then reset), or a negative errno (then reset). */
+int nj_sql_next(struct nj_sqlite *sqlite, struct nj_binder *binder, const char *doing, struct nj_err *err);
+void nj_sql_reset(struct nj_binder *binder);
+
+/* A query whose conditions depend on the caller: of those given (a text that is not NULL, a number that is
+ * not 0, or bare) the SQL is appended to `select`, each with one parameter unless bare. The caller finalizes
+ * the statement. */
+struct nj_sql_condition {
+    const char *sql; /* " AND cluster = ?" */
+    const char *text;
+    int64_t number;
+    bool bare;
+};
+struct nj_binder nj_sql_query(struct nj_sqlite *sqlite, const char *select,
+                              const struct nj_sql_condition *conditions, size_t count, const char *order,
+                              int limit);
+
+/* Columns of the current row, from left to right. */
+struct nj_row {
+    sqlite3_stmt *statement;
+    int next;
+};
+const char *nj_row_text(struct nj_row *row); /* never NULL; borrowed until the next step */
+int64_t nj_row_int(struct nj_row *row);
+
+/* The operations, by file. */
+int nj_sqlite_get_agent(struct nj_store *store, const char *cluster, const char *node, const char *stream,
+                        struct nj_store_agent *ret_agent, struct nj_err *err);
+int nj_sqlite_put_agent(struct nj_store *store, const struct nj_store_agent *agent, struct nj_err *err);
+int nj_sqlite_each_agent(struct nj_store *store,
+                         int (*on_agent)(void *data, const struct nj_store_agent *agent), void *data,
+                         struct nj_err *err);
+
+int nj_sqlite_has_crash(struct nj_store *store, const char *id, bool *ret_known, struct nj_err *err);
+int nj_sqlite_put_crash(struct nj_store *store, const struct nj_store_crash *crash, bool *ret_new,
+                        struct nj_err *err);
+int nj_sqlite_link_crash(struct nj_store *store, const char *crash_id, int64_t incident_id,
+                         struct nj_err *err);
+int nj_sqlite_put_fact(struct nj_store *store, const char *id, int64_t at_ns, bool *ret_new,
+                       struct nj_err *err);
+int nj_sqlite_each_crash(struct nj_store *store, const struct nj_crash_filter *filter,
+                         int (*on_crash)(void *data, int64_t rowid, const struct nj_store_crash *crash),
+                         void *data, struct nj_err *err);
+int nj_sqlite_get_crash(struct nj_store *store, const char *id, bool with_log,
+                        int (*on_crash)(void *data, int64_t rowid, const struct nj_store_crash *crash),
+                        void *data, struct nj_err *err);
+
+int nj_sqlite_put_incident(struct nj_store *store, const struct nj_incident *incident, struct nj_err *err);
+int nj_sqlite_put_subject(struct nj_store *store, int64_t incident_id,
+                          const struct nj_incident_subject *subject, bool present, struct nj_err *err);
+int nj_sqlite_load_open(struct nj_store *store, int64_t *ret_next_id,
+                        void (*on_incident)(void *data, const struct nj_incident *incident),
+                        void (*on_subject)(void *data, int64_t incident_id,
+                                           const struct nj_incident_subject *subject),
+                        void *data, struct nj_err *err);
+int nj_sqlite_each_incident(struct nj_store *store, const struct nj_incident_filter *filter,
+                            int (*on_incident)(void *data, const struct nj_incident *incident), void *data,
+                            struct nj_err *err);
+int nj_sqlite_get_incident(struct nj_store *store, int64_t id,
+                           int (*on_incident)(void *data, const struct nj_incident *incident), void *data,
+                           struct nj_err *err);
+int nj_sqlite_each_subject(struct nj_store *store, int64_t incident_id, int limit,
+                           int (*on_subject)(void *data, const struct nj_incident_subject *subject),
+                           void *data, struct nj_err *err);
+
+int nj_sqlite_add_notification(struct nj_store *store, const struct nj_notification *notification,
+                               int64_t *ret_id, struct nj_err *err);
+int nj_sqlite_put_notification(struct nj_store *store, const struct nj_notification *notification,
+                               struct nj_err *err);
+int nj_sqlite_each_notification(struct nj_store *store, const char *channel,
+                                enum nj_notification_status status, int64_t now_ns, int limit,
+                                int (*on_notification)(void *data,
+                                                       const struct nj_notification *notification),
+                                void *data, struct nj_err *err);
+int nj_sqlite_each_notification_of(struct nj_store *store, int64_t incident_id, int limit,
+                                   int (*on_notification)(void *data,
+                                                          const struct nj_notification *notification),
+                                   void *data, struct nj_err *err);
+int nj_sqlite_add_sent(struct nj_store *store, const char *channel, int64_t at_ns, struct nj_err *err);
+int nj_sqlite_each_sent(struct nj_store *store, const char *channel, int64_t since_ns,
+                        int (*on_sent)(void *data, int64_t at_ns), void *data, struct nj_err *err);
+
+int nj_sqlite_prune(struct nj_store *store, const struct nj_retention *retention, int64_t now_ns, int limit,
+                    bool *ret_more, struct nj_err *err);
+
+#endif

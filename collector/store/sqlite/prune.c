@@ -1,0 +1,82 @@
+/*
+ * Retention, in slices. Each step deletes the rows of one kind that are too old, oldest first, and what
+ * belongs to them; a slice ends when its limit of rows is used up, and the next begins again with the first
+ * step.
+ */
+#include "collector/store/sqlite/internal.h"
+#include "common/base/clock.h"
+
+enum { SENT_KEPT_DAYS = 1, STATEMENTS_MAX = 4 };
+
+struct step {
+    size_t age_offset; /* of the age in struct nj_retention */
+    /* Parameters: ?1 rows older than, ?2 at most so many. The last statement's changes are what counts; those
+     * before it choose the same rows. */
+    const char *sql[STATEMENTS_MAX];
+};
+
+static const struct step steps[] = {
+    {.age_offset = offsetof(struct nj_retention, logs_ns),
+     .sql =
+         {"DELETE FROM crash_log WHERE crash IN (SELECT number FROM crash WHERE log_bytes > 0 AND at_ns < ?1 "
+          "ORDER BY at_ns LIMIT ?2)",
+          "UPDATE crash SET log_bytes = 0, log_missing = 'deleted for its age' WHERE number IN "
+          "(SELECT number FROM crash WHERE log_bytes > 0 AND at_ns < ?1 ORDER BY at_ns LIMIT ?2)"}},
+    {.age_offset = offsetof(struct nj_retention, crashes_ns),
+     .sql = {"DELETE FROM crash_log WHERE crash IN (SELECT number FROM crash WHERE at_ns < ?1 ORDER BY at_ns "
+             "LIMIT ?2)",
+             "DELETE FROM crash WHERE number IN (SELECT number FROM crash WHERE at_ns < ?1 ORDER BY at_ns "
+             "LIMIT ?2)"}},
+    {.age_offset = offsetof(struct nj_retention, incidents_ns),
+     .sql = {"DELETE FROM notification WHERE incident_id IN (SELECT id FROM incident WHERE state = "
+             "'resolved' AND "
+             "resolved_ns < ?1 ORDER BY resolved_ns LIMIT ?2)",
+             "DELETE FROM incident WHERE id IN (SELECT id FROM incident WHERE state = 'resolved' AND "
+             "resolved_ns < ?1 ORDER BY resolved_ns LIMIT ?2)"}},
+    {.age_offset = offsetof(struct nj_retention, incidents_ns),
+     .sql = {"DELETE FROM fact WHERE id IN (SELECT id FROM fact WHERE at_ns < ?1 ORDER BY at_ns LIMIT ?2)"}},
+    {.age_offset = offsetof(struct nj_retention, agents_ns),
+     .sql =
+         {"DELETE FROM agent WHERE (cluster, node, stream) IN (SELECT cluster, node, stream FROM agent WHERE "
+          "last_heard_ns < ?1 LIMIT ?2)"}},
+};
+
+static int run(struct nj_sqlite *sqlite, int slot, const char *sql, int64_t before_ns, int limit,
+               int *ret_rows, struct nj_err *err)
+{
+    struct nj_binder prune = nj_sql_use(sqlite, (enum nj_sql_slot)slot, sql);
+    nj_sql_int(&prune, before_ns);
+    nj_sql_int(&prune, limit);
+    int rc = nj_sql_run(sqlite, &prune, "delete what is too old", err);
+    *ret_rows = sqlite3_changes(sqlite->db);
+    return rc;
+}
+
+int nj_sqlite_prune(struct nj_store *store, const struct nj_retention *retention, int64_t now_ns, int limit,
+                    bool *ret_more, struct nj_err *err)
+{
+    struct nj_sqlite *sqlite = nj_sqlite_of(store);
+    int slot = NJ_SQL_PRUNE_FIRST;
+    int left = limit;
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        int64_t age_ns = *(const int64_t *)(const void *)((const char *)retention + steps[i].age_offset);
+        int rows = 0;
+        for (size_t s = 0; s < STATEMENTS_MAX && steps[i].sql[s] != NULL; s++) {
+            int rc = run(sqlite, slot++, steps[i].sql[s], now_ns - age_ns, left, &rows, err);
+            if (rc < 0)
+                return rc;
+        }
+        left -= rows;
+        if (left <= 0) {
+            *ret_more = true;
+            return 0;
+        }
+    }
+    int rows = 0;
+    int rc = run(sqlite, slot,
+                 "DELETE FROM sent WHERE rowid IN (SELECT rowid FROM sent WHERE at_ns < ?1 LIMIT ?2)",
+                 now_ns - SENT_KEPT_DAYS * NJ_DAY, left, &rows, err);
+    if (rc == 0)
+        *ret_more = rows == left;
+    return rc;
+}
