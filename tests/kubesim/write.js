@@ -1,0 +1,70 @@
+/** The verbs that write: create, update, patch (as a merge) and delete, in JSON. */
+import { randomUUID } from 'node:crypto';
+import { readJson } from '../lib/http.js';
+import { notFound, StatusError } from './status.js';
+
+/** JSON merge patch, RFC 7396. */
+function merged(target, patch) {
+  if (patch === null || typeof patch !== 'object' || Array.isArray(patch)) return patch;
+  const result = target !== null && typeof target === 'object' && !Array.isArray(target) ? { ...target } : {};
+  for (const [key, value] of Object.entries(patch)) {
+    if (value === null) delete result[key];
+    else result[key] = merged(result[key], value);
+  }
+  return result;
+}
+
+/** The API server's own fields in a new object. */
+function withServerFields({ type, namespace }, json) {
+  const { generateName } = json.metadata ?? {};
+  const name = json.metadata?.name ?? (generateName && generateName + randomUUID().slice(0, 5));
+  if (!name) throw new StatusError(422, `${type.kind} "" is invalid: metadata.name: Required value`);
+  return {
+    ...json,
+    metadata: {
+      uid: randomUUID(),
+      creationTimestamp: new Date().toISOString().replace(/\.\d+Z$/, 'Z'),
+      ...json.metadata,
+      name,
+      ...(type.namespaced && { namespace: namespace || json.metadata.namespace || 'default' }),
+    },
+  };
+}
+
+function checkVersion({ type, name }, current, json) {
+  const expected = json.metadata?.resourceVersion;
+  if (!expected || expected === current.meta.resourceVersion) return;
+  throw new StatusError(409, `Operation cannot be fulfilled on ${type.plural} "${name}": the object has been modified; ` +
+    'please apply your changes to the latest version and try again');
+}
+
+/**
+ * @param {import('./store.js').Store} store
+ * @param {'create' | 'update' | 'patch' | 'delete'} verb
+ * @param {{type: object, namespace: string, name: string}} target
+ * @param {import('node:http').IncomingMessage} request
+ * @returns {Promise<{status: number, object: import('./store.js').KubeObject}>}
+ */
+export async function applyWrite(store, verb, target, request) {
+  const { type, namespace, name } = target;
+  const json = await readJson(request).catch((error) => {
+    throw new StatusError(400, `the body is no JSON: ${error.message}`);
+  });
+  const { objects } = store.collection(type);
+  const keyOf = (key) => (type.namespaced ? `${namespace}/${key}` : key);
+  if (verb === 'create') {
+    const made = withServerFields(target, json);
+    if (objects.has(keyOf(made.metadata.name))) {
+      throw new StatusError(409, `${type.plural} "${made.metadata.name}" already exists`, { reason: 'AlreadyExists' });
+    }
+    return { status: 201, object: store.write('ADDED', type, made) };
+  }
+  const current = objects.get(keyOf(name));
+  if (!current) throw notFound(type, name);
+  if (verb === 'delete') return { status: 200, object: store.write('DELETED', type, current.json) };
+  checkVersion(target, current, json);
+  if (verb === 'patch') return { status: 200, object: store.write('MODIFIED', type, merged(current.json, json)) };
+  const { name: sameName, namespace: sameNamespace, uid, creationTimestamp } = current.meta;
+  const metadata = { ...json.metadata, name: sameName, namespace: sameNamespace, uid, creationTimestamp };
+  return { status: 200, object: store.write('MODIFIED', type, { ...json, metadata }) };
+}
