@@ -87,11 +87,11 @@ struct nj_outbox_record {
 };
 
 /* Queues the events in their order and puts the records, in one transaction. Each event gets the next seq;
- * its own `seq` is ignored. An event whose id is still queued replaces that one, at the end of the queue; a
- * crash without a log does not, since the receiver would miss the log of the earlier one: both stay. An event
- * larger than NJ_EVENT_BYTES_MAX or half of max_bytes loses its log; one that is still larger is counted as
- * dropped. After -ENOSPC or -EIO the caller keeps everything and calls again later. -EINVAL for an event
- * without id or type, or a key or value out of range. */
+ * its own `seq` is ignored. An event whose id is queued and was not yet read takes that one's place; what may
+ * have been sent already is followed by its correction instead, and so is a crash with a log by one without.
+ * An event larger than NJ_EVENT_BYTES_MAX or half of max_bytes loses its log; one that is still larger is
+ * counted as dropped. After -ENOSPC or -EIO the caller keeps everything and calls again later. -EINVAL for an
+ * event without id or type, or a key or value out of range. */
 int nj_outbox_append(struct nj_outbox *outbox, const struct nj_event *events, size_t events_count,
                      const struct nj_outbox_record *records, size_t records_count, struct nj_err *err);
 
@@ -122,7 +122,7 @@ int nj_outbox_ack(struct nj_outbox *outbox, uint64_t seq, struct nj_err *err);
  * what is queued gets new numbers above, in its order, and so does what follows. */
 int nj_outbox_continue_above(struct nj_outbox *outbox, uint64_t seq, struct nj_err *err);
 
-/* Small numbers by name that outlive the process; 0 when never put. */
+/* Numbers by name that outlive the process; 0 when never put. Names that start with "outbox." are its own. */
 int nj_outbox_get_number(struct nj_outbox *outbox, const char *name, uint64_t *ret_value, struct nj_err *err);
 int nj_outbox_put_number(struct nj_outbox *outbox, const char *name, uint64_t value, struct nj_err *err);
 

@@ -144,10 +144,10 @@ static void test_a_flipped_bit_harms_nobody(void **state)
     encode_samples(fixture, events_bytes);
     for (size_t bit = 0; bit < fixture->bytes.len * 8; bit++) {
         struct nj_batch got;
-        fixture->bytes.data[bit / 8] ^= (char)(1 << bit % 8);
+        ((uint8_t *)fixture->bytes.data)[bit / 8] ^= (uint8_t)(1U << bit % 8);
         nj_arena_reset(&fixture->arena);
         (void)nj_batch_decode(fixture->bytes.data, fixture->bytes.len, &fixture->arena, &got, &fixture->err);
-        fixture->bytes.data[bit / 8] ^= (char)(1 << bit % 8);
+        ((uint8_t *)fixture->bytes.data)[bit / 8] ^= (uint8_t)(1U << bit % 8);
     }
     for (int i = 0; i < SAMPLES; i++)
         nj_buf_done(&events_bytes[i]);
