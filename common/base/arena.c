@@ -9,10 +9,28 @@
 
 #include "common/base/alloc.h"
 
+/* Under the address sanitizer what is not handed out is poisoned, and allocations keep a distance, so that a
+ * decoder that reads or writes past its object is found as with malloc(). */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ARENA_ASAN 1
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define ARENA_ASAN 1
+#endif
+#ifdef ARENA_ASAN
+#include <sanitizer/asan_interface.h>
+enum { DISTANCE = 2 * alignof(max_align_t) };
+#else
+enum { DISTANCE = 0 };
+#define ASAN_POISON_MEMORY_REGION(memory, size) ((void)(memory), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(memory, size) ((void)(memory), (void)(size))
+#endif
+
 enum {
-    BLOCK_BYTES = 16 * 1024, /* what an ordinary block holds, its header included */
+    BLOCK_BYTES = 16 * 1024, /* an ordinary block, its header included */
     LARGE_BYTES =
-        BLOCK_BYTES / 4, /* from here a request has a block of its own, so that a block's rest is small */
+        BLOCK_BYTES / 4, /* from here a request has its own block, so that a block's rest is small */
 };
 
 struct nj_arena_block {
@@ -53,6 +71,7 @@ void nj_arena_reset(struct nj_arena *arena)
         if (arena->spare == NULL && block->size == ORDINARY_SIZE) {
             block->next = NULL;
             block->used = 0;
+            ASAN_POISON_MEMORY_REGION(block->data, block->size);
             arena->spare = block;
         } else {
             free(block);
@@ -72,22 +91,25 @@ static struct nj_arena_block *new_block(struct nj_arena *arena, size_t size)
     }
     size_t data = ordinary ? ORDINARY_SIZE : size;
     block = nj_try_alloc(sizeof(*block) + data);
-    if (block != NULL)
-        *block = (struct nj_arena_block){.size = data};
+    if (block == NULL)
+        return NULL;
+    *block = (struct nj_arena_block){.size = data};
+    ASAN_POISON_MEMORY_REGION(block->data, data);
     return block;
 }
 
 void *nj_arena_alloc(struct nj_arena *arena, size_t size)
 {
     size_t aligned = (size + alignof(max_align_t) - 1) / alignof(max_align_t) * alignof(max_align_t);
-    if (aligned < size || aligned > arena->max - arena->used || arena->max < arena->used)
+    if (aligned < size || aligned > SIZE_MAX / 2 || arena->max < arena->used ||
+        aligned > arena->max - arena->used)
         return NULL;
     struct nj_arena_block *block = arena->blocks;
-    if (block == NULL || block->size - block->used < aligned) {
-        block = new_block(arena, aligned);
+    if (block == NULL || block->size - block->used < aligned + DISTANCE) {
+        block = new_block(arena, aligned + DISTANCE);
         if (block == NULL)
             return NULL;
-        if (aligned >= LARGE_BYTES && arena->blocks != NULL) {
+        if (block->size != ORDINARY_SIZE && arena->blocks != NULL) {
             /* Behind the ordinary block in use, whose rest stays usable. */
             block->next = arena->blocks->next;
             arena->blocks->next = block;
@@ -97,8 +119,9 @@ void *nj_arena_alloc(struct nj_arena *arena, size_t size)
         }
     }
     void *memory = block->data + block->used;
-    block->used += aligned;
+    block->used += aligned + DISTANCE;
     arena->used += aligned;
+    ASAN_UNPOISON_MEMORY_REGION(memory, size);
     return memory;
 }
 
