@@ -1,10 +1,11 @@
 /*
  * The connection to one API server: where it is, what to trust, who to be.
  *
- * From a kubeconfig file (current context; client certificates, token, tokenFile, embedded or by file) or from the pod
- * it runs in (KUBERNETES_SERVICE_HOST and _PORT, /var/run/secrets/kubernetes.io/serviceaccount). A token file is read
- * again every minute and on 401, the CA file every 5 minutes. TLS is verified, also for a host given by IP. `exec` and
- * auth-provider plugins are refused with a text that says so. Loop thread only.
+ * From a kubeconfig file (current context; client certificates, token, tokenFile, embedded or by file) or
+ * from the pod it runs in (KUBERNETES_SERVICE_HOST and _PORT, /var/run/secrets/kubernetes.io/serviceaccount).
+ * A token file is read again every minute and on 401, the CA file every 5 minutes. TLS is verified, also for
+ * a host given by IP. `exec` and auth-provider plugins are refused with a text that says so. Loop thread
+ * only.
  */
 #ifndef NJ_KUBE_CLIENT_H
 #define NJ_KUBE_CLIENT_H
@@ -22,8 +23,8 @@ void nj_kube_client_free(struct nj_kube_client *client); /* after its requests h
 /* Where it is, for logs: "https://10.0.0.1:443". */
 const char *nj_kube_client_server(const struct nj_kube_client *client);
 
-/* Starts a request to `path` ("/api/v1/pods?..."), with credentials and `accept`; options' url, headers and tls are
- * filled in here. A 401 makes the next request read the token anew. */
+/* Starts a request to `path` ("/api/v1/pods?..."), with credentials and `accept`; options' url, headers and
+ * tls are filled in here. A 401 makes the next request read the token anew. */
 int nj_kube_client_start(struct nj_kube_client *client, const char *path, const char *accept,
                          const struct nj_http_options *options, struct nj_http_request **ret_request,
                          struct nj_err *err);

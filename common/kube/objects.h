@@ -1,9 +1,10 @@
 /*
  * The Kubernetes objects that Nightjar reads, as plain C: only the fields used, under Kubernetes' own names.
  *
- * Strings are never NULL ("" when absent), arrays may be NULL when their count is 0. Everything an object points to
- * belongs to the arena it was decoded into and is borrowed until that is reset: a watch handler copies what it keeps.
- * Times are wall ns, 0 when absent. The same object decoded from protobuf and from JSON is equal, field by field.
+ * Strings are never NULL ("" when absent), arrays may be NULL when their count is 0. Everything an object
+ * points to belongs to the arena it was decoded into and is borrowed until that is reset: a watch handler
+ * copies what it keeps. Times are wall ns, 0 when absent. The same object decoded from protobuf and from JSON
+ * is equal, field by field.
  */
 #ifndef NJ_KUBE_OBJECTS_H
 #define NJ_KUBE_OBJECTS_H
@@ -26,8 +27,8 @@ struct nj_kube_meta {
     const char *name, *namespace, *uid, *resource_version;
     int64_t generation;
     int64_t created_ns;
-    int64_t deleted_ns;                /* deletionTimestamp: when the grace period ends, not when it began */
-    int64_t deletion_grace_seconds;    /* -1: absent */
+    int64_t deleted_ns;             /* deletionTimestamp: when the grace period ends, not when it began */
+    int64_t deletion_grace_seconds; /* -1: absent */
     const struct nj_kube_pair *labels, *annotations;
     size_t labels_count, annotations_count;
     const struct nj_kube_owner *owners;

@@ -1,11 +1,12 @@
 /*
- * List, then watch, for ever, with the manners of client-go's reflector (tools/cache/reflector.go): what to list and
- * from which version, paging, bookmarks, resuming, both kinds of 410, "too large resource version", 429 and Retry-After,
- * jittered backoff from 0.8 s to 30 s, a silent peer. Knows uid and version of every object it has told, so that a list
- * after a broken watch is told as the difference: ADDED, MODIFIED and DELETED for what changed, nothing for the rest.
+ * List, then watch, for ever, with the manners of client-go's reflector (tools/cache/reflector.go): what to
+ * list and from which version, paging, bookmarks, resuming, both kinds of 410, "too large resource version",
+ * 429 and Retry-After, jittered backoff from 0.8 s to 30 s, a silent peer. Knows uid and version of every
+ * object it has told, so that a list after a broken watch is told as the difference: ADDED, MODIFIED and
+ * DELETED for what changed, nothing for the rest.
  *
- * Invariant: for each uid the handler sees ADDED, MODIFIED..., DELETED in this order, and no version twice in a row.
- * Loop thread only.
+ * Invariant: for each uid the handler sees ADDED, MODIFIED..., DELETED in this order, and no version twice in
+ * a row. Loop thread only.
  */
 #ifndef NJ_KUBE_WATCH_H
 #define NJ_KUBE_WATCH_H
@@ -27,7 +28,8 @@ struct nj_watch_options {
     int64_t silence_ns;         /* real time without a byte after which the peer counts as dead; 0: 180 s */
     struct nj_metrics *metrics; /* may be NULL; nightjar_kube_* labelled with the path's last segment */
 
-    /* An object came, changed or went. For a DELETED found by a relist only object->meta.uid is set. Borrowed. */
+    /* An object came, changed or went. For a DELETED found by a relist only object->meta.uid is set.
+     * Borrowed. */
     void (*on_object)(void *data, enum nj_watch_event_type type, const struct nj_kube_object *object);
     /* A whole list has been told: from now on the handler's picture is complete. After each list. */
     void (*on_synced)(void *data);
@@ -36,8 +38,8 @@ struct nj_watch_options {
     void *data;
 };
 
-int nj_watch_start(struct nj_loop *loop, struct nj_kube_client *client, const struct nj_watch_options *options,
-                   struct nj_watch **ret_watch, struct nj_err *err);
+int nj_watch_start(struct nj_loop *loop, struct nj_kube_client *client,
+                   const struct nj_watch_options *options, struct nj_watch **ret_watch, struct nj_err *err);
 
 bool nj_watch_synced(const struct nj_watch *watch);
 size_t nj_watch_count(const struct nj_watch *watch); /* objects known */

@@ -1,0 +1,62 @@
+/*
+ * What the decoders of both encodings share. Private to common/kube.
+ */
+#ifndef NJ_KUBE_DECODE_INTERNAL_H
+#define NJ_KUBE_DECODE_INTERNAL_H
+
+#include "common/kube/decode.h"
+
+/* Containers of one pod; far above what fits into etcd's 1.5 MiB, and small enough for a search in a search.
+ */
+enum { NJ_KUBE_CONTAINERS_MAX = 4096 };
+
+/* The reason of a Status' cause: the server is not at the asked version yet. */
+#define NJ_KUBE_CAUSE_TOO_LARGE "ResourceVersionTooLarge"
+
+/* The objects of list items and of JSON: without protobuf's envelope. As nj_kube_decode(). */
+int nj_kube_decode_bare_pb(enum nj_kube_kind kind, const void *bytes, size_t len, struct nj_arena *arena,
+                           struct nj_kube_object *ret_object, struct nj_err *err);
+int nj_kube_decode_bare_json(enum nj_kube_kind kind, const void *bytes, size_t len, struct nj_arena *arena,
+                             struct nj_kube_object *ret_object, struct nj_err *err);
+
+int nj_kube_decode_status_pb(const void *bytes, size_t len, struct nj_arena *arena,
+                             struct nj_kube_status *ret_status, struct nj_err *err);
+int nj_kube_decode_status_json(const void *bytes, size_t len, struct nj_arena *arena,
+                               struct nj_kube_status *ret_status, struct nj_err *err);
+
+/* A bare metav1.ListMeta. */
+int nj_kube_decode_list_meta_pb(const void *bytes, size_t len, struct nj_arena *arena,
+                                struct nj_list_end *ret_end, struct nj_err *err);
+int nj_kube_decode_list_meta_json(const void *bytes, size_t len, struct nj_arena *arena,
+                                  struct nj_list_end *ret_end, struct nj_err *err);
+
+/* The parts of a WatchEvent, in place: `type` is no terminated string. */
+struct nj_watch_event_parts {
+    const char *type;
+    size_t type_len;
+    const void *object;
+    size_t object_len;
+};
+int nj_kube_split_event_pb(const void *bytes, size_t len, struct nj_watch_event_parts *ret_parts);
+int nj_kube_split_event_json(const void *bytes, size_t len, struct nj_watch_event_parts *ret_parts);
+
+/* Into the order that nj_kube_label() expects. */
+void nj_kube_sort_pairs(struct nj_kube_pair *pairs, size_t count);
+
+/* A container's memory or cpu under limits or requests; what is no quantity counts as none: one odd object
+ * must not make a whole watch fail. */
+enum nj_kube_resource { NJ_KUBE_LIMIT, NJ_KUBE_REQUEST };
+void nj_kube_set_resource(struct nj_container_spec *container, enum nj_kube_resource which, const char *name,
+                          const char *quantity);
+
+/* SIDECAR when the pod's spec says that the init container `name` is one, else INIT. */
+enum nj_container_type nj_kube_init_type(const struct nj_pod_object *pod, const char *name);
+
+/* Every string of it "" and every number what stands for absent. */
+extern const struct nj_kube_object nj_kube_object_empty;
+extern const struct nj_container_state nj_container_state_empty;
+
+/* "-EBADMSG, or -EOVERFLOW when the arena was full", in words. */
+int nj_kube_refuse(bool arena_full, const char *what, struct nj_err *err);
+
+#endif
