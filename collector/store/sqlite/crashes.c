@@ -88,6 +88,9 @@ static void read_crash(sqlite3_stmt *statement, int64_t *ret_number, struct nj_s
     facts->log.cut = nj_row_int(&row) != 0;
     facts->log.source = nj_row_text(&row);
     facts->log.missing = nj_row_text(&row);
+    /* Retention leaves the number of lines and takes the rest. */
+    if (facts->log.len == 0 && facts->log.lines > 0)
+        facts->log.missing = "deleted for its age";
 }
 
 /* The row of a crash: 1, 0 when it is not there, or an error. */

@@ -16,17 +16,17 @@ struct step {
 };
 
 static const struct step steps[] = {
-    {.age_offset = offsetof(struct nj_retention, logs_ns),
-     .sql =
-         {"DELETE FROM crash_log WHERE crash IN (SELECT number FROM crash WHERE log_bytes > 0 AND at_ns < ?1 "
-          "ORDER BY at_ns LIMIT ?2)",
-          "UPDATE crash SET log_bytes = 0, log_missing = 'deleted for its age' WHERE number IN "
-          "(SELECT number FROM crash WHERE log_bytes > 0 AND at_ns < ?1 ORDER BY at_ns LIMIT ?2)"}},
     {.age_offset = offsetof(struct nj_retention, crashes_ns),
      .sql = {"DELETE FROM crash_log WHERE crash IN (SELECT number FROM crash WHERE at_ns < ?1 ORDER BY at_ns "
              "LIMIT ?2)",
              "DELETE FROM crash WHERE number IN (SELECT number FROM crash WHERE at_ns < ?1 ORDER BY at_ns "
              "LIMIT ?2)"}},
+    {.age_offset = offsetof(struct nj_retention, logs_ns),
+     .sql =
+         {"DELETE FROM crash_log WHERE crash IN (SELECT number FROM crash WHERE log_bytes > 0 AND at_ns < ?1 "
+          "ORDER BY at_ns LIMIT ?2)",
+          "UPDATE crash SET log_bytes = 0 WHERE number IN "
+          "(SELECT number FROM crash WHERE log_bytes > 0 AND at_ns < ?1 ORDER BY at_ns LIMIT ?2)"}},
     {.age_offset = offsetof(struct nj_retention, incidents_ns),
      .sql = {"DELETE FROM notification WHERE incident_id IN (SELECT id FROM incident WHERE state = "
              "'resolved' AND "
