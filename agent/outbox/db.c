@@ -73,10 +73,27 @@ static const char *const statement_sql[NJ_SQLS] = {
     [NJ_SQL_LOAD_RECORDS] = "SELECT key, value FROM record ORDER BY key",
 };
 
+/* SQLite calls only ENOSPC a full disk; a quota or a limit on the file's size is one too. Its own record of
+ * errno is overwritten while it cleans up, each file's is not. */
+static bool out_of_room(sqlite3 *sqlite)
+{
+    static const int files[] = {SQLITE_FCNTL_FILE_POINTER, SQLITE_FCNTL_JOURNAL_POINTER};
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        sqlite3_file *file = NULL;
+        int last = 0;
+        if (sqlite3_file_control(sqlite, "main", files[i], &file) != SQLITE_OK || file == NULL ||
+            file->pMethods == NULL)
+            continue;
+        if (file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &last) == SQLITE_OK &&
+            (last == ENOSPC || last == EDQUOT || last == EFBIG))
+            return true;
+    }
+    return false;
+}
+
 /* What SQLite's code means to the caller. */
 static int errno_of(sqlite3 *sqlite, int code)
 {
-    int system = sqlite == NULL ? 0 : sqlite3_system_errno(sqlite);
     switch (code & 0xff) {
     case SQLITE_FULL:
         return -ENOSPC;
@@ -89,9 +106,9 @@ static int errno_of(sqlite3 *sqlite, int code)
     case SQLITE_NOMEM:
         return -ENOMEM;
     case SQLITE_CANTOPEN:
-        return system > 0 ? -system : -EIO;
+        return sqlite != NULL && sqlite3_system_errno(sqlite) > 0 ? -sqlite3_system_errno(sqlite) : -EIO;
     default:
-        return system == ENOSPC || system == EDQUOT || system == EFBIG ? -ENOSPC : -EIO;
+        return sqlite != NULL && out_of_room(sqlite) ? -ENOSPC : -EIO;
     }
 }
 
