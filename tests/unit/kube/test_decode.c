@@ -527,14 +527,14 @@ static void lists_in_protobuf_may_have_fields_around(void **state)
         size_t len;
         int rc;
         unsigned char bytes[12];
-    } bad[] = {9,
-               -EBADMSG,
-               {{'k', '8', 's', 0, 0x12, 0x03, 0x12, 0x02, 0x00}},
-               {9, -EOVERFLOW, {'k', '8', 's', 0, 0x12, 0x7f, 0x12, 0x41, 0x00}},
-               {8, -ECANCELED, {'k', '8', 's', 0, 0x12, 0x02, 0x12, 0x00}},
-               {8, -EBADMSG, {'k', '8', 'z', 0, 0x12, 0x02, 0x12, 0x00}},
-               {5, -EBADMSG, {'k', '8', 's', 0, 0x0b}},
-               {12, 0, {'k', '8', 's', 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}}};
+    } bad[] = {
+        {9, -EBADMSG, {'k', '8', 's', 0, 0x12, 0x03, 0x12, 0x02, 0x00}},
+        {9, -EOVERFLOW, {'k', '8', 's', 0, 0x12, 0x7f, 0x12, 0x41, 0x00}},
+        {8, -ECANCELED, {'k', '8', 's', 0, 0x12, 0x02, 0x12, 0x00}},
+        {8, -EBADMSG, {'k', '8', 'z', 0, 0x12, 0x02, 0x12, 0x00}},
+        {5, -EBADMSG, {'k', '8', 's', 0, 0x0b}},
+        {12, 0, {'k', '8', 's', 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}},
+    };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct nj_err err;
         struct nj_list_end end;
