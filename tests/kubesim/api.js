@@ -70,7 +70,10 @@ export class ApiServer {
       agent: request.headers['user-agent'] ?? '',
     };
     response.on('close', () => this.counters.answered(entry, response.headersSent ? response.statusCode : 0));
-    const encoding = chooseEncoding(request.headers.accept, target ? !target.type.custom && knows(target.type.kind) : true);
+    const encoding = chooseEncoding(
+      request.headers.accept,
+      target ? !target.type.custom && knows(target.type.kind) : true,
+    );
     const context = { request, response, url, query: url.searchParams, target, entry, encoding };
     this.counters.request(entry);
     try {
@@ -103,8 +106,11 @@ export class ApiServer {
       return;
     }
     if (!encoding) {
-      throw new StatusError(406, 'only the following media types are accepted: application/json, application/yaml, ' +
-        'application/vnd.kubernetes.protobuf');
+      throw new StatusError(
+        406,
+        'only the following media types are accepted: application/json, application/yaml, ' +
+          'application/vnd.kubernetes.protobuf',
+      );
     }
     switch (entry.verb) {
       case 'list':
@@ -247,8 +253,11 @@ export class ApiServer {
     const wanted = query.get('resourceVersion') ?? '';
     const markEnd = query.get('sendInitialEvents') === 'true';
     if (markEnd && !this.watchList) {
-      throw new StatusError(422, 'ListOptions.meta.k8s.io "" is invalid: sendInitialEvents: Forbidden: ' +
-        'sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled');
+      throw new StatusError(
+        422,
+        'ListOptions.meta.k8s.io "" is invalid: sendInitialEvents: Forbidden: ' +
+          'sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled',
+      );
     }
     const version = Number(wanted);
     if (!Number.isInteger(version)) throw new StatusError(400, `resourceVersion: Invalid value: "${wanted}"`);
@@ -271,12 +280,15 @@ export class ApiServer {
   #log({ response, query, target }) {
     const pod = this.#find(target).json;
     const names = ['initContainers', 'containers', 'ephemeralContainers'].flatMap((list) =>
-      (pod.spec[list] ?? []).map(({ name }) => name));
+      (pod.spec[list] ?? []).map(({ name }) => name),
+    );
     const [only] = pod.spec.containers.length === 1 ? [pod.spec.containers[0].name] : [];
     const container = query.get('container') || only;
     if (!container) {
-      throw new StatusError(400, `a container name must be specified for pod ${target.name}, ` +
-        `choose one of: [${names.join(' ')}]`);
+      throw new StatusError(
+        400,
+        `a container name must be specified for pod ${target.name}, ` + `choose one of: [${names.join(' ')}]`,
+      );
     }
     if (!names.includes(container)) {
       throw new StatusError(400, `container ${container} is not valid for pod ${target.name}`);
@@ -290,10 +302,12 @@ export class ApiServer {
       response.end(`unable to retrieve container logs for ${instance.containerID}`);
       return;
     }
-    response.end(renderLog(lines, {
-      tailLines: positiveInteger(query, 'tailLines'),
-      limitBytes: positiveInteger(query, 'limitBytes'),
-      timestamps: query.get('timestamps') === 'true',
-    }));
+    response.end(
+      renderLog(lines, {
+        tailLines: positiveInteger(query, 'tailLines'),
+        limitBytes: positiveInteger(query, 'limitBytes'),
+        timestamps: query.get('timestamps') === 'true',
+      }),
+    );
   }
 }

@@ -64,12 +64,18 @@ test('metadata alone can be asked for, in both encodings', async (t) => {
   const proto = await ask(`${url}/${name}`, { headers: { accept: `${PROTOBUF};${as},${PROTOBUF}` } });
   const { kind, apiVersion, raw } = openEnvelope(proto.body);
   assert.deepEqual([kind, apiVersion], ['PartialObjectMetadata', 'meta.k8s.io/v1']);
-  assert.deepEqual([...fields(raw)].map(({ number }) => number), [1]);
+  assert.deepEqual(
+    [...fields(raw)].map(({ number }) => number),
+    [1],
+  );
   assert.equal(textAt(raw, [1, 5]), uid);
 });
 
 test('what does not exist is 404, a bad selector 400, an encoding that cannot be had 406', async (t) => {
-  const { api } = await startKubesim(t, generated('pods=3', '--custom-resource', 'nightjar.dev/v1alpha1/apimonitors/ApiMonitor'));
+  const { api } = await startKubesim(
+    t,
+    generated('pods=3', '--custom-resource', 'nightjar.dev/v1alpha1/apimonitors/ApiMonitor'),
+  );
   assert.equal((await ask(`${api}/api/v1/namespaces/team-1/pods/nobody`)).json.reason, 'NotFound');
   assert.equal((await ask(`${api}/apis/unknown.dev/v1/things`)).status, 404);
   const bad = await ask(`${api}/api/v1/pods?fieldSelector=spec.colour%3Dred`);
@@ -82,7 +88,9 @@ test('what does not exist is 404, a bad selector 400, an encoding that cannot be
 test('label selectors by equality, existence and sets', () => {
   const type = { fields: ['metadata.name'] };
   const matches = (labels, text) =>
-    makeSelector(type, { namespace: '', query: new URLSearchParams({ labelSelector: text }) })({ metadata: { labels } });
+    makeSelector(type, { namespace: '', query: new URLSearchParams({ labelSelector: text }) })({
+      metadata: { labels },
+    });
   assert.ok(matches({ app: 'web', tier: 'a' }, 'app=web,tier!=b'));
   assert.ok(matches({ app: 'web' }, 'app,!tier'));
   assert.ok(matches({ app: 'web' }, 'app in (web, db),tier notin (a,b)'));
@@ -102,7 +110,10 @@ test('objects are created, changed and deleted through the API, and watches see 
   assert.equal(changed.json.spec.holderIdentity, 'b');
   assert.equal((await put({ ...made.json, spec: { holderIdentity: 'c' } })).json.reason, 'Conflict');
   await ask(`${leases}/leader`, { method: 'DELETE' });
-  assert.deepEqual((await events).map(({ type }) => type), ['ADDED', 'MODIFIED', 'DELETED']);
+  assert.deepEqual(
+    (await events).map(({ type }) => type),
+    ['ADDED', 'MODIFIED', 'DELETED'],
+  );
 });
 
 test('over TLS only a client certificate or an accepted token gets in', async (t) => {
@@ -123,7 +134,9 @@ test('over TLS only a client certificate or an accepted token gets in', async (t
 
 test('a generated cluster has the wanted size, and the same for the same seed', async (t) => {
   const [one, other] = await Promise.all([1, 2].map(() => startKubesim(t, generated('pods=40,nodes=2,size=5000'))));
-  const [a, b] = await Promise.all([one, other].map(({ api }) => ask(`${api}/api/v1/pods?fieldSelector=spec.nodeName%3Dnode2`)));
+  const [a, b] = await Promise.all(
+    [one, other].map(({ api }) => ask(`${api}/api/v1/pods?fieldSelector=spec.nodeName%3Dnode2`)),
+  );
   assert.equal(a.json.items.length, 20);
   for (const pod of a.json.items) assert.ok(Math.abs(JSON.stringify(pod).length - 5000) < 300);
   const names = ({ json }) => json.items.map(({ metadata }) => metadata.name);
@@ -154,7 +167,11 @@ test('a crash on demand is what the kubelet would show', async (t) => {
   const { json } = await ask(`${api}/api/v1/pods`);
   const events = take(watch(`${api}/api/v1/pods?resourceVersion=${json.metadata.resourceVersion}`), 2);
   await ask(`${control}/kubesim/wait?until=watch:pods`);
-  const crash = await post(`${control}/kubesim/crash`, { exitCode: 3, lines: ['one', 'zwei: \u00e4'], restartAfter: null });
+  const crash = await post(`${control}/kubesim/crash`, {
+    exitCode: 3,
+    lines: ['one', 'zwei: \u00e4'],
+    restartAfter: null,
+  });
   await post(`${control}/kubesim/clock`, { advance: 2 });
   const [dead, waiting] = (await events).map(({ object }) => object.status.containerStatuses[0]);
   assert.deepEqual([dead.state.terminated.exitCode, dead.state.terminated.containerID], [3, crash.json.containerId]);

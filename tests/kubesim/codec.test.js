@@ -6,14 +6,21 @@ import { textAt, withText } from '../lib/protobuf.js';
 import { encode, envelope, openEnvelope, openWatchEvent, watchEvent } from './proto/codec.js';
 import { RECORDING } from './testing.js';
 
-const lines = (file) => fs.readFileSync(file, 'utf8').split('\n').filter(Boolean).map((line) => JSON.parse(line));
+const lines = (file) =>
+  fs
+    .readFileSync(file, 'utf8')
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line));
 const kinds = fs.readdirSync(RECORDING).filter((kind) => fs.existsSync(path.join(RECORDING, kind, 'list.pb')));
 
 test('there are ten recorded kinds', () => assert.equal(kinds.length, 10));
 
 for (const kind of kinds) {
   test(`every recorded ${kind} event becomes the recorded protobuf, byte for byte`, () => {
-    const frames = lines(path.join(RECORDING, kind, 'watch-pb.ndjson')).map(({ frame }) => Buffer.from(frame, 'base64'));
+    const frames = lines(path.join(RECORDING, kind, 'watch-pb.ndjson')).map(({ frame }) =>
+      Buffer.from(frame, 'base64'),
+    );
     const events = lines(path.join(RECORDING, kind, 'watch.ndjson')).map(({ event }) => event);
     assert.equal(events.length, frames.length);
     events.forEach(({ type, object }, index) => {
@@ -50,7 +57,10 @@ test('negative numbers, quantities, maps and ports by name are written as Go doe
 });
 
 test('a version set in protobuf changes nothing else', () => {
-  const object = { metadata: { name: 'a', uid: 'u', resourceVersion: '7', labels: { x: 'y' } }, status: { phase: 'Running' } };
+  const object = {
+    metadata: { name: 'a', uid: 'u', resourceVersion: '7', labels: { x: 'y' } },
+    status: { phase: 'Running' },
+  };
   const changed = withText(encode('Pod', object), [1, 6], '123456');
   assert.equal(textAt(changed, [1, 6]), '123456');
   assert.ok(changed.equals(encode('Pod', { ...object, metadata: { ...object.metadata, resourceVersion: '123456' } })));

@@ -24,7 +24,11 @@ function stateOf({ simulation, faults }) {
     resources,
     ...counters.summary,
     befallen: faults.befallen,
-    watches: [...counters.watches].map(({ resource, encodingName, sent }) => ({ resource, encoding: encodingName, sent })),
+    watches: [...counters.watches].map(({ resource, encodingName, sent }) => ({
+      resource,
+      encoding: encodingName,
+      sent,
+    })),
   };
 }
 

@@ -38,8 +38,7 @@ function jsonEncoding({ partial }) {
   const named = ({ kind, apiVersion }, bytes) =>
     Buffer.concat([Buffer.from(`${JSON.stringify({ kind, apiVersion }).slice(0, -1)},`), bytes.subarray(1)]);
   const body = (object) => named(kindOf(object.type), item(object));
-  const frame = (type, bytes) =>
-    Buffer.concat([Buffer.from(`{"type":"${type}","object":`), bytes, Buffer.from('}\n')]);
+  const frame = (type, bytes) => Buffer.concat([Buffer.from(`{"type":"${type}","object":`), bytes, Buffer.from('}\n')]);
   const status = (value) => named(STATUS, Buffer.from(JSON.stringify(value)));
   return {
     name: partial ? 'json-partial' : 'json',
@@ -70,7 +69,10 @@ function withLength(frame) {
 }
 
 function writeListMeta(writer, meta) {
-  writer.stringField(1, '').stringField(2, meta.resourceVersion).stringField(3, meta.continue ?? '');
+  writer
+    .stringField(1, '')
+    .stringField(2, meta.resourceVersion)
+    .stringField(3, meta.continue ?? '');
   if (meta.remainingItemCount !== undefined) writer.intField(4, meta.remainingItemCount);
 }
 
@@ -87,8 +89,7 @@ function protoList({ kind, apiVersion }, items, meta) {
 
 function protoEncoding({ partial }) {
   const kindOf = (type) => (partial ? PARTIAL : type);
-  const raw = (object) =>
-    partial ? new Writer().bytesField(1, field(object.proto, 1)).finish() : object.proto;
+  const raw = (object) => (partial ? new Writer().bytesField(1, field(object.proto, 1)).finish() : object.proto);
   const body = (object) => envelope(kindOf(object.type).apiVersion, kindOf(object.type).kind, raw(object));
   const status = (value) => envelope(STATUS.apiVersion, STATUS.kind, encode(STATUS.kind, value));
   return {
@@ -117,7 +118,10 @@ const PROTO_PARTIAL = protoEncoding({ partial: true });
 export function chooseEncoding(accept, hasProto) {
   for (const option of (accept || '*/*').split(',')) {
     const [media, ...parameters] = option.split(';').map((part) => part.trim());
-    const as = parameters.find((parameter) => parameter.startsWith('as='))?.slice(3).replace(/List$/, '');
+    const as = parameters
+      .find((parameter) => parameter.startsWith('as='))
+      ?.slice(3)
+      .replace(/List$/, '');
     if (as !== undefined && as !== PARTIAL.kind) continue;
     if (['application/json', 'application/*', '*/*'].includes(media)) return as ? JSON_PARTIAL : JSON_FULL;
     if (media === 'application/vnd.kubernetes.protobuf' && hasProto) return as ? PROTO_PARTIAL : PROTO_FULL;

@@ -48,7 +48,13 @@ function uidOf(text) {
 /** The managers' field lists: ballast in the form that real pods carry it. */
 function managedFields(time, bytes) {
   const entry = (manager, fieldsV1, more) => ({
-    manager, operation: 'Update', apiVersion: 'v1', time, fieldsType: 'FieldsV1', fieldsV1, ...more,
+    manager,
+    operation: 'Update',
+    apiVersion: 'v1',
+    time,
+    fieldsType: 'FieldsV1',
+    fieldsV1,
+    ...more,
   });
   const spec = {};
   for (let length = 0, index = 0; length < bytes; index++) {
@@ -58,7 +64,11 @@ function managedFields(time, bytes) {
   }
   return [
     entry('kube-controller-manager', { 'f:spec': { 'f:containers': spec } }),
-    entry('kubelet', { 'f:status': { 'f:conditions': {}, 'f:containerStatuses': {}, 'f:phase': {} } }, { subresource: 'status' }),
+    entry(
+      'kubelet',
+      { 'f:status': { 'f:conditions': {}, 'f:containerStatuses': {}, 'f:phase': {} } },
+      { subresource: 'status' },
+    ),
   ];
 }
 
@@ -66,31 +76,38 @@ const READY_CONDITIONS = ['Initialized', 'Ready', 'ContainersReady', 'PodSchedul
 
 function podSpec({ node, app, volume }) {
   return {
-    volumes: [{
-      name: volume,
-      projected: {
-        sources: [
-          { serviceAccountToken: { expirationSeconds: 3607, path: 'token' } },
-          { configMap: { name: 'kube-root-ca.crt', items: [{ key: 'ca.crt', path: 'ca.crt' }] } },
-        ],
-        defaultMode: 420,
+    volumes: [
+      {
+        name: volume,
+        projected: {
+          sources: [
+            { serviceAccountToken: { expirationSeconds: 3607, path: 'token' } },
+            { configMap: { name: 'kube-root-ca.crt', items: [{ key: 'ca.crt', path: 'ca.crt' }] } },
+          ],
+          defaultMode: 420,
+        },
       },
-    }],
-    containers: [{
-      name: app,
-      image: `registry.example/${app}:1.4.2`,
-      ports: [{ name: 'http', containerPort: 8080, protocol: 'TCP' }],
-      env: [{ name: 'POD_NAME', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.name' } } }],
-      resources: { limits: { cpu: '500m', memory: '128Mi' }, requests: { cpu: '100m', memory: '64Mi' } },
-      volumeMounts: [{ name: volume, readOnly: true, mountPath: '/var/run/secrets/kubernetes.io/serviceaccount' }],
-      readinessProbe: {
-        httpGet: { path: '/healthz', port: 'http', scheme: 'HTTP' },
-        timeoutSeconds: 1, periodSeconds: 10, successThreshold: 1, failureThreshold: 3,
+    ],
+    containers: [
+      {
+        name: app,
+        image: `registry.example/${app}:1.4.2`,
+        ports: [{ name: 'http', containerPort: 8080, protocol: 'TCP' }],
+        env: [{ name: 'POD_NAME', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.name' } } }],
+        resources: { limits: { cpu: '500m', memory: '128Mi' }, requests: { cpu: '100m', memory: '64Mi' } },
+        volumeMounts: [{ name: volume, readOnly: true, mountPath: '/var/run/secrets/kubernetes.io/serviceaccount' }],
+        readinessProbe: {
+          httpGet: { path: '/healthz', port: 'http', scheme: 'HTTP' },
+          timeoutSeconds: 1,
+          periodSeconds: 10,
+          successThreshold: 1,
+          failureThreshold: 3,
+        },
+        terminationMessagePath: '/dev/termination-log',
+        terminationMessagePolicy: 'File',
+        imagePullPolicy: 'IfNotPresent',
       },
-      terminationMessagePath: '/dev/termination-log',
-      terminationMessagePolicy: 'File',
-      imagePullPolicy: 'IfNotPresent',
-    }],
+    ],
     restartPolicy: 'Always',
     terminationGracePeriodSeconds: 30,
     dnsPolicy: 'ClusterFirst',
@@ -99,7 +116,9 @@ function podSpec({ node, app, volume }) {
     nodeName: node,
     securityContext: {},
     schedulerName: 'default-scheduler',
-    tolerations: [{ key: 'node.kubernetes.io/not-ready', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 300 }],
+    tolerations: [
+      { key: 'node.kubernetes.io/not-ready', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 300 },
+    ],
     priority: 0,
     enableServiceLinks: true,
     preemptionPolicy: 'PreemptLowerPriority',
@@ -110,22 +129,29 @@ function podStatus({ app, time, index, uid }) {
   const address = (first) => `${first}.${(index >> 16) & 255}.${(index >> 8) & 255}.${index & 255}`;
   return {
     phase: 'Running',
-    conditions: READY_CONDITIONS.map((type) => ({ type, status: 'True', lastProbeTime: null, lastTransitionTime: time })),
+    conditions: READY_CONDITIONS.map((type) => ({
+      type,
+      status: 'True',
+      lastProbeTime: null,
+      lastTransitionTime: time,
+    })),
     hostIP: '192.168.7.1',
     podIP: address(10),
     podIPs: [{ ip: address(10) }],
     startTime: time,
-    containerStatuses: [{
-      name: app,
-      state: { running: { startedAt: time } },
-      lastState: {},
-      ready: true,
-      restartCount: 0,
-      image: `registry.example/${app}:1.4.2`,
-      imageID: `registry.example/${app}@sha256:${digest(app)}`,
-      containerID: `containerd://${digest(uid)}`,
-      started: true,
-    }],
+    containerStatuses: [
+      {
+        name: app,
+        state: { running: { startedAt: time } },
+        lastState: {},
+        ready: true,
+        restartCount: 0,
+        image: `registry.example/${app}:1.4.2`,
+        imageID: `registry.example/${app}@sha256:${digest(app)}`,
+        containerID: `containerd://${digest(uid)}`,
+        started: true,
+      },
+    ],
     qosClass: 'Burstable',
   };
 }
@@ -149,10 +175,16 @@ export function makePod(options, index, time, generation = 0) {
       resourceVersion: '1',
       creationTimestamp: time,
       labels: { app, 'pod-template-hash': hash },
-      ownerReferences: [{
-        apiVersion: 'apps/v1', kind: 'ReplicaSet', name: `${app}-${hash}`, uid: uidOf(`rs/${app}`),
-        controller: true, blockOwnerDeletion: true,
-      }],
+      ownerReferences: [
+        {
+          apiVersion: 'apps/v1',
+          kind: 'ReplicaSet',
+          name: `${app}-${hash}`,
+          uid: uidOf(`rs/${app}`),
+          controller: true,
+          blockOwnerDeletion: true,
+        },
+      ],
       managedFields: managedFields(time, ballast),
     },
     spec: podSpec({ node, app, volume: `kube-api-access-${suffix}` }),
@@ -163,10 +195,16 @@ export function makePod(options, index, time, generation = 0) {
 }
 
 function makeNode(name, time) {
-  const conditions = [{
-    type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'kubelet is posting ready status',
-    lastHeartbeatTime: time, lastTransitionTime: time,
-  }];
+  const conditions = [
+    {
+      type: 'Ready',
+      status: 'True',
+      reason: 'KubeletReady',
+      message: 'kubelet is posting ready status',
+      lastHeartbeatTime: time,
+      lastTransitionTime: time,
+    },
+  ];
   const capacity = { cpu: '64', memory: '256Gi', pods: '250' };
   return {
     metadata: { name, uid: uidOf(name), creationTimestamp: time, labels: { 'kubernetes.io/hostname': name } },
@@ -180,11 +218,22 @@ function makeReplicaSet(pod, replicas, time) {
   const [{ name, uid }] = ownerReferences;
   return {
     metadata: {
-      name, namespace, uid, labels, generation: 1, creationTimestamp: time,
-      ownerReferences: [{
-        apiVersion: 'apps/v1', kind: 'Deployment', name: labels.app, uid: uidOf(`deployment/${labels.app}`),
-        controller: true, blockOwnerDeletion: true,
-      }],
+      name,
+      namespace,
+      uid,
+      labels,
+      generation: 1,
+      creationTimestamp: time,
+      ownerReferences: [
+        {
+          apiVersion: 'apps/v1',
+          kind: 'Deployment',
+          name: labels.app,
+          uid: uidOf(`deployment/${labels.app}`),
+          controller: true,
+          blockOwnerDeletion: true,
+        },
+      ],
     },
     spec: { replicas, selector: { matchLabels: labels }, template: { metadata: { labels }, spec: { containers: [] } } },
     status: { replicas, readyReplicas: replicas, availableReplicas: replicas, observedGeneration: 1 },
@@ -198,7 +247,13 @@ function makeDeployment(replicaSet, replicas, time) {
   return {
     metadata: { name, namespace, uid, generation: 1, creationTimestamp: time, labels: { app: labels.app } },
     spec: { replicas, selector, template: { metadata: { labels }, spec: { containers: [] } }, strategy: {} },
-    status: { observedGeneration: 1, replicas, updatedReplicas: replicas, readyReplicas: replicas, availableReplicas: replicas },
+    status: {
+      observedGeneration: 1,
+      replicas,
+      updatedReplicas: replicas,
+      readyReplicas: replicas,
+      availableReplicas: replicas,
+    },
   };
 }
 

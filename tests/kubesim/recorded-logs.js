@@ -23,7 +23,9 @@ function startTimes({ lists, changes }) {
 }
 
 const earliest = (times) =>
-  times.filter((ns) => ns !== undefined).reduce((least, ns) => (least === undefined || ns < least ? ns : least), undefined);
+  times
+    .filter((ns) => ns !== undefined)
+    .reduce((least, ns) => (least === undefined || ns < least ? ns : least), undefined);
 
 function* logFiles(folder) {
   if (!fs.existsSync(folder)) return;
@@ -60,10 +62,11 @@ export function scheduleRecordedLogs({ folder, recorded, timeline, logs }) {
       return { at, line: moved };
     });
     const started = starts.get(`${pod.uid}/${container}/${attempt}`);
-    const first = earliest([
-      lines.find((line) => line.at !== undefined)?.at,
-      started === undefined ? undefined : started + WITHIN_SECOND_NS,
-    ]) ?? recorded.start;
+    const first =
+      earliest([
+        lines.find((line) => line.at !== undefined)?.at,
+        started === undefined ? undefined : started + WITHIN_SECOND_NS,
+      ]) ?? recorded.start;
     timeline.schedule(first, () => logs.create(pod, container, attempt));
     for (const line of lines) {
       if (line.line) timeline.schedule(line.at ?? first, () => logs.append(pod.uid, container, attempt, line.line));

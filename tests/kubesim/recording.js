@@ -10,7 +10,11 @@ import { KubeObject } from './store.js';
 const LEAD_NS = 500_000_000n;
 
 const readText = (file) => (fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : '');
-const readLines = (file) => readText(file).split('\n').filter(Boolean).map((line) => JSON.parse(line));
+const readLines = (file) =>
+  readText(file)
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line));
 
 /** One version of one object; a bookmark has no uid. */
 const identity = (uid, version) => `${uid ?? ''}/${version}`;

@@ -8,7 +8,12 @@ import { formatTime, parseTime } from '../lib/time.js';
 import { ask, post, PROTOBUF, RECORDING, startKubesim, take, watch } from './testing.js';
 
 const recorded = (kind, file) => fs.readFileSync(path.join(RECORDING, kind, file));
-const lines = (kind, file) => recorded(kind, file).toString().split('\n').filter(Boolean).map((line) => JSON.parse(line));
+const lines = (kind, file) =>
+  recorded(kind, file)
+    .toString()
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line));
 
 function temporary(t) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'kubesim-test-'));
@@ -25,7 +30,11 @@ async function startReplay(t, ...more) {
 
 test('before the start the lists are the recorded ones, byte for byte in protobuf', async (t) => {
   const { api } = await startReplay(t);
-  for (const [kind, where] of [['pods', '/api/v1/pods'], ['events', '/api/v1/events'], ['nodes', '/api/v1/nodes']]) {
+  for (const [kind, where] of [
+    ['pods', '/api/v1/pods'],
+    ['events', '/api/v1/events'],
+    ['nodes', '/api/v1/nodes'],
+  ]) {
     const proto = await ask(`${api}${where}`, { headers: { accept: `${PROTOBUF},application/json` } });
     assert.equal(proto.headers['content-type'], PROTOBUF);
     assert.ok(proto.body.equals(recorded(kind, 'list.pb')), kind);
@@ -37,8 +46,11 @@ test('before the start the lists are the recorded ones, byte for byte in protobu
 test('watches of all kinds in both encodings give the recorded events', async (t) => {
   const { api, control } = await startReplay(t);
   const prefixes = {
-    deployments: '/apis/apps/v1', replicasets: '/apis/apps/v1', jobs: '/apis/batch/v1',
-    endpointslices: '/apis/discovery.k8s.io/v1', poddisruptionbudgets: '/apis/policy/v1',
+    deployments: '/apis/apps/v1',
+    replicasets: '/apis/apps/v1',
+    jobs: '/apis/batch/v1',
+    endpointslices: '/apis/discovery.k8s.io/v1',
+    poddisruptionbudgets: '/apis/policy/v1',
   };
   const kinds = ['pods', 'nodes', 'services', 'endpoints', 'events', ...Object.keys(prefixes)];
   const checks = kinds.map(async (kind) => {
@@ -57,7 +69,9 @@ test('watches of all kinds in both encodings give the recorded events', async (t
     jsonChanges.forEach(({ type, object }, index) => {
       assert.deepEqual({ type, object }, { type: recordedChanges[index].type, object: recordedChanges[index].object });
     });
-    protoChanges.forEach(({ frame }, index) => assert.ok(frame.equals(recordedChanges[index].frame), `${kind} ${index}`));
+    protoChanges.forEach(({ frame }, index) =>
+      assert.ok(frame.equals(recordedChanges[index].frame), `${kind} ${index}`),
+    );
   });
   await ask(`${control}/kubesim/wait?until=watch:pods:2`);
   await post(`${control}/kubesim/start`);
@@ -71,7 +85,9 @@ test('the clock shows no time whose events were not sent yet, and never goes bac
   const { api, control, clockFile } = await startReplay(t);
   const clock = new ClockFileReader(clockFile);
   t.after(() => clock.close());
-  const times = lines('pods', 'watch.ndjson').filter(({ event }) => event.type !== 'BOOKMARK').map(({ at }) => parseTime(at));
+  const times = lines('pods', 'watch.ndjson')
+    .filter(({ event }) => event.type !== 'BOOKMARK')
+    .map(({ at }) => parseTime(at));
   const started = clock.now();
   assert.ok(started < times[0]);
   const events = watch(`${api}/api/v1/pods?resourceVersion=2499`);
@@ -84,11 +100,16 @@ test('the clock shows no time whose events were not sent yet, and never goes bac
 
 test('a watch sees only what its selector lets through, and what leaves it as DELETED', async (t) => {
   const { api, control } = await startReplay(t);
-  const unbound = take(watch(`${api}/api/v1/pods?resourceVersion=2499&fieldSelector=${encodeURIComponent('spec.nodeName=')}`), 6);
+  const unbound = take(
+    watch(`${api}/api/v1/pods?resourceVersion=2499&fieldSelector=${encodeURIComponent('spec.nodeName=')}`),
+    6,
+  );
   const bound = take(watch(`${api}/api/v1/pods?resourceVersion=2499&fieldSelector=spec.nodeName%3Dnode1`), 200);
   const other = [];
   const elsewhere = (async () => {
-    for await (const event of watch(`${api}/api/v1/pods?resourceVersion=2499&fieldSelector=spec.nodeName%3Dnode2&timeoutSeconds=4`)) {
+    for await (const event of watch(
+      `${api}/api/v1/pods?resourceVersion=2499&fieldSelector=spec.nodeName%3Dnode2&timeoutSeconds=4`,
+    )) {
       other.push(event);
     }
   })();
@@ -149,7 +170,10 @@ test('pods/log tells the instances that are kept, without their prefixes', async
   assert.equal(previous.body.toString(), 'starting\nFATAL: cannot reach db\n');
   assert.equal((await ask(`${pod}/log?previous=true&tailLines=1`)).body.toString(), 'FATAL: cannot reach db\n');
   assert.equal((await ask(`${pod}/log?previous=true&tailLines=1&limitBytes=5`)).body.toString(), 'FATAL');
-  assert.match((await ask(`${pod}/log?previous=true&timestamps=true`)).body.toString(), /^2026-11-21T09:\S+Z starting\n/);
+  assert.match(
+    (await ask(`${pod}/log?previous=true&timestamps=true`)).body.toString(),
+    /^2026-11-21T09:\S+Z starting\n/,
+  );
   const stuck = await ask(`${api}/api/v1/namespaces/shop/pods?labelSelector=app%3Dnoimage`);
   const [{ metadata }] = stuck.json.items;
   const none = await ask(`${api}/api/v1/namespaces/shop/pods/${metadata.name}/log?previous=true`);
@@ -171,7 +195,11 @@ test('without a clock file the times are moved to now, alike in both encodings',
 });
 
 test('times keep their precision when they are written', () => {
-  for (const [digits, text] of [[0, '2026-11-21T09:13:32Z'], [6, '2026-11-21T09:13:32.000123Z'], [9, '2026-11-21T09:13:32.100000009Z']]) {
+  for (const [digits, text] of [
+    [0, '2026-11-21T09:13:32Z'],
+    [6, '2026-11-21T09:13:32.000123Z'],
+    [9, '2026-11-21T09:13:32.100000009Z'],
+  ]) {
     assert.equal(formatTime(parseTime(text), digits), text);
   }
   assert.equal(parseTime('2026-11-21T10:13:32+01:00'), parseTime('2026-11-21T09:13:32Z'));

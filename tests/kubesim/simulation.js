@@ -35,7 +35,8 @@ export class Simulation {
    * @param {number} options.bookmarkInterval virtual seconds; 0: only the recorded ones
    */
   constructor(options) {
-    const recorded = options.recording && readRecording(options.recording, options.types, options.clockFile ? undefined : realNow());
+    const startAt = options.clockFile ? undefined : realNow();
+    const recorded = options.recording && readRecording(options.recording, options.types, startAt);
     const startNs = recorded ? recorded.start : realNow();
     this.clock = options.clockFile ? new ClockFileWriter(options.clockFile, startNs) : undefined;
     this.timeline = new Timeline({ startNs, speed: options.speed, clock: this.clock });
@@ -52,11 +53,19 @@ export class Simulation {
     for (const { type, objects, version } of recorded.lists) this.store.collection(type).load(objects, version);
     const namespaces = this.store.collection('namespaces');
     if (namespaces.objects.size === 0) {
-      namespaces.load(deriveNamespaces(recorded).map((json) => new KubeObject(namespaces.type, json)), 1);
+      namespaces.load(
+        deriveNamespaces(recorded).map((json) => new KubeObject(namespaces.type, json)),
+        1,
+      );
     }
     this.total = recorded.changes.length;
     this.endSpeed = endSpeed;
-    scheduleRecordedLogs({ folder: path.join(recording, 'podlogs'), recorded, timeline: this.timeline, logs: this.logs });
+    scheduleRecordedLogs({
+      folder: path.join(recording, 'podlogs'),
+      recorded,
+      timeline: this.timeline,
+      logs: this.logs,
+    });
     for (const change of recorded.changes) this.timeline.schedule(change.at, () => this.#apply(change));
   }
 
@@ -85,11 +94,20 @@ export class Simulation {
       collection.load(made, version);
     }
     for (const { json } of this.store.collection('pods').objects.values()) this.kubelet.started(json);
-    const names = [...new Set(this.store.collection('pods').sorted().map(({ meta }) => meta.namespace))];
-    this.#loadNamespaces(names.map((name) => ({
-      metadata: { name, uid: `ns-${name}`, labels: { 'kubernetes.io/metadata.name': name } },
-      status: { phase: 'Active' },
-    })));
+    const names = [
+      ...new Set(
+        this.store
+          .collection('pods')
+          .sorted()
+          .map(({ meta }) => meta.namespace),
+      ),
+    ];
+    this.#loadNamespaces(
+      names.map((name) => ({
+        metadata: { name, uid: `ns-${name}`, labels: { 'kubernetes.io/metadata.name': name } },
+        status: { phase: 'Active' },
+      })),
+    );
     new Churn(options, this).start();
   }
 

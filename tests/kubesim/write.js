@@ -34,8 +34,11 @@ function withServerFields({ type, namespace }, json) {
 function checkVersion({ type, name }, current, json) {
   const expected = json.metadata?.resourceVersion;
   if (!expected || expected === current.meta.resourceVersion) return;
-  throw new StatusError(409, `Operation cannot be fulfilled on ${type.plural} "${name}": the object has been modified; ` +
-    'please apply your changes to the latest version and try again');
+  throw new StatusError(
+    409,
+    `Operation cannot be fulfilled on ${type.plural} "${name}": the object has been modified; ` +
+      'please apply your changes to the latest version and try again',
+  );
 }
 
 /**

@@ -17,7 +17,9 @@ export function parseTime(text) {
 /** @param {bigint} ns @param {number} digits of the fraction, 0 to 9 */
 export function formatTime(ns, digits = 0) {
   const seconds = new Date(Number(ns / NS_PER_SEC) * 1000).toISOString().slice(0, 19);
-  const fraction = String(ns % NS_PER_SEC).padStart(9, '0').slice(0, digits);
+  const fraction = String(ns % NS_PER_SEC)
+    .padStart(9, '0')
+    .slice(0, digits);
   return digits > 0 ? `${seconds}.${fraction}Z` : `${seconds}Z`;
 }
 

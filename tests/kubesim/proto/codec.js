@@ -18,7 +18,10 @@ function writeTime(writer, text) {
 
 function writeIntOrString(writer, value) {
   const isText = typeof value === 'string';
-  writer.intField(1, isText ? 1 : 0).intField(2, isText ? 0 : value ?? 0).stringField(3, isText ? value : '');
+  writer
+    .intField(1, isText ? 1 : 0)
+    .intField(2, isText ? 0 : (value ?? 0))
+    .stringField(3, isText ? value : '');
 }
 
 /** The types that are written in their own way: (writer, field number, JSON value). */
