@@ -61,16 +61,20 @@ int nj_notification_status_parse(const char *name,
 struct nj_notification {
     int64_t id;
     int64_t incident_id;
-    const char *transition; /* "opened", "resolved" */
-    uint64_t occurrence;    /* the incident's revision at the transition */
+    const char
+        *transition; /* "opened", "resolved"; "digest" for a message that folds others, incident_id 0 */
+    uint64_t
+        occurrence; /* the incident's revision at the transition; a digest's: the id of the first folded */
     const char *channel;
     const char *group;    /* alert group */
     const char *mentions; /* comma separated, from the route */
     enum nj_notification_status status;
     int32_t attempts;
-    int32_t parts_done; /* bit 0: the text, bit 1: the log file */
+    int32_t parts_done; /* bit 0: the text, bit 1: the log file; a digest's: a bit for each of its parts */
     int64_t created_ns, next_ns /* not before */, done_ns;
     const char *error;
+    const char *text;  /* as it was rendered, from the first attempt until the end */
+    int64_t digest_id; /* the notification it is folded into; 0: none */
 };
 
 struct nj_incident_filter {
@@ -131,11 +135,11 @@ struct nj_store_ops {
      * nothing). */
     int (*add_notification)(struct nj_store *store, const struct nj_notification *notification,
                             int64_t *ret_id, struct nj_err *err);
-    /* By id: status, attempts, parts_done, next_ns, done_ns and error. -ENOENT. */
+    /* By id: status, attempts, parts_done, next_ns, done_ns, error, text and digest_id. -ENOENT. */
     int (*put_notification)(struct nj_store *store, const struct nj_notification *notification,
                             struct nj_err *err);
-    /* Those of a channel with the status, oldest first, whose next_ns has come (now_ns; INT64_MAX for all).
-     */
+    /* Those of a channel (NULL: of all) with the status, which is none of SENT and FOLDED, oldest first,
+     * whose next_ns has come (now_ns; INT64_MAX for all). */
     int (*each_notification)(struct nj_store *store, const char *channel, enum nj_notification_status status,
                              int64_t now_ns, int limit,
                              int (*on_notification)(void *data, const struct nj_notification *notification),

@@ -5,7 +5,10 @@
 #define NOTIFICATION_COLUMNS                                                                                 \
     "id, incident_id, transition, occurrence, channel, alert_group, mentions, status, attempts, "            \
     "parts_done, "                                                                                           \
-    "created_ns, next_ns, done_ns, error"
+    "created_ns, next_ns, done_ns, error, text, digest_id"
+
+/* The condition of the partial indexes, word for word: SQLite uses them only where it stands in the query. */
+#define NOT_TOLD "status IN ('pending', 'sending', 'failed', 'uncertain')"
 
 int nj_sqlite_add_notification(struct nj_store *store, const struct nj_notification *notification,
                                int64_t *ret_id, struct nj_err *err)
@@ -15,8 +18,8 @@ int nj_sqlite_add_notification(struct nj_store *store, const struct nj_notificat
         nj_sql_use(sqlite, NJ_SQL_ADD_NOTIFICATION,
                    "INSERT INTO notification (incident_id, transition, occurrence, channel, alert_group, "
                    "mentions, status, "
-                   "attempts, parts_done, created_ns, next_ns, done_ns, error) VALUES (?, ?, ?, ?, ?, ?, ?, "
-                   "?, ?, ?, ?, ?, ?) "
+                   "attempts, parts_done, created_ns, next_ns, done_ns, error, text, digest_id) VALUES "
+                   "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
                    "ON CONFLICT (incident_id, transition, occurrence, channel) DO NOTHING");
     nj_sql_int(&add, notification->incident_id);
     nj_sql_text(&add, notification->transition);
@@ -31,6 +34,8 @@ int nj_sqlite_add_notification(struct nj_store *store, const struct nj_notificat
     nj_sql_int(&add, notification->next_ns);
     nj_sql_int(&add, notification->done_ns);
     nj_sql_text(&add, notification->error);
+    nj_sql_text(&add, notification->text);
+    nj_sql_int(&add, notification->digest_id);
     int rc = nj_sql_run(sqlite, &add, "store a notification", err);
     if (rc < 0)
         return rc;
@@ -49,13 +54,15 @@ int nj_sqlite_put_notification(struct nj_store *store, const struct nj_notificat
     struct nj_binder put = nj_sql_use(
         sqlite, NJ_SQL_PUT_NOTIFICATION,
         "UPDATE notification SET status = ?, attempts = ?, parts_done = ?, next_ns = ?, done_ns = ?, "
-        "error = ? WHERE id = ?");
+        "error = ?, text = ?, digest_id = ? WHERE id = ?");
     nj_sql_text(&put, nj_notification_status_name(notification->status));
     nj_sql_int(&put, notification->attempts);
     nj_sql_int(&put, notification->parts_done);
     nj_sql_int(&put, notification->next_ns);
     nj_sql_int(&put, notification->done_ns);
     nj_sql_text(&put, notification->error);
+    nj_sql_text(&put, notification->text);
+    nj_sql_int(&put, notification->digest_id);
     nj_sql_int(&put, notification->id);
     int rc = nj_sql_run(sqlite, &put, "change a notification", err);
     if (rc == 0 && sqlite3_changes(sqlite->db) == 0)
@@ -86,6 +93,8 @@ static int each(struct nj_sqlite *sqlite, struct nj_binder *query,
         notification.next_ns = nj_row_int(&row);
         notification.done_ns = nj_row_int(&row);
         notification.error = nj_row_text(&row);
+        notification.text = nj_row_text(&row);
+        notification.digest_id = nj_row_int(&row);
         if (nj_notification_status_parse(status, &notification.status) < 0)
             rc = nj_err_set(err, -EUCLEAN, "%s: notification %lld has the status \"%s\"", sqlite->path,
                             (long long)notification.id, status);
@@ -106,10 +115,15 @@ int nj_sqlite_each_notification(struct nj_store *store, const char *channel,
                                 void *data, struct nj_err *err)
 {
     struct nj_sqlite *sqlite = nj_sqlite_of(store);
-    struct nj_binder query = nj_sql_use(sqlite, NJ_SQL_EACH_NOTIFICATION,
-                                        "SELECT " NOTIFICATION_COLUMNS " FROM notification WHERE channel = ? "
-                                        "AND status = ? AND next_ns <= ? ORDER BY id LIMIT ?");
-    nj_sql_text(&query, channel);
+    struct nj_binder query =
+        channel != NULL ? nj_sql_use(sqlite, NJ_SQL_EACH_NOTIFICATION,
+                                     "SELECT " NOTIFICATION_COLUMNS " FROM notification WHERE " NOT_TOLD
+                                     " AND channel = ? AND status = ? AND next_ns <= ? ORDER BY id LIMIT ?")
+                        : nj_sql_use(sqlite, NJ_SQL_EACH_NOTIFICATION_ANY,
+                                     "SELECT " NOTIFICATION_COLUMNS " FROM notification WHERE " NOT_TOLD
+                                     " AND status = ? AND next_ns <= ? ORDER BY id LIMIT ?");
+    if (channel != NULL)
+        nj_sql_text(&query, channel);
     nj_sql_text(&query, nj_notification_status_name(status));
     nj_sql_int(&query, now_ns);
     nj_sql_int(&query, limit);
@@ -128,8 +142,8 @@ int nj_sqlite_each_notification_of(struct nj_store *store, int64_t incident_id, 
                          "SELECT " NOTIFICATION_COLUMNS " FROM notification WHERE incident_id = ? "
                          "ORDER BY id DESC LIMIT ?")
             : nj_sql_use(sqlite, NJ_SQL_EACH_DEAD_LETTER,
-                         "SELECT " NOTIFICATION_COLUMNS " FROM notification WHERE "
-                         "status IN ('pending', 'sending', 'failed', 'uncertain') ORDER BY id DESC LIMIT ?");
+                         "SELECT " NOTIFICATION_COLUMNS " FROM notification WHERE " NOT_TOLD
+                         " ORDER BY id DESC LIMIT ?");
     if (incident_id > 0)
         nj_sql_int(&query, incident_id);
     nj_sql_int(&query, limit);

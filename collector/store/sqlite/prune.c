@@ -34,6 +34,9 @@ static const struct step steps[] = {
              "DELETE FROM incident WHERE id IN (SELECT id FROM incident WHERE state = 'resolved' AND "
              "resolved_ns < ?1 ORDER BY resolved_ns LIMIT ?2)"}},
     {.age_offset = offsetof(struct nj_retention, incidents_ns),
+     .sql = {"DELETE FROM notification WHERE id IN (SELECT id FROM notification WHERE incident_id = 0 AND "
+             "created_ns < ?1 AND status NOT IN ('pending', 'sending') LIMIT ?2)"}},
+    {.age_offset = offsetof(struct nj_retention, incidents_ns),
      .sql = {"DELETE FROM fact WHERE id IN (SELECT id FROM fact WHERE at_ns < ?1 ORDER BY at_ns LIMIT ?2)"}},
     {.age_offset = offsetof(struct nj_retention, agents_ns),
      .sql =

@@ -99,9 +99,13 @@ static const char version_1[] =
     ") STRICT;"
     "CREATE INDEX sent_at ON sent (channel, at_ns);"
     "CREATE INDEX sent_age ON sent (at_ns);";
+
+static const char version_2[] =
+    "ALTER TABLE notification ADD COLUMN text TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE notification ADD COLUMN digest_id INTEGER NOT NULL DEFAULT 0;";
 /* clang-format on */
 
-static const char *const migrations[] = {version_1};
+static const char *const migrations[] = {version_1, version_2};
 
 enum { NEWEST = sizeof(migrations) / sizeof(migrations[0]) };
 
