@@ -305,7 +305,8 @@ static void request_finish(struct nj_http_request *request)
                                     .retry_after_ns = request->head.retry_after_ns,
                                     .body = nj_buf_str(&request->body),
                                     .body_len = request->body.len,
-                                    .body_cut = request->body_cut};
+                                    .body_cut = request->body_cut,
+                                    .maybe_sent = request->added && nj_http_easy_maybe_sent(&request->easy)};
     result.error = result_error(request, &result.err);
     request->on_done(request->data, &result);
     nj_buf_done(&request->body);

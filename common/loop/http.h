@@ -46,6 +46,8 @@ struct nj_http_result {
     const char *body;       /* collected when there is no on_data(); terminated; valid during on_done() */
     size_t body_len;
     bool body_cut; /* the body was longer than max_body_bytes: its beginning is here, the rest was not read */
+    /* The request, or a part of it, may have left. When false, nobody can have acted on it. */
+    bool maybe_sent;
 };
 
 struct nj_http_options {
@@ -64,6 +66,10 @@ struct nj_http_options {
     /* At most 5, http and https only. A request that carries credentials (Authorization, Cookie, a user in
      * the URL, a client certificate) is answered with the redirect itself. */
     bool follow_redirects;
+    /* Neither use a kept connection nor keep this one. libcurl sends a request again by itself when the kept
+     * connection it went out on ends without an answer, though the server may have acted on it: to be set for
+     * what must not arrive twice. */
+    bool fresh_connection;
 
     /* The headers of the final response are complete (not those of redirects). Return 0 to go on, negative to
      * end the request with that error. May be NULL. */

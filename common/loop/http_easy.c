@@ -266,6 +266,8 @@ static void set_manners(struct setting *setting, struct nj_http_easy *easy,
     set_long(setting, CURLOPT_TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
     set_long(setting, CURLOPT_FOLLOWLOCATION, easy->follows_redirects ? 1 : 0);
     set_long(setting, CURLOPT_MAXREDIRS, REDIRECTS_MAX);
+    set_long(setting, CURLOPT_FRESH_CONNECT, options->fresh_connection ? 1 : 0);
+    set_long(setting, CURLOPT_FORBID_REUSE, options->fresh_connection ? 1 : 0);
     set_pointer(setting, CURLOPT_ERRORBUFFER, easy->error);
 }
 
@@ -340,6 +342,11 @@ const char *nj_http_easy_phase(const struct nj_http_easy *easy)
     if (strstr(easy->what, " https:") != NULL && !happened(easy, CURLINFO_APPCONNECT_TIME_T))
         return "TLS handshake";
     return happened(easy, CURLINFO_STARTTRANSFER_TIME_T) ? "response" : "request";
+}
+
+bool nj_http_easy_maybe_sent(const struct nj_http_easy *easy)
+{
+    return happened(easy, CURLINFO_PRETRANSFER_TIME_T);
 }
 
 static int errno_of(const struct nj_http_easy *easy, CURLcode code)

@@ -33,6 +33,9 @@ void nj_http_easy_done(struct nj_http_easy *easy);
 /* What the exchange waits for or broke at: "connect", ... */
 const char *nj_http_easy_phase(const struct nj_http_easy *easy);
 
+/* Whether a byte of the request may have left. */
+bool nj_http_easy_maybe_sent(const struct nj_http_easy *easy);
+
 /* A negative errno for what libcurl says, 0 for CURLE_OK, with the text. -ETIMEDOUT, -ECONNREFUSED and what
  * else the system said; -EHOSTUNREACH: the name is not known; -ECONNRESET: the connection ended early;
  * -EKEYREJECTED: the server's certificate is not trusted; -EPROTO: no HTTP, or a TLS handshake that failed;

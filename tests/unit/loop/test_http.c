@@ -29,7 +29,7 @@ struct outcome {
     int64_t retry_after_ns;
     char body[TEXT_MAX];
     size_t body_len;
-    bool body_cut;
+    bool body_cut, maybe_sent;
     int statuses, pieces;
     char content_type[64];
     int stop_with; /* returned by on_data */
@@ -72,6 +72,7 @@ static void on_done(void *data, const struct nj_http_result *result)
     outcome->status = result->status;
     outcome->retry_after_ns = result->retry_after_ns;
     outcome->body_cut = result->body_cut;
+    outcome->maybe_sent = result->maybe_sent;
     assert_int_equal(result->body[result->body_len], '\0');
     if (outcome->body_len == 0 && result->body_len > 0) {
         outcome->body_len = result->body_len;
@@ -496,6 +497,84 @@ static void a_refused_connection_names_host_and_phase_but_no_secret(void **state
     assert_int_equal(outcome.error, -ECONNREFUSED);
     assert_string_equal(outcome.text, wanted);
     assert_int_equal(outcome.status, 0);
+    assert_false(outcome.maybe_sent);
+    setup_end(&setup);
+}
+
+static void reset_after_the_request(struct test_peer *peer)
+{
+    test_peer_reset(peer);
+}
+
+static void no_answer(struct test_peer *peer)
+{
+    (void)peer;
+}
+
+/* A message may be told again only when it is certain that nobody had it. */
+static void a_request_that_left_and_was_not_answered_is_told_from_one_that_did_not_leave(void **state)
+{
+    struct setup setup;
+    setup_start(&setup, state, 4, reset_after_the_request);
+    const struct nj_http_options post = {.method = "POST", .body = "x", .body_len = 1};
+    struct outcome outcome = fetch(&setup, post, "/");
+    assert_int_equal(outcome.error, -ECONNRESET);
+    assert_true(outcome.maybe_sent);
+
+    setup.server.on_request = no_answer;
+    struct nj_http_options impatient = post;
+    impatient.timeout_ns = 50 * NJ_MS;
+    outcome = fetch(&setup, impatient, "/");
+    assert_int_equal(outcome.error, -ETIMEDOUT);
+    assert_true(outcome.maybe_sent);
+
+    /* A TLS handshake with a server that speaks none. */
+    setup.server.on_request = reset_after_the_request;
+    char url[URL_MAX];
+    (void)snprintf(url, sizeof(url), "https://127.0.0.1:%d/", setup.server.port);
+    struct nj_http_options tls = {.url = url, .method = "POST", .timeout_ns = 200 * NJ_MS};
+    outcome = fetch(&setup, tls, NULL);
+    assert_true(outcome.error < 0);
+    assert_false(outcome.maybe_sent);
+
+    setup.server.on_request = on_request;
+    outcome = fetch(&setup, post, "/");
+    assert_int_equal(outcome.error, 0);
+    assert_true(outcome.maybe_sent);
+    setup_end(&setup);
+}
+
+/* Answers the first, takes the second on the same connection and ends it. */
+static void end_the_kept_connection(struct test_peer *peer)
+{
+    if (peer->server->requests == 1)
+        test_peer_answer(peer, "first", false);
+    else
+        test_peer_close(peer);
+}
+
+static void a_request_that_wants_a_fresh_connection_never_leaves_twice(void **state)
+{
+    struct setup setup;
+    setup_start(&setup, state, 4, end_the_kept_connection);
+    const struct nj_http_options post = {
+        .method = "POST", .body = "x", .body_len = 1, .fresh_connection = true};
+    struct outcome outcome = fetch(&setup, post, "/");
+    assert_int_equal(outcome.error, 0);
+    outcome = fetch(&setup, post, "/");
+    assert_int_equal(outcome.error, -ECONNRESET);
+    assert_true(outcome.maybe_sent);
+    assert_int_equal(setup.server.requests, 2);
+    assert_int_equal(setup.server.connections, 2);
+
+    /* What the setting is for: on a kept connection libcurl sends the second request again. */
+    setup.server.requests = 0;
+    struct nj_http_options kept = post;
+    kept.fresh_connection = false;
+    (void)fetch(&setup, kept, "/");
+    outcome = fetch(&setup, kept, "/");
+    assert_int_equal(outcome.error, -ECONNRESET);
+    assert_int_equal(setup.server.requests, 3);
     setup_end(&setup);
 }
 
@@ -849,6 +928,8 @@ int main(void)
         test_loop_case(closing_from_a_callback_cancels_everything),
         test_loop_case(starting_on_a_closed_client_is_refused),
         test_loop_case(a_refused_connection_names_host_and_phase_but_no_secret),
+        test_loop_case(a_request_that_left_and_was_not_answered_is_told_from_one_that_did_not_leave),
+        test_loop_case(a_request_that_wants_a_fresh_connection_never_leaves_twice),
         test_loop_case(an_unknown_name_is_told),
         test_loop_case(a_name_lookup_can_be_cancelled),
         test_loop_case(a_connection_that_breaks_in_the_body_is_an_error),
