@@ -103,15 +103,18 @@ static void append_settings(struct nj_buf *out, const struct nj_config_field *fi
     }
 }
 
+static enum nj_cli_action answer_written(struct nj_cli *cli, bool written)
+{
+    cli->status = written ? NJ_CLI_OK : NJ_CLI_IO;
+    if (!written)
+        (void)fprintf(stderr, "%s: cannot write to standard output\n", cli->program);
+    return NJ_CLI_EXIT;
+}
+
 /* Writes an answer to stdout; the status is 0 only when all of it could be written. */
 static enum nj_cli_action answer(struct nj_cli *cli, const char *text)
 {
-    cli->status = NJ_CLI_OK;
-    if (fputs(text, stdout) == EOF || fflush(stdout) == EOF) {
-        (void)fprintf(stderr, "%s: cannot write to standard output\n", cli->program);
-        cli->status = NJ_CLI_IO;
-    }
-    return NJ_CLI_EXIT;
+    return answer_written(cli, fputs(text, stdout) != EOF && fflush(stdout) != EOF);
 }
 
 static enum nj_cli_action answer_help(struct nj_cli *cli)
@@ -197,9 +200,7 @@ static enum nj_cli_action check_or_print(const struct parse *parse)
         cli->status = NJ_CLI_CONFIG;
     } else if (parse->print) {
         bool written = nj_config_print(cli->table, config, stdout) == 0;
-        (void)answer(cli, "");
-        if (!written)
-            cli->status = NJ_CLI_IO;
+        (void)answer_written(cli, written);
     } else {
         NJ_CLEANUP_FREE char *text =
             nj_asprintf("OK: %s\n", cli->config_path == NULL ? "defaults and flags" : cli->config_path);
