@@ -96,8 +96,7 @@ static void keeps_the_defaults_for_what_the_file_leaves_out(void **state)
                                         "~",
                                         "crash:\n",
                                         "crash:\n  redact:\nroutes:\nlabels:\nzones:\n",
-                                        "\xEF\xBB\xBF"
-                                        "crash: {}\n"};
+                                        "\357\273\277crash: {}\n"};
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         struct sample_config config;
         load_good(texts[i], &config);
