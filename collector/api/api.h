@@ -1,10 +1,11 @@
 /*
  * REST under /api/v1, the stream of incidents, /openapi.json, /livez, /readyz, /metrics and the page.
  *
- * Reads go to a reader connection on a worker of their own, so that no query holds up ingest. Bearer tokens: the read
- * token may read, the write token may do both; compared in constant time; /livez, /readyz, /metrics and /openapi.json
- * need none. Without any token only loopback is listened on (nj_collector_config_check() refuses the rest) and all is
- * allowed. Errors are problem+json (RFC 9457). Unknown query parameters are errors.
+ * Reads go to a reader connection on a worker of their own, so that no query holds up ingest. Bearer tokens:
+ * the read token may read, the write token may do both; compared in constant time; /livez, /readyz, /metrics
+ * and /openapi.json need none. Without any token only loopback is listened on (nj_collector_config_check()
+ * refuses the rest) and all is allowed. Errors are problem+json (RFC 9457). Unknown query parameters are
+ * errors.
  */
 #ifndef NJ_API_API_H
 #define NJ_API_API_H
@@ -19,8 +20,8 @@ struct nj_api;
 
 struct nj_api_options {
     struct nj_loop *loop;
-    struct nj_worker *reader;       /* the worker that owns `store` */
-    struct nj_store *store;         /* a reader connection */
+    struct nj_worker *reader; /* the worker that owns `store` */
+    struct nj_store *store;   /* a reader connection */
     struct nj_metrics *metrics;
     const struct nj_collector_config *config;
     /* Says what is not ready, one line an item ("store: ok", "ingest: not listening"); true when all is. */

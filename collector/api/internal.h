@@ -1,0 +1,118 @@
+/*
+ * What the files of this folder share: a call, from its request to its answer.
+ */
+#ifndef NJ_API_INTERNAL_H
+#define NJ_API_INTERNAL_H
+
+#include "collector/api/api.h"
+#include "collector/api/tokens.h"
+#include "common/loop/httpd.h"
+
+enum { NJ_API_PARAMS_MAX = 16, NJ_API_LIMIT_DEFAULT = 100, NJ_API_ANSWER_MAX = 64 * 1024 * 1024 };
+
+struct nj_api_call;
+
+/* One endpoint of the table in api.c, which is also what the test holds openapi.json against. */
+struct nj_api_endpoint {
+    const char *path; /* one "{...}" segment at most: it becomes call->argument */
+    enum nj_api_access access;
+    void (*handle)(struct nj_api_call *call); /* on the loop; ends with one of the nj_api_ functions below */
+    const char *params[NJ_API_PARAMS_MAX];    /* the query parameters it knows */
+};
+extern const struct nj_api_endpoint nj_api_endpoints[];
+
+struct nj_api_call {
+    struct nj_api *api;
+    struct nj_httpd_request *request;
+    char argument[128]; /* what stood for the path's "{...}" */
+    struct nj_job job;
+
+    /* What the query is asked; strings belong to the request. */
+    struct nj_incident_filter incidents;
+    struct nj_crash_filter crashes;
+    int64_t id;
+    int limit;
+    bool with_log;
+
+    /* Runs on the reader's worker: fills in what follows. A negative errno becomes a problem: -ENOENT 404,
+     * others 500. */
+    int (*query)(struct nj_api_call *call, struct nj_err *err);
+    struct nj_buf body;
+    const char *content_type; /* NULL: application/json */
+    char disposition[320];    /* Content-Disposition; "" for none */
+    int64_t cursor;           /* of the last row that was written */
+    int rows;
+    int rc;
+    struct nj_err err;
+};
+
+struct nj_api {
+    struct nj_api_options options;
+    struct nj_httpd *httpd;
+    struct nj_api_tokens *tokens;
+    struct nj_api_stream *streams;
+    int64_t streams_count;
+    struct nj_timer keepalive;
+    struct nj_counter *requests, *refused, *slow_readers;
+    struct nj_gauge *streams_open;
+    int calls; /* on the reader's worker */
+    bool closing;
+    bool httpd_closed;
+    void (*on_closed)(void *data);
+    void *on_closed_data;
+};
+
+/* Hands the call to the reader's worker; the answer follows. */
+void nj_api_run(struct nj_api_call *call, int (*query)(struct nj_api_call *call, struct nj_err *err));
+
+/* Answers and frees the call. */
+void nj_api_answer(struct nj_api_call *call, unsigned status, const char *content_type, const void *body,
+                   size_t len);
+void nj_api_problem(struct nj_api_call *call, unsigned status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Parameters. Each returns false after it has answered with a problem that names the parameter and what is
+ * allowed. */
+const char *nj_api_param(const struct nj_api_call *call, const char *name); /* NULL: not given, or empty */
+bool nj_api_param_int(struct nj_api_call *call, const char *name, int64_t min, int64_t max,
+                      int64_t *ret_value);
+bool nj_api_param_time(struct nj_api_call *call, const char *name,
+                       int64_t *ret_ns); /* RFC 3339, or an age: "2h" */
+
+/* Writing JSON objects by hand: a field with its comma. */
+void nj_api_field(struct nj_buf *out, const char *name, const char *value);
+void nj_api_field_int(struct nj_buf *out, const char *name, int64_t value);
+void nj_api_field_bool(struct nj_buf *out, const char *name, bool value);
+void nj_api_field_time(struct nj_buf *out, const char *name, int64_t ns); /* null for 0 */
+void nj_api_object_begin(struct nj_buf *out);
+void nj_api_object_end(struct nj_buf *out);
+/* {"items":[ ... ],"nextCursor": "..." or null} */
+void nj_api_list_begin(struct nj_buf *out);
+void nj_api_list_item(struct nj_api_call *call);
+void nj_api_list_end(struct nj_api_call *call);
+
+void nj_api_incidents(struct nj_api_call *call);
+void nj_api_incident(struct nj_api_call *call);
+void nj_api_incident_notifications(struct nj_api_call *call);
+void nj_api_notifications(struct nj_api_call *call);
+void nj_api_crashes(struct nj_api_call *call);
+void nj_api_crash(struct nj_api_call *call);
+void nj_api_crash_log(struct nj_api_call *call);
+void nj_api_agents(struct nj_api_call *call);
+void nj_api_stream(struct nj_api_call *call);
+
+/* stream.c */
+void nj_api_streams_publish(struct nj_api *api, const struct nj_incident *incident);
+void nj_api_streams_start(struct nj_api *api);
+void nj_api_streams_stop(struct nj_api *api);
+
+/* Files of the page and openapi.json, in the program by CMake; terminated, the length without the terminator.
+ */
+struct nj_api_asset {
+    const char *path, *content_type;
+    const unsigned char *bytes;
+    const size_t *len;
+};
+const struct nj_api_asset *nj_api_find_asset(const char *path); /* NULL: none */
+
+#endif

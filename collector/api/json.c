@@ -1,0 +1,74 @@
+#include <string.h>
+
+#include "collector/api/internal.h"
+#include "common/base/clock.h"
+#include "common/base/str.h"
+
+/* A comma, unless this is the first field of its object or the first item of its list. */
+static void comma(struct nj_buf *out)
+{
+    if (out->len > 0 && out->data[out->len - 1] != '{' && out->data[out->len - 1] != '[')
+        (void)nj_buf_append_char(out, ',');
+}
+
+static void name(struct nj_buf *out, const char *field)
+{
+    comma(out);
+    (void)nj_buf_printf(out, "\"%s\":", field);
+}
+
+void nj_api_object_begin(struct nj_buf *out)
+{
+    comma(out);
+    (void)nj_buf_append_char(out, '{');
+}
+
+void nj_api_object_end(struct nj_buf *out)
+{
+    (void)nj_buf_append_char(out, '}');
+}
+
+void nj_api_field(struct nj_buf *out, const char *field, const char *value)
+{
+    name(out, field);
+    (void)nj_json_append_string(out, nj_str(value), strlen(nj_str(value)));
+}
+
+void nj_api_field_int(struct nj_buf *out, const char *field, int64_t value)
+{
+    name(out, field);
+    (void)nj_buf_printf(out, "%lld", (long long)value);
+}
+
+void nj_api_field_bool(struct nj_buf *out, const char *field, bool value)
+{
+    name(out, field);
+    (void)nj_buf_append_str(out, value ? "true" : "false");
+}
+
+void nj_api_field_time(struct nj_buf *out, const char *field, int64_t ns)
+{
+    char text[NJ_TIME_TEXT_MAX];
+    name(out, field);
+    (void)nj_buf_printf(out, ns == 0 ? "null" : "\"%s\"", nj_time_format(ns, text));
+}
+
+void nj_api_list_begin(struct nj_buf *out)
+{
+    (void)nj_buf_append_str(out, "{\"items\":[");
+}
+
+void nj_api_list_item(struct nj_api_call *call)
+{
+    comma(&call->body);
+    call->rows++;
+}
+
+void nj_api_list_end(struct nj_api_call *call)
+{
+    (void)nj_buf_append_str(&call->body, "],\"nextCursor\":");
+    if (call->limit > 0 && call->rows == call->limit)
+        (void)nj_buf_printf(&call->body, "\"%lld\"}", (long long)call->cursor);
+    else
+        (void)nj_buf_append_str(&call->body, "null}");
+}
