@@ -42,7 +42,8 @@ void test_peer_send(struct test_peer *peer, const char *text)
     size_t len = strlen(text);
     struct sending *sending = calloc(1, sizeof(*sending) + len);
     assert_non_null(sending);
-    memcpy(sending->text, text, len);
+    for (size_t i = 0; i < len; i++)
+        sending->text[i] = text[i];
     sending->write.data = sending;
     uv_buf_t buf = uv_buf_init(sending->text, (unsigned)len);
     assert_int_equal(uv_write(&sending->write, (uv_stream_t *)&peer->tcp, &buf, 1, on_sent), 0);
