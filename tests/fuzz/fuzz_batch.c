@@ -1,0 +1,135 @@
+/*
+ * What stands in an opened packet: batch, acknowledgement, event. Whatever is accepted keeps the decoder's
+ * promises, and an agent that encodes it again makes something that is accepted again and says the same.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/arena.h"
+#include "common/base/str.h"
+#include "common/wire/batch.h"
+
+enum { ARENA_MAX = 1 << 20 };
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check(int holds)
+{
+    if (!holds)
+        abort();
+}
+
+static void check_text(const char *text)
+{
+    check(text != NULL && nj_utf8_valid(text, strlen(text)));
+}
+
+static void check_crash(const struct nj_crash *crash)
+{
+    check_text(crash->container_id);
+    check_text(crash->reason);
+    check_text(crash->message);
+    check_text(crash->log.source);
+    check_text(crash->log.missing);
+    check(crash->log.text != NULL && crash->log.text[crash->log.len] == '\0');
+    check(nj_utf8_valid(crash->log.text, crash->log.len));
+}
+
+static void check_event(const struct nj_event *event)
+{
+    check_text(event->id);
+    check(event->id[0] != '\0' && strlen(event->id) <= NJ_EVENT_ID_BYTES_MAX);
+    check_text(event->subject.namespace);
+    check_text(event->subject.container);
+    if (event->type == NJ_EVENT_CRASH)
+        check_crash(&event->crash);
+    else if (event->type == NJ_EVENT_STUCK)
+        check_text(event->stuck.message);
+    else if (event->type == NJ_EVENT_CLEARED)
+        check(event->cleared.cause >= NJ_CLEARED_STARTED && event->cleared.cause <= NJ_CLEARED_SCHEDULED);
+    else if (event->type == NJ_EVENT_POD_FAILURE)
+        check_text(event->failure.message);
+    else
+        check(event->type == NJ_EVENT_LOST_CRASHES);
+}
+
+/* Both encoded once more, so that the order of fields and what is unknown do not count. */
+static void check_same(const struct nj_event *a, const struct nj_event *b)
+{
+    struct nj_buf one = {0}, other = {0};
+    check(nj_event_encode(a, &one) == 0 && nj_event_encode(b, &other) == 0);
+    check(one.len == other.len && memcmp(nj_buf_str(&one), nj_buf_str(&other), one.len) == 0);
+    nj_buf_done(&one);
+    nj_buf_done(&other);
+}
+
+static void encode_again(const struct nj_batch *batch)
+{
+    struct nj_encoded_event *encoded = calloc(batch->events_count + 1, sizeof(*encoded));
+    struct nj_buf *bytes = calloc(batch->events_count + 1, sizeof(*bytes));
+    struct nj_buf out = {0};
+    struct nj_arena arena;
+    struct nj_batch again;
+    check(encoded != NULL && bytes != NULL);
+    nj_arena_init(&arena, (size_t)4 * ARENA_MAX);
+    for (size_t i = 0; i < batch->events_count; i++) {
+        check(nj_event_encode(&batch->events[i], &bytes[i]) == 0);
+        encoded[i] = (struct nj_encoded_event){batch->events[i].seq, bytes[i].data, bytes[i].len};
+    }
+    check(nj_batch_encode(batch, encoded, batch->events_count, &out) == 0);
+    check(nj_batch_decode(nj_buf_str(&out), out.len, &arena, &again, NULL) == 0);
+    check(again.events_count == batch->events_count && again.request == batch->request);
+    check(nj_streq(again.cluster, batch->cluster) && nj_streq(again.stream, batch->stream));
+    for (size_t i = 0; i < batch->events_count; i++) {
+        check(again.events[i].seq == batch->events[i].seq);
+        check_same(&again.events[i], &batch->events[i]);
+        nj_buf_done(&bytes[i]);
+    }
+    nj_arena_done(&arena);
+    nj_buf_done(&out);
+    free(bytes);
+    free(encoded);
+}
+
+static void try_batch(const uint8_t *data, size_t size, struct nj_arena *arena)
+{
+    struct nj_batch batch;
+    struct nj_err err = {0};
+    int rc = nj_batch_decode(data, size, arena, &batch, &err);
+    check(rc == 0 || (err.code == rc && err.text[0] != '\0'));
+    if (rc != 0)
+        return;
+    check(batch.events_count <= NJ_BATCH_EVENTS_MAX);
+    check_text(batch.cluster);
+    check_text(batch.node);
+    check_text(batch.stream);
+    check_text(batch.status.version);
+    uint64_t last = 0;
+    for (size_t i = 0; i < batch.events_count; i++) {
+        check(batch.events[i].seq > last);
+        last = batch.events[i].seq;
+        check_event(&batch.events[i]);
+    }
+    encode_again(&batch);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct nj_arena arena;
+    struct nj_event event;
+    struct nj_ack ack;
+    nj_arena_init(&arena, ARENA_MAX);
+    try_batch(data, size, &arena);
+    nj_arena_reset(&arena);
+    if (nj_event_decode(data, size, &arena, &event, NULL) == 0)
+        check_event(&event);
+    nj_arena_reset(&arena);
+    if (nj_ack_decode(data, size, &arena, &ack, NULL) == 0) {
+        check_text(ack.refused);
+        check((ack.refusal == NJ_REFUSAL_NONE) == (ack.refused[0] == '\0'));
+        check((unsigned)ack.refusal < NJ_REFUSALS);
+    }
+    nj_arena_done(&arena);
+    return 0;
+}
