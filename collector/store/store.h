@@ -180,6 +180,10 @@ struct nj_store_ops {
     int (*prune)(struct nj_store *store, const struct nj_retention *retention, int64_t now_ns, int limit,
                  bool *ret_more, struct nj_err *err);
 
+    /* Does what writing put off, at most `limit` rows: for when nothing waits. It is done all the same when
+     * too much has gathered. Within a transaction. */
+    int (*tidy)(struct nj_store *store, int limit, bool *ret_more, struct nj_err *err);
+
     /* Bytes on disk. */
     int (*size)(struct nj_store *store, int64_t *ret_bytes, struct nj_err *err);
 };

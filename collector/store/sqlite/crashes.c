@@ -93,23 +93,10 @@ static void read_crash(sqlite3_stmt *statement, int64_t *ret_number, struct nj_s
         facts->log.missing = "deleted for its age";
 }
 
-/* The row of a crash: 1, 0 when it is not there, or an error. */
-static int find(struct nj_sqlite *sqlite, const char *id, int64_t *ret_number, struct nj_err *err)
-{
-    struct nj_binder find = nj_sql_use(sqlite, NJ_SQL_FIND_CRASH, "SELECT number FROM crash WHERE id = ?");
-    nj_sql_text(&find, id);
-    int rc = nj_sql_next(sqlite, &find, "look for a crash", err);
-    if (rc == 1) {
-        *ret_number = sqlite3_column_int64(find.statement, 0);
-        nj_sql_reset(&find);
-    }
-    return rc;
-}
-
 int nj_sqlite_has_crash(struct nj_store *store, const char *id, bool *ret_known, struct nj_err *err)
 {
     int64_t number = 0;
-    int rc = find(nj_sqlite_of(store), id, &number, err);
+    int rc = nj_crash_find(nj_sqlite_of(store), id, &number, err);
     if (rc < 0)
         return rc;
     *ret_known = rc == 1;
@@ -148,9 +135,22 @@ static int insert(struct nj_sqlite *sqlite, const struct nj_store_crash *crash, 
     bind_facts(&put, crash);
     bind_log(&put, &crash->crash.log);
     int rc = nj_sql_run(sqlite, &put, "store a crash", err);
-    if (rc == 0)
-        *ret_number = sqlite3_last_insert_rowid(sqlite->db);
-    return rc;
+    if (rc < 0)
+        return rc;
+    *ret_number = sqlite3_last_insert_rowid(sqlite->db);
+    nj_crash_tail_add(sqlite->tail, crash->id, *ret_number);
+    return 0;
+}
+
+/* A crash that is not in crash_key yet gets there with what its row says then. */
+static int correct_key(struct nj_sqlite *sqlite, int64_t number, struct nj_err *err)
+{
+    struct nj_binder put = nj_sql_use(sqlite, NJ_SQL_UPDATE_KEY,
+                                      "UPDATE crash_key SET (workload_hash, incident_id) = (SELECT "
+                                      "nj_workload_hash(namespace, workload), incident_id FROM crash WHERE "
+                                      "crash.number = ?1) WHERE number = ?1");
+    nj_sql_int(&put, number);
+    return nj_sql_run(sqlite, &put, "correct a crash", err);
 }
 
 static int correct(struct nj_sqlite *sqlite, int64_t number, const struct nj_store_crash *crash,
@@ -165,6 +165,8 @@ static int correct(struct nj_sqlite *sqlite, int64_t number, const struct nj_sto
     nj_sql_int(&put, crash->incident_id);
     nj_sql_int(&put, number);
     int rc = nj_sql_run(sqlite, &put, "correct a crash", err);
+    if (rc == 0)
+        rc = correct_key(sqlite, number, err);
     if (rc < 0)
         return rc;
     struct nj_binder put_meta = nj_sql_use(sqlite, NJ_SQL_UPDATE_CRASH_LOG,
@@ -180,7 +182,7 @@ int nj_sqlite_put_crash(struct nj_store *store, const struct nj_store_crash *cra
 {
     struct nj_sqlite *sqlite = nj_sqlite_of(store);
     int64_t number = 0;
-    int found = find(sqlite, crash->id, &number, err);
+    int found = nj_crash_find(sqlite, crash->id, &number, err);
     if (found < 0)
         return found;
     int rc = found == 1 ? correct(sqlite, number, crash, err) : insert(sqlite, crash, &number, err);
@@ -195,14 +197,18 @@ int nj_sqlite_link_crash(struct nj_store *store, const char *crash_id, int64_t i
                          struct nj_err *err)
 {
     struct nj_sqlite *sqlite = nj_sqlite_of(store);
-    struct nj_binder link =
-        nj_sql_use(sqlite, NJ_SQL_LINK_CRASH, "UPDATE crash SET incident_id = ? WHERE id = ?");
-    nj_sql_int(&link, incident_id);
-    nj_sql_text(&link, crash_id);
-    int rc = nj_sql_run(sqlite, &link, "link a crash", err);
-    if (rc == 0 && sqlite3_changes(sqlite->db) == 0)
+    int64_t number = 0;
+    int rc = nj_crash_find(sqlite, crash_id, &number, err);
+    if (rc == 0)
         return nj_err_set(err, -ENOENT, "no crash %s", crash_id);
-    return rc;
+    if (rc < 0)
+        return rc;
+    struct nj_binder link =
+        nj_sql_use(sqlite, NJ_SQL_LINK_CRASH, "UPDATE crash SET incident_id = ? WHERE number = ?");
+    nj_sql_int(&link, incident_id);
+    nj_sql_int(&link, number);
+    rc = nj_sql_run(sqlite, &link, "link a crash", err);
+    return rc < 0 ? rc : correct_key(sqlite, number, err);
 }
 
 int nj_sqlite_put_fact(struct nj_store *store, const char *id, int64_t at_ns, bool *ret_new,
@@ -219,14 +225,32 @@ int nj_sqlite_put_fact(struct nj_store *store, const char *id, int64_t at_ns, bo
     return rc;
 }
 
-int nj_sqlite_each_crash(struct nj_store *store, const struct nj_crash_filter *filter,
-                         int (*on_crash)(void *data, int64_t rowid, const struct nj_store_crash *crash),
-                         void *data, struct nj_err *err)
+/* Where crashes are looked for. */
+enum place {
+    IN_TAIL,   /* those that crash_key does not hold yet */
+    BY_KEY,    /* the others, through crash_key */
+    BY_NUMBER, /* the others, one by one */
+};
+
+static struct nj_binder query_crashes(struct nj_sqlite *sqlite, const struct nj_crash_filter *filter,
+                                      enum place place, int64_t last_key, int limit)
 {
-    struct nj_sqlite *sqlite = nj_sqlite_of(store);
-    if (filter->limit < 1 || filter->limit > NJ_STORE_LIMIT_MAX)
-        return nj_err_set(err, -EINVAL, "limit %d is not within 1 to %d", filter->limit, NJ_STORE_LIMIT_MAX);
+    const char *select = "SELECT " CRASH_COLUMNS " FROM crash WHERE 1";
+    /* CROSS JOIN keeps SQLite to this order: crash_key gives the crashes newest first, so that the limit ends
+     * it. */
+    if (place == BY_KEY)
+        select =
+            "SELECT " CRASH_COLUMNS " FROM (SELECT number AS key, workload_hash, incident_id AS key_incident "
+            "FROM crash_key) CROSS JOIN crash ON number = key WHERE 1";
+    bool by_workload = place == BY_KEY && filter->namespace != NULL && filter->workload != NULL;
     const struct nj_sql_condition conditions[] = {
+        {.sql = " AND number > ?", .number = place == IN_TAIL ? last_key : 0},
+        {.sql = " AND number <= ?", .number = place == BY_NUMBER ? last_key : 0},
+        /* The partial index is used only when its own condition is there. */
+        {.sql = " AND key_incident > 0 AND key_incident = ?",
+         .number = place == BY_KEY ? filter->incident_id : 0},
+        {.sql = " AND workload_hash = ?",
+         .number = by_workload ? nj_crash_workload_hash(filter->namespace, filter->workload) : 0},
         {.sql = " AND cluster = ?", .text = filter->cluster},
         {.sql = " AND project = ?", .text = filter->project},
         {.sql = " AND namespace = ?", .text = filter->namespace},
@@ -234,25 +258,42 @@ int nj_sqlite_each_crash(struct nj_store *store, const struct nj_crash_filter *f
         {.sql = " AND pod = ?", .text = filter->pod},
         {.sql = " AND container = ?", .text = filter->container},
         {.sql = " AND reason = ?", .text = filter->reason},
-        /* The partial index is used only when its own condition is there. */
-        {.sql = " AND incident_id > 0 AND incident_id = ?", .number = filter->incident_id},
+        {.sql = " AND incident_id = ?", .number = filter->incident_id},
         {.sql = " AND at_ns >= ?", .number = filter->since_ns},
         {.sql = " AND at_ns <= ?", .number = filter->until_ns},
         {.sql = " AND number < ?", .number = filter->before_rowid},
     };
-    struct nj_binder each =
-        nj_sql_query(sqlite, "SELECT " CRASH_COLUMNS " FROM crash WHERE 1", conditions,
-                     sizeof(conditions) / sizeof(conditions[0]), "ORDER BY number DESC", filter->limit);
-    int rc;
-    while ((rc = nj_sql_next(sqlite, &each, "read the crashes", err)) == 1) {
-        struct nj_store_crash crash;
-        int64_t number;
-        read_crash(each.statement, &number, &crash);
-        rc = on_crash(data, number, &crash);
-        if (rc != 0)
-            break;
+    return nj_sql_query(sqlite, select, conditions, sizeof(conditions) / sizeof(conditions[0]),
+                        place == BY_KEY ? "ORDER BY key DESC" : "ORDER BY number DESC", limit);
+}
+
+int nj_sqlite_each_crash(struct nj_store *store, const struct nj_crash_filter *filter,
+                         int (*on_crash)(void *data, int64_t rowid, const struct nj_store_crash *crash),
+                         void *data, struct nj_err *err)
+{
+    struct nj_sqlite *sqlite = nj_sqlite_of(store);
+    if (filter->limit < 1 || filter->limit > NJ_STORE_LIMIT_MAX)
+        return nj_err_set(err, -EINVAL, "limit %d is not within 1 to %d", filter->limit, NJ_STORE_LIMIT_MAX);
+    int64_t last_key = 0;
+    int rc = nj_crash_last_key(sqlite, &last_key, err);
+    int left = filter->limit;
+    bool keyed = filter->incident_id != 0 || (filter->namespace != NULL && filter->workload != NULL);
+    const enum place places[] = {IN_TAIL, keyed ? BY_KEY : BY_NUMBER};
+    /* A writer that fills crash_key in between takes nothing away: `last_key` still divides the crashes in
+     * two. */
+    for (int i = 0; i < 2 && rc == 0 && left > 0 && (i == 0 || last_key > 0); i++) {
+        struct nj_binder query = query_crashes(sqlite, filter, places[i], last_key, left);
+        while ((rc = nj_sql_next(sqlite, &query, "read the crashes", err)) == 1) {
+            struct nj_store_crash crash;
+            int64_t number;
+            read_crash(query.statement, &number, &crash);
+            left--;
+            rc = on_crash(data, number, &crash);
+            if (rc != 0)
+                break;
+        }
+        (void)sqlite3_finalize(query.statement);
     }
-    (void)sqlite3_finalize(each.statement);
     return rc;
 }
 
@@ -271,16 +312,48 @@ static int read_log(struct nj_sqlite *sqlite, sqlite3_stmt *statement, struct nj
     return 0;
 }
 
+static struct nj_binder seek_key(struct nj_sqlite *sqlite, const char *id)
+{
+    struct nj_binder seek = nj_sql_use(
+        sqlite, NJ_SQL_GET_CRASH,
+        "SELECT " CRASH_COLUMNS ", encoding, bytes FROM (SELECT number AS key, id_hash FROM crash_key) "
+        "CROSS JOIN crash ON number = key LEFT JOIN crash_log ON crash_log.crash = number "
+        "WHERE id_hash = ? AND id = ?");
+    nj_sql_int(&seek, nj_crash_id_hash(id));
+    nj_sql_text(&seek, id);
+    return seek;
+}
+
+static struct nj_binder seek_tail(struct nj_sqlite *sqlite, const char *id)
+{
+    struct nj_binder seek =
+        nj_sql_use(sqlite, NJ_SQL_GET_CRASH_BY_SCAN,
+                   "SELECT " CRASH_COLUMNS ", encoding, bytes FROM crash LEFT JOIN crash_log ON "
+                   "crash_log.crash = number "
+                   "WHERE number > (SELECT coalesce(max(number), 0) FROM crash_key) AND id = ?");
+    nj_sql_text(&seek, id);
+    return seek;
+}
+
+/* The statement at the crash's row and 1, or 0. A writer may move the crash from the tail to crash_key
+ * between the first two looks. */
+static int seek_crash(struct nj_sqlite *sqlite, const char *id, struct nj_binder *ret_get, struct nj_err *err)
+{
+    int rc = 0;
+    for (int look = 0; look < 3 && rc == 0; look++) {
+        *ret_get = look == 1 ? seek_tail(sqlite, id) : seek_key(sqlite, id);
+        rc = nj_sql_next(sqlite, ret_get, "read a crash", err);
+    }
+    return rc;
+}
+
 int nj_sqlite_get_crash(struct nj_store *store, const char *id, bool with_log,
                         int (*on_crash)(void *data, int64_t rowid, const struct nj_store_crash *crash),
                         void *data, struct nj_err *err)
 {
     struct nj_sqlite *sqlite = nj_sqlite_of(store);
-    struct nj_binder get = nj_sql_use(sqlite, NJ_SQL_GET_CRASH,
-                                      "SELECT " CRASH_COLUMNS ", encoding, bytes FROM crash "
-                                      "LEFT JOIN crash_log ON crash_log.crash = crash.number WHERE id = ?");
-    nj_sql_text(&get, id);
-    int rc = nj_sql_next(sqlite, &get, "read a crash", err);
+    struct nj_binder get;
+    int rc = seek_crash(sqlite, id, &get, err);
     if (rc == 0)
         return nj_err_set(err, -ENOENT, "no crash %s", id);
     if (rc < 0)

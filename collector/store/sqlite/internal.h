@@ -14,6 +14,7 @@
 #include "common/base/buf.h"
 
 struct nj_log_codec;
+struct nj_crash_tail;
 
 enum nj_sql_slot {
     NJ_SQL_BEGIN,
@@ -22,13 +23,19 @@ enum nj_sql_slot {
     NJ_SQL_GET_AGENT,
     NJ_SQL_PUT_AGENT,
     NJ_SQL_EACH_AGENT,
-    NJ_SQL_FIND_CRASH,
+    NJ_SQL_FIND_KEY,
+    NJ_SQL_IS_CRASH,
+    NJ_SQL_LAST_KEY,
+    NJ_SQL_LOAD_TAIL,
+    NJ_SQL_INSERT_KEYS,
+    NJ_SQL_UPDATE_KEY,
     NJ_SQL_INSERT_CRASH,
     NJ_SQL_UPDATE_CRASH,
     NJ_SQL_UPDATE_CRASH_LOG,
     NJ_SQL_PUT_LOG,
     NJ_SQL_LINK_CRASH,
     NJ_SQL_GET_CRASH,
+    NJ_SQL_GET_CRASH_BY_SCAN,
     NJ_SQL_PUT_FACT,
     NJ_SQL_PUT_INCIDENT,
     NJ_SQL_PUT_SUBJECT,
@@ -47,7 +54,7 @@ enum nj_sql_slot {
     NJ_SQL_ADD_SENT,
     NJ_SQL_EACH_SENT,
     NJ_SQL_PRUNE_FIRST, /* one slot for each of the steps in prune.c */
-    NJ_SQL_PRUNE_LAST = NJ_SQL_PRUNE_FIRST + 12,
+    NJ_SQL_PRUNE_LAST = NJ_SQL_PRUNE_FIRST + 15,
     NJ_SQL_SLOTS,
 };
 
@@ -58,6 +65,8 @@ struct nj_sqlite {
     int lock_fd; /* writer: of PATH.lock, held as long as it is open; else -1 */
     int failed;  /* the transaction's first error, which commit returns; 0: none */
     sqlite3_stmt *statements[NJ_SQL_SLOTS];
+    struct nj_crash_tail *tail; /* writer; else NULL */
+    bool tail_stale;            /* a rollback may have taken back what the tail holds */
     struct nj_log_codec *codec;
     struct nj_buf packed, text; /* scratch of put_crash and get_crash */
 };
@@ -74,6 +83,24 @@ int nj_sqlite_limit_pages(struct nj_store *store, int64_t pages);
  */
 int nj_sqlite_migrate(struct nj_sqlite *sqlite, struct nj_err *err);
 int nj_sqlite_check_version(struct nj_sqlite *sqlite, struct nj_err *err); /* of a reader */
+
+/* The crashes that crash_key does not hold yet, by id: of the writer. (crash_keys.c) */
+enum { NJ_CRASH_TAIL_MAX = 32 << 10 }; /* beyond, a commit brings crash_key up to date itself */
+int nj_crash_tail_open(struct nj_sqlite *sqlite, struct nj_err *err);
+void nj_crash_tail_free(struct nj_crash_tail *tail);
+size_t nj_crash_tail_count(const struct nj_crash_tail *tail);
+void nj_crash_tail_add(struct nj_crash_tail *tail, const char *id, int64_t number);
+int nj_crash_tail_reload(struct nj_sqlite *sqlite, struct nj_err *err); /* after a rollback */
+
+/* The number of the crash with this id: 1, 0 when there is none, or an error. Of the writer. */
+int nj_crash_find(struct nj_sqlite *sqlite, const char *id, int64_t *ret_number, struct nj_err *err);
+/* The highest number in crash_key; 0 when it is empty. */
+int nj_crash_last_key(struct nj_sqlite *sqlite, int64_t *ret_number, struct nj_err *err);
+/* Brings crash_key up to date with at most `limit` crashes. Within a transaction of the writer. */
+int nj_crash_keys_fill(struct nj_sqlite *sqlite, int64_t limit, struct nj_err *err);
+int nj_sqlite_tidy(struct nj_store *store, int limit, bool *ret_more, struct nj_err *err);
+int64_t nj_crash_id_hash(const char *id);
+int64_t nj_crash_workload_hash(const char *namespace, const char *workload);
 
 /* The latest SQLite error as errno and text; fails the transaction when there is one. `doing` is what was
  * tried. */

@@ -3,6 +3,8 @@
  * belongs to them; a slice ends when its limit of rows is used up, and the next begins again with the first
  * step.
  */
+#include <assert.h>
+
 #include "collector/store/sqlite/internal.h"
 #include "common/base/clock.h"
 
@@ -17,10 +19,13 @@ struct step {
 
 static const struct step steps[] = {
     {.age_offset = offsetof(struct nj_retention, crashes_ns),
-     .sql = {"DELETE FROM crash_log WHERE crash IN (SELECT number FROM crash WHERE at_ns < ?1 ORDER BY at_ns "
-             "LIMIT ?2)",
-             "DELETE FROM crash WHERE number IN (SELECT number FROM crash WHERE at_ns < ?1 ORDER BY at_ns "
-             "LIMIT ?2)"}},
+     .sql =
+         {"DELETE FROM crash_log WHERE crash IN (SELECT number FROM crash WHERE at_ns < ?1 ORDER BY at_ns "
+          "LIMIT ?2)",
+          "DELETE FROM crash_key WHERE number IN (SELECT number FROM crash WHERE at_ns < ?1 ORDER BY at_ns "
+          "LIMIT ?2)",
+          "DELETE FROM crash WHERE number IN (SELECT number FROM crash WHERE at_ns < ?1 ORDER BY at_ns "
+          "LIMIT ?2)"}},
     {.age_offset = offsetof(struct nj_retention, logs_ns),
      .sql =
          {"DELETE FROM crash_log WHERE crash IN (SELECT number FROM crash WHERE log_bytes > 0 AND at_ns < ?1 "
@@ -47,6 +52,7 @@ static const struct step steps[] = {
 static int run(struct nj_sqlite *sqlite, int slot, const char *sql, int64_t before_ns, int limit,
                int *ret_rows, struct nj_err *err)
 {
+    assert(slot <= NJ_SQL_PRUNE_LAST);
     struct nj_binder prune = nj_sql_use(sqlite, (enum nj_sql_slot)slot, sql);
     nj_sql_int(&prune, before_ns);
     nj_sql_int(&prune, limit);

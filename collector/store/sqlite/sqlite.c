@@ -15,7 +15,7 @@ enum { BUSY_MS = 5000 };
 /* synchronous=FULL: a commit that was acknowledged outlives the machine's power. */
 static const char writer_settings[] = "PRAGMA journal_mode = WAL;"
                                       "PRAGMA synchronous = FULL;"
-                                      "PRAGMA wal_autocheckpoint = 2000;"
+                                      "PRAGMA wal_autocheckpoint = 4000;"
                                       "PRAGMA journal_size_limit = 67108864;"
                                       "PRAGMA cache_size = -32768;"
                                       "PRAGMA temp_store = MEMORY;";
@@ -166,7 +166,12 @@ static int sqlite_begin(struct nj_store *store, struct nj_err *err)
     struct nj_sqlite *sqlite = nj_sqlite_of(store);
     sqlite->failed = 0;
     struct nj_binder begin = nj_sql_use(sqlite, NJ_SQL_BEGIN, "BEGIN IMMEDIATE");
-    return nj_sql_run(sqlite, &begin, "begin a transaction", err);
+    int rc = nj_sql_run(sqlite, &begin, "begin a transaction", err);
+    if (rc == 0 && sqlite->tail_stale)
+        rc = nj_crash_tail_reload(sqlite, err);
+    if (rc == 0)
+        sqlite->tail_stale = false;
+    return rc;
 }
 
 static int sqlite_commit(struct nj_store *store, struct nj_err *err)
@@ -174,6 +179,11 @@ static int sqlite_commit(struct nj_store *store, struct nj_err *err)
     struct nj_sqlite *sqlite = nj_sqlite_of(store);
     if (sqlite->failed != 0)
         return nj_err_set(err, sqlite->failed, "%s: a write has failed, nothing is committed", sqlite->path);
+    if (sqlite->tail != NULL && nj_crash_tail_count(sqlite->tail) >= NJ_CRASH_TAIL_MAX) {
+        int rc = nj_crash_keys_fill(sqlite, INT64_MAX, err);
+        if (rc < 0)
+            return rc;
+    }
     struct nj_binder commit = nj_sql_use(sqlite, NJ_SQL_COMMIT, "COMMIT");
     return nj_sql_run(sqlite, &commit, "commit", err);
 }
@@ -186,6 +196,7 @@ static void sqlite_rollback(struct nj_store *store)
         struct nj_binder rollback = nj_sql_use(sqlite, NJ_SQL_ROLLBACK, "ROLLBACK");
         (void)nj_sql_run(sqlite, &rollback, "roll back", NULL);
     }
+    sqlite->tail_stale = true;
     sqlite->failed = 0;
 }
 
@@ -214,6 +225,7 @@ static void sqlite_close(struct nj_store *store)
     (void)sqlite3_close(sqlite->db);
     if (sqlite->lock_fd >= 0)
         (void)close(sqlite->lock_fd);
+    nj_crash_tail_free(sqlite->tail);
     nj_log_codec_free(sqlite->codec);
     nj_buf_done(&sqlite->packed);
     nj_buf_done(&sqlite->text);
@@ -248,6 +260,7 @@ static const struct nj_store_ops sqlite_ops = {
     .each_agent = nj_sqlite_each_agent,
     .each_notification_of = nj_sqlite_each_notification_of,
     .prune = nj_sqlite_prune,
+    .tidy = nj_sqlite_tidy,
     .size = sqlite_size,
 };
 
@@ -278,6 +291,8 @@ static int open_database(struct nj_sqlite *sqlite, bool writer, struct nj_err *e
     if (sqlite3_exec(sqlite->db, writer ? writer_settings : reader_settings, NULL, NULL, NULL) != SQLITE_OK)
         return nj_sqlite_fail(sqlite, "set up the database", err);
     int rc = writer ? nj_sqlite_migrate(sqlite, err) : nj_sqlite_check_version(sqlite, err);
+    if (rc == 0 && writer)
+        rc = nj_crash_tail_open(sqlite, err);
     sqlite->failed = 0;
     return rc;
 }

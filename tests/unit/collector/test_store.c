@@ -285,6 +285,41 @@ static void a_crash_without_a_log_says_why(void **state)
     assert_crash(fixture, &crash, true);
 }
 
+static bool tidy(struct fixture *fixture, int limit)
+{
+    bool more = false;
+    begin(fixture);
+    if (limit > 0)
+        assert_int_equal(0, fixture->store->ops->tidy(fixture->store, limit, &more, &fixture->err));
+    commit(fixture);
+    return more;
+}
+
+static void assert_every_filter(struct fixture *fixture)
+{
+    assert_crashes(fixture, &(struct nj_crash_filter){.limit = 4}, "9 8 7 6 ");
+    assert_crashes(fixture, &(struct nj_crash_filter){.limit = 4, .before_rowid = 6}, "5 4 3 2 ");
+    assert_crashes(fixture, &(struct nj_crash_filter){.limit = 4, .before_rowid = 2}, "1 ");
+    assert_crashes(fixture, &(struct nj_crash_filter){.limit = 9, .incident_id = 2}, "8 5 2 ");
+    assert_crashes(fixture,
+                   &(struct nj_crash_filter){
+                       .limit = 9, .since_ns = noon_ns + 3 * NJ_SEC, .until_ns = noon_ns + 5 * NJ_SEC},
+                   "5 4 3 ");
+    assert_crashes(fixture, &(struct nj_crash_filter){.limit = 9, .cluster = "test"}, "4 ");
+    assert_crashes(fixture, &(struct nj_crash_filter){.limit = 9, .project = "p-2"}, "4 ");
+    assert_crashes(fixture, &(struct nj_crash_filter){.limit = 9, .namespace = "bank"}, "4 ");
+    assert_crashes(fixture, &(struct nj_crash_filter){.limit = 9, .workload = "ledger"}, "4 ");
+    assert_crashes(fixture, &(struct nj_crash_filter){.limit = 9, .pod = "ledger-0"}, "4 ");
+    assert_crashes(fixture, &(struct nj_crash_filter){.limit = 9, .container = "db"}, "4 ");
+    assert_crashes(fixture, &(struct nj_crash_filter){.limit = 9, .reason = "OOMKilled"}, "4 ");
+    assert_crashes(fixture, &(struct nj_crash_filter){.limit = 9, .namespace = "shop", .workload = "ledger"},
+                   "");
+    struct nj_store_crash crash = make_crash("5");
+    crash.at_ns = noon_ns + 5 * NJ_SEC;
+    crash.incident_id = 2;
+    assert_crash(fixture, &crash, true);
+}
+
 static void crashes_are_found_by_every_filter_and_paged_newest_first(void **state)
 {
     struct fixture *fixture = *state;
@@ -307,23 +342,12 @@ static void crashes_are_found_by_every_filter_and_paged_newest_first(void **stat
         assert_true(put_crash(fixture, &crash));
     }
     commit(fixture);
-    assert_crashes(fixture, &(struct nj_crash_filter){.limit = 4}, "9 8 7 6 ");
-    assert_crashes(fixture, &(struct nj_crash_filter){.limit = 4, .before_rowid = 6}, "5 4 3 2 ");
-    assert_crashes(fixture, &(struct nj_crash_filter){.limit = 4, .before_rowid = 2}, "1 ");
-    assert_crashes(fixture, &(struct nj_crash_filter){.limit = 9, .incident_id = 2}, "8 5 2 ");
-    assert_crashes(fixture,
-                   &(struct nj_crash_filter){
-                       .limit = 9, .since_ns = noon_ns + 3 * NJ_SEC, .until_ns = noon_ns + 5 * NJ_SEC},
-                   "5 4 3 ");
-    assert_crashes(fixture, &(struct nj_crash_filter){.limit = 9, .cluster = "test"}, "4 ");
-    assert_crashes(fixture, &(struct nj_crash_filter){.limit = 9, .project = "p-2"}, "4 ");
-    assert_crashes(fixture, &(struct nj_crash_filter){.limit = 9, .namespace = "bank"}, "4 ");
-    assert_crashes(fixture, &(struct nj_crash_filter){.limit = 9, .workload = "ledger"}, "4 ");
-    assert_crashes(fixture, &(struct nj_crash_filter){.limit = 9, .pod = "ledger-0"}, "4 ");
-    assert_crashes(fixture, &(struct nj_crash_filter){.limit = 9, .container = "db"}, "4 ");
-    assert_crashes(fixture, &(struct nj_crash_filter){.limit = 9, .reason = "OOMKilled"}, "4 ");
-    assert_crashes(fixture, &(struct nj_crash_filter){.limit = 9, .namespace = "shop", .workload = "ledger"},
-                   "");
+    /* Whether they are in the indexes yet or not is nobody's concern. */
+    static const int tidied[] = {0, 4, 1, 9};
+    for (size_t i = 0; i < sizeof(tidied) / sizeof(tidied[0]); i++) {
+        tidy(fixture, tidied[i]);
+        assert_every_filter(fixture);
+    }
 
     struct list list = {.stop_after = 2};
     const struct nj_crash_filter all = {.limit = 9};
@@ -335,6 +359,107 @@ static void crashes_are_found_by_every_filter_and_paged_newest_first(void **stat
                      fixture->store->ops->each_crash(fixture->store, &none, list_crash, &list, NULL));
     assert_int_equal(-EINVAL,
                      fixture->store->ops->each_crash(fixture->store, &many, list_crash, &list, NULL));
+}
+
+static void a_crash_is_known_and_corrected_whether_it_is_indexed_or_not(void **state)
+{
+    struct fixture *fixture = *state;
+    for (int i = 1; i <= 6; i++) {
+        char id[IDS];
+        (void)snprintf(id, sizeof(id), "%d", i);
+        struct nj_store_crash crash = make_crash(id);
+        begin(fixture);
+        assert_true(put_crash(fixture, &crash));
+        commit(fixture);
+    }
+    assert_true(tidy(fixture, 3));
+    reopen(fixture);
+    struct nj_store *reader = open_reader(&fixture->folder);
+    for (int i = 1; i <= 6; i++) {
+        char id[IDS];
+        (void)snprintf(id, sizeof(id), "%d", i);
+        struct nj_store_crash crash = make_crash(id);
+        crash.subject.workload = "basket";
+        begin(fixture);
+        assert_false(put_crash(fixture, &crash));
+        assert_int_equal(0, fixture->store->ops->link_crash(fixture->store, id, i, NULL));
+        commit(fixture);
+        crash.incident_id = i;
+        assert_crash(fixture, &crash, true);
+        struct expectation expected = {.crash = &crash, .with_log = true};
+        assert_int_equal(0, reader->ops->get_crash(reader, id, true, check_crash, &expected, NULL));
+        id[1] = ' ';
+        id[2] = '\0';
+        assert_crashes(fixture, &(struct nj_crash_filter){.limit = 9, .incident_id = i}, id);
+    }
+    reader->ops->close(reader);
+    assert_false(tidy(fixture, 9));
+    assert_crashes(fixture, &(struct nj_crash_filter){.limit = 9, .namespace = "shop", .workload = "basket"},
+                   "6 5 4 3 2 1 ");
+    assert_crashes(fixture, &(struct nj_crash_filter){.limit = 9, .namespace = "shop", .workload = "cart"},
+                   "");
+    assert_int_equal(-ENOENT, fixture->store->ops->link_crash(fixture->store, "7", 1, NULL));
+}
+
+static void what_is_rolled_back_is_new_again_also_when_it_was_indexed(void **state)
+{
+    struct fixture *fixture = *state;
+    struct nj_store_crash first = make_crash("first"), second = make_crash("second");
+    begin(fixture);
+    assert_true(put_crash(fixture, &first));
+    commit(fixture);
+    begin(fixture);
+    assert_true(put_crash(fixture, &second));
+    bool more;
+    assert_int_equal(0, fixture->store->ops->tidy(fixture->store, 9, &more, NULL));
+    fixture->store->ops->rollback(fixture->store);
+    begin(fixture);
+    assert_false(put_crash(fixture, &first));
+    assert_true(put_crash(fixture, &second));
+    commit(fixture);
+    assert_crashes(fixture, &(struct nj_crash_filter){.limit = 9}, "second first ");
+}
+
+static void very_many_crashes_at_once_are_indexed_by_themselves(void **state)
+{
+    struct fixture *fixture = *state;
+    begin(fixture);
+    for (int i = 0; i < NJ_CRASH_TAIL_MAX; i++) {
+        char id[IDS];
+        (void)snprintf(id, sizeof(id), "%d", i);
+        struct nj_store_crash crash = make_crash(id);
+        crash.crash.log.len = 0;
+        assert_true(put_crash(fixture, &crash));
+    }
+    commit(fixture);
+    assert_false(tidy(fixture, 1));
+    struct nj_store_crash again = make_crash("4711");
+    begin(fixture);
+    assert_false(put_crash(fixture, &again));
+    commit(fixture);
+}
+
+static void crashes_too_old_to_be_indexed_are_forgotten(void **state)
+{
+    struct fixture *fixture = *state;
+    struct nj_store_crash crash = make_crash("crash-1");
+    const struct nj_retention day = {
+        .crashes_ns = NJ_DAY, .logs_ns = NJ_DAY, .incidents_ns = NJ_DAY, .agents_ns = NJ_DAY};
+    bool more = true;
+    begin(fixture);
+    assert_true(put_crash(fixture, &crash));
+    assert_int_equal(0,
+                     fixture->store->ops->prune(fixture->store, &day, noon_ns + 2 * NJ_DAY, 9, &more, NULL));
+    commit(fixture);
+    assert_false(more);
+    struct nj_store_crash other = make_crash("crash-2");
+    begin(fixture);
+    assert_true(put_crash(fixture, &other));
+    assert_true(put_crash(fixture, &crash));
+    commit(fixture);
+    assert_false(tidy(fixture, 9));
+    assert_crash(fixture, &crash, true);
+    assert_crash(fixture, &other, true);
 }
 
 static void an_incident_comes_back_as_it_was_put_last(void **state)
@@ -1161,6 +1286,10 @@ int main(void)
         TEST(a_correction_changes_the_record_and_keeps_log_and_link),
         TEST(a_crash_without_a_log_says_why),
         TEST(crashes_are_found_by_every_filter_and_paged_newest_first),
+        TEST(a_crash_is_known_and_corrected_whether_it_is_indexed_or_not),
+        TEST(what_is_rolled_back_is_new_again_also_when_it_was_indexed),
+        TEST(very_many_crashes_at_once_are_indexed_by_themselves),
+        TEST(crashes_too_old_to_be_indexed_are_forgotten),
         TEST(an_incident_comes_back_as_it_was_put_last),
         TEST(incidents_are_found_by_every_filter_and_paged_newest_first),
         TEST(two_open_incidents_of_one_fingerprint_are_refused),
