@@ -19,6 +19,7 @@ function stateOf({ simulation, faults }) {
     speed: timeline.speed,
     started: timeline.started,
     finished: simulation.finished,
+    endTime: simulation.endNs === undefined ? null : formatTime(simulation.endNs, 9),
     applied: simulation.applied,
     total: simulation.total,
     resources,
@@ -86,6 +87,7 @@ export function makeControl(kubesim) {
     'POST /kubesim/start': () => timeline.start(),
     'POST /kubesim/clock': async (body) => {
       if (body.speed !== undefined) timeline.speed = parseSpeed(body.speed);
+      if (body.hold !== undefined) timeline.isHeld = () => counters.open('pods') < body.hold;
       if (body.advance !== undefined) await timeline.advance(fromSeconds(body.advance));
       return state();
     },

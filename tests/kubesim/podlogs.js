@@ -5,6 +5,7 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
+import { gzipSync } from 'node:zlib';
 
 /** The running instance and one dead one. */
 const INSTANCES_KEPT = 2;
@@ -50,9 +51,35 @@ export class PodLogs {
     for (const attempt of [...attempts.keys()]) {
       if (attempt <= newest - INSTANCES_KEPT) {
         attempts.delete(attempt);
-        if (this.#folder) fs.rmSync(this.#file(uid, container, attempt), { force: true });
+        if (this.#folder) this.#removeFiles(this.#file(uid, container, attempt));
       }
     }
+  }
+
+  /** The file and its rotated predecessors. */
+  #removeFiles(file) {
+    const folder = path.dirname(file);
+    for (const name of fs.readdirSync(folder)) {
+      if (name === path.basename(file) || name.startsWith(`${path.basename(file)}.`)) {
+        fs.rmSync(path.join(folder, name), { force: true });
+      }
+    }
+  }
+
+  /**
+   * The kubelet puts a file that has grown too large aside and begins a new one; pods/log shows only the new one.
+   * @param {string} name  of what is put aside, "0.log.20261121-091332", with ".gz" when it is compressed
+   */
+  rotate(uid, container, attempt, name) {
+    const lines = this.#pods.get(uid)?.get(container)?.get(attempt);
+    if (!lines) return;
+    lines.length = 0;
+    if (!this.#folder) return;
+    const file = this.#file(uid, container, attempt);
+    const aside = path.join(path.dirname(file), name);
+    if (name.endsWith('.gz')) fs.writeFileSync(aside, gzipSync(fs.readFileSync(file)));
+    else fs.renameSync(file, aside);
+    fs.writeFileSync(file, '');
   }
 
   /** @param {string} line in containerd's format, with its newline */

@@ -1,6 +1,10 @@
-/** Plays the recorded container logs: each file appears when its instance starts, each line at its own time. */
+/**
+ * Plays the recorded container logs: each file appears when its instance starts, each line at its own time, and what was
+ * found rotated (N.log.YYYYMMDD-HHMMSS, with or without .gz) is put aside before the line after it.
+ */
 import fs from 'node:fs';
 import path from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { parseTime, shiftTime } from '../lib/time.js';
 import { instancesOf } from './containers.js';
 
@@ -27,17 +31,55 @@ const earliest = (times) =>
     .filter((ns) => ns !== undefined)
     .reduce((least, ns) => (least === undefined || ns < least ? ns : least), undefined);
 
+const LOG_FILE = /^(\d+)\.log(?:\.\d{8}-\d{6}(?:\.gz)?)?$/;
+
+function readLog(file) {
+  const bytes = fs.readFileSync(file);
+  return (file.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('latin1');
+}
+
+/** The files of each instance, the oldest first. @returns {Map<number, string[]>} by attempt */
+function instanceFiles(folder) {
+  const files = new Map();
+  // The names of rotated files sort by their time, and the file that is written to now comes last.
+  const age = (name) => (name.endsWith('.log') ? '~' : name);
+  const names = fs.readdirSync(folder).sort((a, b) => (age(a) < age(b) ? -1 : 1));
+  for (const name of names) {
+    const [, attempt] = LOG_FILE.exec(name) ?? [];
+    if (attempt === undefined) continue;
+    if (!files.has(Number(attempt))) files.set(Number(attempt), []);
+    files.get(Number(attempt)).push(name);
+  }
+  return files;
+}
+
+/** @returns {Generator<{pod: object, container: string, attempt: number, segments: {name: string, text: string}[]}>} */
 function* logFiles(folder) {
   if (!fs.existsSync(folder)) return;
   for (const podFolder of fs.readdirSync(folder).sort()) {
     const [namespace, name, uid] = podFolder.split('_');
     for (const container of fs.readdirSync(path.join(folder, podFolder)).sort()) {
-      const files = fs.readdirSync(path.join(folder, podFolder, container));
-      for (const file of files.filter((one) => /^\d+\.log$/.test(one))) {
-        const text = fs.readFileSync(path.join(folder, podFolder, container, file), 'latin1');
-        yield { pod: { namespace, name, uid }, container, attempt: parseInt(file, 10), text };
+      const where = path.join(folder, podFolder, container);
+      for (const [attempt, names] of instanceFiles(where)) {
+        const segments = names.map((one) => ({ name: one, text: readLog(path.join(where, one)) }));
+        yield { pod: { namespace, name, uid }, container, attempt, segments };
       }
     }
+  }
+}
+
+/** The lines of an instance's files with their times, and where a file was put aside. */
+function* pieces(segments, shift) {
+  let at;
+  for (const { name, text } of segments) {
+    for (const line of text.split(/(?<=\n)/).filter(Boolean)) {
+      const [time] = line.split(' ', 1);
+      const ns = parseTime(time);
+      if (ns !== undefined) at = ns + shift;
+      const moved = shift !== 0n && ns !== undefined ? shiftTime(time, shift) + line.slice(time.length) : line;
+      yield { at, line: moved };
+    }
+    if (!name.endsWith('.log')) yield { at, aside: name };
   }
 }
 
@@ -51,25 +93,21 @@ function* logFiles(folder) {
 export function scheduleRecordedLogs({ folder, recorded, timeline, logs }) {
   const starts = startTimes(recorded);
   const { shift } = recorded;
-  const files = [...logFiles(folder)].sort((a, b) => a.attempt - b.attempt);
-  for (const { pod, container, attempt, text } of files) {
-    let at;
-    const lines = text.split(/(?<=\n)/).map((line) => {
-      const [time] = line.split(' ', 1);
-      const ns = parseTime(time);
-      if (ns !== undefined) at = ns + shift;
-      const moved = shift !== 0n && ns !== undefined ? shiftTime(time, shift) + line.slice(time.length) : line;
-      return { at, line: moved };
-    });
+  const instances = [...logFiles(folder)].sort((a, b) => a.attempt - b.attempt);
+  for (const { pod, container, attempt, segments } of instances) {
+    const parts = [...pieces(segments, shift)];
     const started = starts.get(`${pod.uid}/${container}/${attempt}`);
     const first =
       earliest([
-        lines.find((line) => line.at !== undefined)?.at,
+        parts.find((part) => part.at !== undefined)?.at,
         started === undefined ? undefined : started + WITHIN_SECOND_NS,
       ]) ?? recorded.start;
     timeline.schedule(first, () => logs.create(pod, container, attempt));
-    for (const line of lines) {
-      if (line.line) timeline.schedule(line.at ?? first, () => logs.append(pod.uid, container, attempt, line.line));
+    for (const { at = first, line, aside } of parts) {
+      timeline.schedule(at, () => {
+        if (aside) logs.rotate(pod.uid, container, attempt, aside);
+        else logs.append(pod.uid, container, attempt, line);
+      });
     }
   }
   for (const { at, type, event, object } of recorded.changes) {

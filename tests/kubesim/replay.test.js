@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { ClockFileReader } from '../lib/clock-file.js';
 import { formatTime, parseTime } from '../lib/time.js';
 import { ask, post, PROTOBUF, RECORDING, startKubesim, take, watch } from './testing.js';
@@ -159,6 +160,55 @@ test('with --keep-logs every recorded log is there in the end, whole', async (t)
     }
   }
   assert.ok(files > 60);
+});
+
+test('logs that were found rotated and compressed are put aside again, and go with their instance', async (t) => {
+  const folder = temporary(t);
+  fs.cpSync(RECORDING, folder, { recursive: true });
+  const [pod] = fs.readdirSync(path.join(folder, 'podlogs')).filter((name) => name.startsWith('shop_oom-'));
+  const where = path.join(folder, 'podlogs', pod, 'c');
+  const at = (seconds, text) => `2026-11-21T09:19:4${seconds}.5Z stdout F ${text}\n`;
+  fs.writeFileSync(path.join(where, '6.log.20261121-091941.gz'), gzipSync(at(0, 'one') + at(0, 'two')));
+  fs.writeFileSync(path.join(where, '6.log.20261121-091942'), at(1, 'three'));
+  fs.writeFileSync(path.join(where, '6.log'), at(2, 'four'));
+  const podLogs = path.join(temporary(t), 'pods');
+  const { control } = await startKubesim(t, [
+    ...['--recording', folder, '--clock-file', path.join(temporary(t), 'clock')],
+    ...['--pod-logs', podLogs, '--start', 'control'],
+  ]);
+  await post(`${control}/kubesim/clock`, { advance: 600 });
+  const played = path.join(podLogs, pod, 'c');
+  const read = (name) => fs.readFileSync(path.join(played, name));
+  assert.deepEqual(fs.readdirSync(played), ['5.log', '6.log', '6.log.20261121-091941.gz', '6.log.20261121-091942']);
+  assert.equal(gunzipSync(read('6.log.20261121-091941.gz')).toString(), at(0, 'one') + at(0, 'two'));
+  assert.equal(read('6.log.20261121-091942').toString(), at(1, 'three'));
+  assert.equal(read('6.log').toString(), at(2, 'four'));
+});
+
+test('a recording may lack kinds, watches and logs', async (t) => {
+  const folder = temporary(t);
+  fs.mkdirSync(path.join(folder, 'pods'));
+  for (const file of ['list.json', 'watch.ndjson']) {
+    fs.copyFileSync(path.join(RECORDING, 'pods', file), path.join(folder, 'pods', file));
+  }
+  const { api, control } = await startKubesim(t, ['--recording', folder, '--start', 'control']);
+  await post(`${control}/kubesim/clock`, { advance: 600 });
+  const { json } = await ask(`${api}/api/v1/pods`, { headers: { accept: 'application/json' } });
+  assert.ok(json.items.length > 10);
+  assert.equal((await ask(`${api}/apis/apps/v1/replicasets`)).json.items.length, 0);
+});
+
+test('time can be held while nobody watches', async (t) => {
+  const { api, control } = await startReplay(t);
+  await post(`${control}/kubesim/clock`, { hold: 1 });
+  await post(`${control}/kubesim/start`);
+  const { timeNs } = (await ask(`${control}/kubesim/state`)).json;
+  // A round of answers takes several of the simulator's ticks, each of which would move the time.
+  for (let round = 0; round < 20; round++) {
+    assert.equal((await ask(`${control}/kubesim/state`)).json.timeNs, timeNs);
+  }
+  const events = await take(watch(`${api}/api/v1/pods?resourceVersion=2499`), 3);
+  assert.equal(events.length, 3);
 });
 
 test('pods/log tells the instances that are kept, without their prefixes', async (t) => {

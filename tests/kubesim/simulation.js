@@ -59,6 +59,7 @@ export class Simulation {
       );
     }
     this.total = recorded.changes.length;
+    this.endNs = recorded.changes.at(-1)?.at ?? recorded.start;
     this.endSpeed = endSpeed;
     scheduleRecordedLogs({
       folder: path.join(recording, 'podlogs'),

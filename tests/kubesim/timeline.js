@@ -22,6 +22,8 @@ export class Timeline {
   #timer;
   #running = Promise.resolve();
   #stopped = false;
+  /** While it says so, time stands still; only advance() goes on. @type {() => boolean} */
+  isHeld = () => false;
 
   /**
    * @param {object} options
@@ -86,7 +88,7 @@ export class Timeline {
     this.#last = real;
     if (this.#clock && elapsed > LONGEST_STEP_MS) elapsed = LONGEST_STEP_MS;
     const step = BigInt(Math.round(elapsed * this.#speed * 1e6));
-    this.#serial(() => this.#runUntil(this.#now + step)).finally(() => {
+    this.#serial(() => this.#runUntil(this.#now + step, () => this.isHeld())).finally(() => {
       this.#timer = setTimeout(() => this.#tick(), TICK_MS);
     });
   }
@@ -101,13 +103,14 @@ export class Timeline {
     return this.#running;
   }
 
-  async #runUntil(target) {
+  async #runUntil(target, isHeld = () => false) {
     while (!this.#stopped && this.#actions.length > 0 && this.#actions[0].at <= target) {
+      if (isHeld()) return;
       const { at, run } = this.#actions.shift();
       this.#show(at);
       await run();
     }
-    this.#show(target);
+    if (!isHeld()) this.#show(target);
   }
 
   #show(ns) {
