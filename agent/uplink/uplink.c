@@ -16,10 +16,14 @@
 
 enum {
     TROUBLE_BYTES = 512,
+    EVENTS_BYTES_MAX = NJ_BATCH_BYTES_MAX - (256 << 10), /* the rest is for what surrounds 4,096 events */
     ACK_ARENA_BYTES = 4 * NJ_ACK_BYTES_MAX,
+    KEPT_BYTES = 64 << 10, /* of the packet's memory, from one to the next */
     QUEUE_FULL_MS = 20,    /* the worker's queue is full: other work goes first */
     HEARTBEAT_JITTER = 10, /* a tenth */
 };
+
+_Static_assert((int)NJ_EVENT_BYTES_MAX <= (int)EVENTS_BYTES_MAX, "every event that is queued can be sent");
 
 static const int64_t retry_after_max_ns = 5 * NJ_MIN; /* a collector cannot silence an agent for longer */
 static const uint64_t number_max = (uint64_t)1 << 62; /* no sequence or request gets there */
@@ -158,14 +162,17 @@ static void pump(struct nj_uplink *uplink)
 
 static void send_packet(struct nj_uplink *uplink)
 {
-    const struct nj_fetch *fetch = &uplink->fetch;
-    int rc = nj_requester_send(uplink->requester, fetch->packet.data, fetch->packet.len);
+    struct nj_fetch *fetch = &uplink->fetch;
+    size_t len = fetch->packet.len;
+    int rc = nj_requester_send(uplink->requester, fetch->packet.data, len);
+    if (fetch->packet.capacity > KEPT_BYTES)
+        nj_buf_done(&fetch->packet); /* the requester has its own copy */
     if (rc < 0) {
         uplink->queued = true;
         uplink->state = BLOCKED; /* on_ready() follows */
         if (rc == -EAGAIN)
             return;
-        complain(uplink, "cannot send %zu bytes: %s", fetch->packet.len, strerror(-rc));
+        complain(uplink, "cannot send %zu bytes: %s", len, strerror(-rc));
         back_off(uplink);
         return;
     }
@@ -360,9 +367,9 @@ static int check_options(const struct nj_uplink_options *options, struct nj_err 
         return nj_err_set(err, -EINVAL,
                           "uplink: an interval is not above 0, or reconnect's least is above its most");
     if (options->batch_events < 1 || options->batch_events > NJ_BATCH_EVENTS_MAX ||
-        options->batch_bytes < 1 || options->batch_bytes > NJ_BATCH_BYTES_MAX - NJ_EVENT_BYTES_MAX)
+        options->batch_bytes < 1 || options->batch_bytes > NJ_BATCH_BYTES_MAX)
         return nj_err_set(err, -EINVAL, "uplink: a batch has 1 to %d events and up to %d bytes",
-                          NJ_BATCH_EVENTS_MAX, NJ_BATCH_BYTES_MAX - NJ_EVENT_BYTES_MAX);
+                          NJ_BATCH_EVENTS_MAX, NJ_BATCH_BYTES_MAX);
     return 0;
 }
 
@@ -415,7 +422,8 @@ int nj_uplink_start(struct nj_loop *loop, const struct nj_uplink_options *option
     uplink->fetch.cluster = uplink->cluster;
     uplink->fetch.node = uplink->node;
     uplink->fetch.batch_events = options->batch_events;
-    uplink->fetch.batch_bytes = options->batch_bytes;
+    uplink->fetch.batch_bytes =
+        options->batch_bytes < EVENTS_BYTES_MAX ? options->batch_bytes : EVENTS_BYTES_MAX;
     init_timer(uplink, &uplink->pause_timer);
     init_timer(uplink, &uplink->drain_timer);
     nj_timer_init(&uplink->heartbeat_timer, loop, on_heartbeat, uplink);

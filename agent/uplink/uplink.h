@@ -38,10 +38,10 @@ struct nj_uplink_options {
     int64_t reply_timeout_ns;                   /* this and the next two: real time */
     int64_t reconnect_min_ns, reconnect_max_ns; /* also the pause after a refusal, doubled from min to max */
     size_t batch_events;                        /* 1..NJ_BATCH_EVENTS_MAX */
-    size_t batch_bytes; /* encoded events of a request; up to NJ_BATCH_BYTES_MAX - NJ_EVENT_BYTES_MAX. A
-                         * larger single event still goes, alone */
+    size_t batch_bytes; /* encoded events of a request, 1..NJ_BATCH_BYTES_MAX; a larger single event still
+                           goes, alone */
     /* Fills in how the agent is doing, for the next request; what concerns the outbox is filled in here.
-     * Strings stay valid until on_closed(). */
+     * Strings stay valid until on_closed(). Called first from inside nj_uplink_start(). */
     void (*status)(void *data, struct nj_agent_status *ret_status);
     void *data;
 };
@@ -52,7 +52,7 @@ struct nj_uplink;
 int nj_uplink_start(struct nj_loop *loop, const struct nj_uplink_options *options,
                     struct nj_uplink **ret_uplink, struct nj_err *err);
 
-/* Something was appended to the outbox. Cheap; call it after every append. */
+/* Something was appended to the outbox. Cheap; call it after every append. Not after nj_uplink_close(). */
 void nj_uplink_kick(struct nj_uplink *uplink);
 
 /* Wall time of the last answer that took our batch; 0: none yet. */

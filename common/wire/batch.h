@@ -22,7 +22,7 @@ enum {
     NJ_WIRE_VERSION = 1, /* a peer that speaks a higher one is refused with a reason */
     NJ_BATCH_EVENTS_MAX = 4096,
     NJ_EVENT_ID_BYTES_MAX = 128,
-    NJ_EVENT_BYTES_MAX = 2 << 20, /* of one encoded event; the outbox takes no larger one */
+    NJ_EVENT_BYTES_MAX = 3 << 20, /* of one encoded event; the outbox takes no larger one */
     NJ_BATCH_BYTES_MAX = 4 << 20, /* of a plain batch: what a collector must accept */
     NJ_ACK_BYTES_MAX = 64 << 10,
 };
@@ -42,7 +42,8 @@ struct nj_batch {
     uint32_t version;
     const char *cluster, *node;
     const char *stream; /* identity of the agent's outbox: sequence numbers belong to it */
-    uint64_t request;   /* rises with every request of the stream: an older one is a replay */
+    uint64_t request; /* rises with every request of the stream: an older one is a replay; the newest may come
+                       * again, byte by byte, when its connection broke, and is answered again */
     int64_t sent_ns;
     struct nj_agent_status status;
     const struct nj_event *events;

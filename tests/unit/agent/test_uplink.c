@@ -281,6 +281,36 @@ static void test_batches_keep_to_their_bytes_but_a_large_event_goes_alone(void *
     assert_true(fixture->collector.requests >= 3);
 }
 
+static void test_the_largest_batches_are_taken(void **state)
+{
+    struct fixture *fixture = *state;
+    const size_t large = NJ_EVENT_BYTES_MAX - 1000, small = 900;
+    char *log = malloc(large + 1);
+    uint32_t random = 1;
+    assert_non_null(log);
+    for (size_t i = 0; i < large; i++) {
+        random = random * 1664525 + 1013904223;
+        log[i] = (char)('!' + (random >> 24) % 90); /* hardly compresses */
+    }
+    log[large] = '\0';
+    struct nj_event event = crash_event("0000", log);
+    append_one(fixture->outbox, &event);
+    for (int i = 1; i < NJ_BATCH_EVENTS_MAX; i++) {
+        char id[16];
+        (void)snprintf(id, sizeof(id), "%04d", i);
+        event = crash_event(id, log + large - small);
+        append_one(fixture->outbox, &event);
+    }
+    free(log);
+    fixture->options.batch_events = NJ_BATCH_EVENTS_MAX;
+    fixture->options.batch_bytes = NJ_BATCH_BYTES_MAX;
+    start(fixture);
+    run_until(fixture, outbox_empty);
+    assert_arrived_in_order(fixture, NJ_BATCH_EVENTS_MAX);
+    assert_true(fixture->collector.largest_batch > 3000);
+    assert_int_equal(fixture->collector.bad_requests, 0);
+}
+
 static bool five_heartbeats(struct fixture *fixture)
 {
     return fixture->collector.heartbeats >= 5;
@@ -669,7 +699,7 @@ static void test_options_out_of_range_are_refused(void **state)
     options.batch_events = NJ_BATCH_EVENTS_MAX + 1;
     assert_int_equal(nj_uplink_start(&fixture->loop, &options, &uplink, &err), -EINVAL);
     options = fixture->options;
-    options.batch_bytes = NJ_BATCH_BYTES_MAX;
+    options.batch_bytes = NJ_BATCH_BYTES_MAX + 1;
     assert_int_equal(nj_uplink_start(&fixture->loop, &options, &uplink, &err), -EINVAL);
     options = fixture->options;
     options.reconnect_max_ns = options.reconnect_min_ns - 1;
@@ -689,6 +719,7 @@ int main(void)
         TEST(test_a_lone_crash_goes_at_once_and_is_forgotten_when_committed),
         TEST(test_a_backlog_goes_in_order_and_in_bounded_batches),
         TEST(test_batches_keep_to_their_bytes_but_a_large_event_goes_alone),
+        TEST(test_the_largest_batches_are_taken),
         TEST(test_heartbeats_go_on_when_nothing_happens),
         TEST(test_a_silent_collector_gets_everything_later),
         TEST(test_a_lost_answer_makes_no_second_event),
