@@ -12,36 +12,37 @@ enum nj_language { NJ_LANGUAGE_ZH, NJ_LANGUAGE_EN };
 
 struct nj_channel_config {
     char *name;
-    int type;             /* enum nj_channel_type */
-    int format;           /* WeCom: enum nj_channel_format */
-    char *url_file;       /* robot, webhook: the secret file with the URL (a robot's URL holds its key) */
-    char *corp_id;        /* app */
-    int64_t agent_id;     /* app */
-    char *secret_file;    /* app: corp secret; webhook: bearer token, optional */
-    char *api_url;        /* app: https://qyapi.weixin.qq.com */
-    char *ca_file;        /* additional trust for this channel; "" for the system's */
+    int type;          /* enum nj_channel_type */
+    int format;        /* WeCom: enum nj_channel_format */
+    char *url_file;    /* robot, webhook: the secret file with the URL (a robot's URL holds its key) */
+    char *corp_id;     /* app */
+    int64_t agent_id;  /* app */
+    char *secret_file; /* app: corp secret; webhook: bearer token, optional */
+    char *api_url;     /* app: https://qyapi.weixin.qq.com */
+    char *ca_file;     /* additional trust for this channel; "" for the system's */
     struct nj_config_strings to_users, to_parties, to_tags; /* app */
-    bool attach_log;      /* send the crash's log as a file */
+    bool attach_log;                                        /* send the crash's log as a file */
     int64_t rate_per_minute;
     int64_t timeout_ns;
-    int64_t retries;      /* of a transient failure, before failover */
-    char *failover;       /* name of the channel that is told instead; "" for none */
-    bool resend_uncertain;/* after a crash of the collector in the middle of sending: rather twice than never */
+    int64_t retries;       /* of a transient failure, before failover */
+    char *failover;        /* name of the channel that is told instead; "" for none */
+    bool resend_uncertain; /* after a crash of the collector in the middle of sending: rather twice than never
+                            */
 };
 
 struct nj_route_config {
-    char *group;          /* alert group: who is told */
+    char *group; /* alert group: who is told */
     struct nj_config_strings channels;
     struct nj_config_strings mentions; /* WeCom user ids, or @all */
     /* Globs; "" matches everything. */
     char *cluster, *project, *namespace, *workload, *kind;
-    char *severity;       /* "", "info", "warning", "critical": at least */
-    bool resolved;        /* also tell the end */
-    bool proceed;         /* go on with the next route after a match */
+    char *severity; /* "", "info", "warning", "critical": at least */
+    bool resolved;  /* also tell the end */
+    bool proceed;   /* go on with the next route after a match */
 };
 
 struct nj_collector_config {
-    char *cluster;        /* of the collector's own watches */
+    char *cluster; /* of the collector's own watches */
     struct {
         int level, format;
     } log;
@@ -52,10 +53,10 @@ struct nj_collector_config {
         char *project_key; /* label or annotation of a namespace that names its project */
     } kubernetes;
     struct {
-        char *listen;     /* nanomsg URL for the agents */
+        char *listen; /* nanomsg URL for the agents */
         char *key_file;
         int64_t max_packet_bytes, max_plain_bytes;
-        int64_t max_queued; /* packets that wait for the writer */
+        int64_t max_queued;      /* packets that wait for the writer */
         int64_t silent_after_ns; /* an agent not heard for so long is shown as silent */
         int64_t max_agents;
     } ingest;
@@ -67,9 +68,9 @@ struct nj_collector_config {
         int64_t stale_after_ns, max_open, max_subjects;
     } incident;
     struct {
-        int language;     /* enum nj_language */
-        char *public_url; /* where people reach the collector, for links; "" for none */
-        int64_t log_lines; /* of the log's end in a message */
+        int language;                   /* enum nj_language */
+        char *public_url;               /* where people reach the collector, for links; "" for none */
+        int64_t log_lines;              /* of the log's end in a message */
         struct nj_config_list channels; /* struct nj_channel_config */
         struct nj_config_list routes;   /* struct nj_route_config */
     } notify;
@@ -82,8 +83,8 @@ struct nj_collector_config {
 
 extern const struct nj_config_field nj_collector_config_table[];
 
-/* What no single field can check: names that are used twice or not defined, routes without channels, an API that would
- * listen beyond loopback without a token. 0 or -EINVAL with a text. */
+/* What no single field can check: names that are used twice or not defined, routes without channels, an API
+ * that would listen beyond loopback without a token. 0 or -EINVAL with a text. */
 int nj_collector_config_check(const struct nj_collector_config *config, struct nj_err *err);
 
 #endif

@@ -1,1 +1,156 @@
-#include "common/base/err.h" /* placeholder */
+#include "collector/cluster/namespaces.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "common/base/alloc.h"
+#include "common/base/str.h"
+
+enum { UID_MAX = 64, NAME_MAX_BYTES = 64 };
+
+/* A namespace with a project; those without are not kept. Deletion by relist gives the uid alone: hence two
+ * keys. */
+struct entry {
+    char uid[UID_MAX];
+    char name[NAME_MAX_BYTES];
+    char project[NJ_PROJECT_MAX];
+    UT_hash_handle by_uid, by_name;
+};
+
+struct nj_namespaces {
+    char *project_key;
+    struct nj_watch *watch;
+    pthread_mutex_t mutex; /* guards the tables */
+    struct entry *by_uid, *by_name;
+    struct nj_namespaces_options options;
+    void (*on_closed)(void *data);
+    void *on_closed_data;
+};
+
+/* Rancher writes CLUSTER:PROJECT; others write the project alone. */
+static const char *project_of(const struct nj_namespaces *namespaces, const struct nj_kube_meta *meta)
+{
+    const char *value = nj_kube_label(meta, namespaces->project_key);
+    if (value == NULL)
+        value = nj_kube_annotation(meta, namespaces->project_key);
+    const char *colon = value == NULL ? NULL : strchr(value, ':');
+    return colon == NULL ? nj_str(value) : colon + 1;
+}
+
+static void remove_entry(struct nj_namespaces *namespaces, struct entry *entry)
+{
+    HASH_DELETE(by_uid, namespaces->by_uid, entry);
+    HASH_DELETE(by_name, namespaces->by_name, entry);
+    free(entry);
+}
+
+static void put_entry(struct nj_namespaces *namespaces, const struct nj_kube_meta *meta, const char *project)
+{
+    struct entry *old = NULL;
+    struct entry *entry = NJ_NEW(struct entry);
+    (void)snprintf(entry->uid, sizeof(entry->uid), "%s", meta->uid);
+    (void)snprintf(entry->name, sizeof(entry->name), "%s", meta->name);
+    (void)snprintf(entry->project, sizeof(entry->project), "%s", project);
+    /* A namespace that was made anew under its name before the old one's end was told. */
+    HASH_FIND(by_name, namespaces->by_name, entry->name, strlen(entry->name), old);
+    if (old != NULL)
+        remove_entry(namespaces, old);
+    HASH_ADD(by_uid, namespaces->by_uid, uid, strlen(entry->uid), entry);
+    HASH_ADD(by_name, namespaces->by_name, name, strlen(entry->name), entry);
+}
+
+static void on_object(void *data, enum nj_watch_event_type type, const struct nj_kube_object *object)
+{
+    struct nj_namespaces *namespaces = data;
+    struct entry *entry = NULL;
+    const char *project = type == NJ_WATCH_DELETED ? "" : project_of(namespaces, &object->meta);
+    pthread_mutex_lock(&namespaces->mutex);
+    HASH_FIND(by_uid, namespaces->by_uid, object->meta.uid, strlen(object->meta.uid), entry);
+    if (entry != NULL)
+        remove_entry(namespaces, entry);
+    if (*project != '\0')
+        put_entry(namespaces, &object->meta, project);
+    pthread_mutex_unlock(&namespaces->mutex);
+}
+
+static void on_trouble(void *data, const struct nj_err *err)
+{
+    struct nj_namespaces *namespaces = data;
+    if (namespaces->options.on_trouble != NULL)
+        namespaces->options.on_trouble(namespaces->options.data, err);
+}
+
+static void free_all(struct nj_namespaces *namespaces)
+{
+    while (namespaces->by_uid != NULL)
+        remove_entry(namespaces, namespaces->by_uid);
+    pthread_mutex_destroy(&namespaces->mutex);
+    free(namespaces->project_key);
+    free(namespaces);
+}
+
+int nj_namespaces_start(const struct nj_namespaces_options *options, struct nj_namespaces **ret_namespaces,
+                        struct nj_err *err)
+{
+    struct nj_namespaces *namespaces = NJ_NEW(struct nj_namespaces);
+    namespaces->options = *options;
+    namespaces->project_key = nj_strdup(nj_str(options->project_key));
+    pthread_mutex_init(&namespaces->mutex, NULL);
+    if (options->client != NULL) {
+        struct nj_watch_options watch = {
+            .path = "/api/v1/namespaces",
+            .kind = NJ_KUBE_META,
+            .encoding = NJ_KUBE_PROTOBUF,
+            .metrics = options->metrics,
+            .on_object = on_object,
+            .on_trouble = on_trouble,
+            .data = namespaces,
+        };
+        int rc = nj_watch_start(options->loop, options->client, &watch, &namespaces->watch, err);
+        if (rc < 0) {
+            free_all(namespaces);
+            return rc;
+        }
+    }
+    *ret_namespaces = namespaces;
+    return 0;
+}
+
+void nj_namespaces_project(struct nj_namespaces *namespaces, const char *namespace,
+                           char ret_project[NJ_PROJECT_MAX])
+{
+    struct entry *entry = NULL;
+    pthread_mutex_lock(&namespaces->mutex);
+    HASH_FIND(by_name, namespaces->by_name, namespace, strlen(namespace), entry);
+    (void)snprintf(ret_project, NJ_PROJECT_MAX, "%s", entry == NULL ? "" : entry->project);
+    pthread_mutex_unlock(&namespaces->mutex);
+}
+
+bool nj_namespaces_synced(const struct nj_namespaces *namespaces)
+{
+    return namespaces->watch == NULL || nj_watch_synced(namespaces->watch);
+}
+
+static void on_watch_closed(void *data)
+{
+    struct nj_namespaces *namespaces = data;
+    void (*on_closed)(void *data) = namespaces->on_closed;
+    void *on_closed_data = namespaces->on_closed_data;
+    free_all(namespaces);
+    if (on_closed != NULL)
+        on_closed(on_closed_data);
+}
+
+void nj_namespaces_close(struct nj_namespaces *namespaces, void (*on_closed)(void *data), void *data)
+{
+    if (namespaces == NULL) {
+        if (on_closed != NULL)
+            on_closed(data);
+        return;
+    }
+    namespaces->on_closed = on_closed;
+    namespaces->on_closed_data = data;
+    nj_watch_close(namespaces->watch, on_watch_closed, namespaces);
+}

@@ -1,1 +1,283 @@
-#include "common/base/err.h" /* placeholder */
+#include "collector/cluster/unscheduled.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "common/base/alloc.h"
+#include "common/base/str.h"
+#include "common/kube/workload.h"
+
+enum { UID_MAX = 64, MESSAGE_MAX = 1024 };
+
+static const char REASON[] = "Unschedulable";
+
+struct pod {
+    char uid[UID_MAX];
+    char *namespace, *name, *message, *image;
+    struct nj_workload workload;
+    int64_t since_ns; /* unschedulable since; 0: it is not */
+    bool told;
+    bool listed; /* seen by this process */
+    bool deleting;
+    UT_hash_handle hh;
+};
+
+struct nj_unscheduled {
+    struct nj_unscheduled_options options;
+    struct nj_watch *watch;
+    struct nj_timer due;
+    struct pod *pods;
+    struct nj_counter *ignored;
+    bool first_list_done;
+    void (*on_closed)(void *data);
+    void *on_closed_data;
+};
+
+static void free_pod(struct nj_unscheduled *unscheduled, struct pod *pod)
+{
+    HASH_DEL(unscheduled->pods, pod);
+    free(pod->namespace);
+    free(pod->name);
+    free(pod->message);
+    free(pod->image);
+    free(pod);
+}
+
+static struct pod *find(const struct nj_unscheduled *unscheduled, const char *uid)
+{
+    struct pod *pod = NULL;
+    HASH_FIND_STR(unscheduled->pods, uid, pod);
+    return pod;
+}
+
+static struct pod *add(struct nj_unscheduled *unscheduled, const char *uid, const char *namespace,
+                       const char *name)
+{
+    struct pod *pod = NJ_NEW(struct pod);
+    (void)snprintf(pod->uid, sizeof(pod->uid), "%s", uid);
+    pod->namespace = nj_strdup(namespace);
+    pod->name = nj_strdup(name);
+    pod->message = nj_strdup("");
+    pod->image = nj_strdup("");
+    HASH_ADD_STR(unscheduled->pods, uid, pod);
+    return pod;
+}
+
+static void emit(const struct nj_unscheduled *unscheduled, const struct pod *pod, struct nj_event *event)
+{
+    event->seen_ns = nj_loop_wall_ns(unscheduled->options.loop);
+    event->subject = (struct nj_subject){
+        .namespace = pod->namespace,
+        .pod = pod->name,
+        .pod_uid = pod->uid,
+        .node = "",
+        .workload_kind = pod->workload.kind,
+        .workload = pod->workload.name,
+        .container = "",
+    };
+    unscheduled->options.on_event(unscheduled->options.data, event);
+}
+
+static void tell_stuck(struct nj_unscheduled *unscheduled, struct pod *pod)
+{
+    char id[NJ_EVENT_ID_MAX];
+    struct nj_event event = {
+        .id = nj_event_id(id, "unschedulable", pod->uid, NULL),
+        .at_ns = pod->since_ns,
+        .type = NJ_EVENT_STUCK,
+        .stuck = {.reason = REASON, .message = pod->message, .image = pod->image, .since_ns = pod->since_ns},
+    };
+    pod->told = true;
+    emit(unscheduled, pod, &event);
+}
+
+static void tell_cleared(struct nj_unscheduled *unscheduled, const struct pod *pod,
+                         enum nj_cleared_cause cause)
+{
+    char id[NJ_EVENT_ID_MAX];
+    struct nj_event event = {
+        .id = nj_event_id(id, "unschedulable-cleared", pod->uid, NULL),
+        .at_ns = nj_loop_wall_ns(unscheduled->options.loop),
+        .type = NJ_EVENT_CLEARED,
+        .cleared = {.cause = cause},
+    };
+    emit(unscheduled, pod, &event);
+}
+
+/* Tells what is due and sleeps until the next is. */
+static void check(struct nj_unscheduled *unscheduled)
+{
+    int64_t now_ns = nj_loop_wall_ns(unscheduled->options.loop);
+    int64_t soonest_ns = INT64_MAX;
+    struct pod *pod;
+    struct pod *next;
+    HASH_ITER (hh, unscheduled->pods, pod, next) {
+        if (pod->since_ns == 0 || pod->told || pod->deleting)
+            continue;
+        int64_t left_ns = pod->since_ns + unscheduled->options.after_ns - now_ns;
+        if (left_ns <= 0)
+            tell_stuck(unscheduled, pod);
+        else if (left_ns < soonest_ns)
+            soonest_ns = left_ns;
+    }
+    /* A clock that was set back must not make it sleep for ever. */
+    if (soonest_ns > NJ_MIN)
+        soonest_ns = soonest_ns == INT64_MAX ? INT64_MAX : NJ_MIN;
+    if (soonest_ns == INT64_MAX)
+        nj_timer_stop(&unscheduled->due);
+    else
+        nj_timer_start(&unscheduled->due, soonest_ns, 0);
+}
+
+static void on_due(struct nj_timer *timer)
+{
+    check(timer->data);
+}
+
+static void replace(char **text, const char *value)
+{
+    if (nj_streq(*text, value))
+        return;
+    free(*text);
+    *text = nj_strndup(value, nj_utf8_cut(value, strlen(value), MESSAGE_MAX));
+}
+
+static void update(struct nj_unscheduled *unscheduled, const struct nj_kube_object *object)
+{
+    const struct nj_pod_condition *condition = nj_pod_condition(&object->pod, "PodScheduled");
+    const struct nj_kube_owner *owner = nj_kube_controller(&object->meta);
+    struct pod *pod = find(unscheduled, object->meta.uid);
+    if (pod == NULL) {
+        if (HASH_COUNT(unscheduled->pods) >= unscheduled->options.max_pods) {
+            nj_counter_add(unscheduled->ignored, 1);
+            return;
+        }
+        pod = add(unscheduled, object->meta.uid, object->meta.namespace, object->meta.name);
+    }
+    bool stuck =
+        condition != NULL && nj_streq(condition->status, "False") && nj_streq(condition->reason, REASON);
+    pod->listed = true;
+    pod->deleting = object->meta.deleted_ns != 0;
+    nj_workload_guess(owner == NULL ? "" : owner->kind, owner == NULL ? "" : owner->name,
+                      nj_kube_label(&object->meta, "pod-template-hash"), pod->name, &pod->workload);
+    if (!stuck) { /* a gate, or the scheduler has not looked yet */
+        pod->since_ns = 0;
+        return;
+    }
+    if (pod->since_ns == 0)
+        pod->since_ns =
+            condition->last_transition_ns != 0 ? condition->last_transition_ns : object->meta.created_ns;
+    replace(&pod->message, condition->message);
+    replace(&pod->image, object->pod.containers_count > 0 ? object->pod.containers[0].image : "");
+}
+
+static void on_object(void *data, enum nj_watch_event_type type, const struct nj_kube_object *object)
+{
+    struct nj_unscheduled *unscheduled = data;
+    if (type != NJ_WATCH_DELETED) {
+        update(unscheduled, object);
+    } else {
+        struct pod *pod = find(unscheduled, object->meta.uid);
+        if (pod == NULL)
+            return;
+        /* The selection ends a pod's stay with DELETED both when it got a node and when it is gone. */
+        bool scheduled = object->pod.node_name != NULL && *object->pod.node_name != '\0';
+        if (pod->told)
+            tell_cleared(unscheduled, pod,
+                         scheduled || !pod->deleting ? NJ_CLEARED_SCHEDULED : NJ_CLEARED_DELETED);
+        free_pod(unscheduled, pod);
+    }
+    check(unscheduled);
+}
+
+static void on_synced(void *data)
+{
+    struct nj_unscheduled *unscheduled = data;
+    struct pod *pod;
+    struct pod *next;
+    if (unscheduled->first_list_done)
+        return;
+    unscheduled->first_list_done = true;
+    HASH_ITER (hh, unscheduled->pods, pod, next) {
+        if (!pod->listed) { /* it went, or was scheduled, while nobody looked */
+            tell_cleared(unscheduled, pod, NJ_CLEARED_SCHEDULED);
+            free_pod(unscheduled, pod);
+        }
+    }
+}
+
+static void on_trouble(void *data, const struct nj_err *err)
+{
+    struct nj_unscheduled *unscheduled = data;
+    if (unscheduled->options.on_trouble != NULL)
+        unscheduled->options.on_trouble(unscheduled->options.data, err);
+}
+
+struct nj_unscheduled *nj_unscheduled_new(const struct nj_unscheduled_options *options)
+{
+    struct nj_unscheduled *unscheduled = NJ_NEW(struct nj_unscheduled);
+    unscheduled->options = *options;
+    unscheduled->ignored =
+        nj_metrics_counter(options->metrics, "nightjar_unscheduled_pods_ignored_total", "",
+                           "Pods without a node that were not followed because of the bound.");
+    nj_timer_init(&unscheduled->due, options->loop, on_due, unscheduled);
+    return unscheduled;
+}
+
+void nj_unscheduled_remember(struct nj_unscheduled *unscheduled, const struct nj_subject *subject)
+{
+    if (find(unscheduled, subject->pod_uid) != NULL)
+        return;
+    struct pod *pod = add(unscheduled, subject->pod_uid, subject->namespace, subject->pod);
+    (void)snprintf(pod->workload.kind, sizeof(pod->workload.kind), "%s", subject->workload_kind);
+    (void)snprintf(pod->workload.name, sizeof(pod->workload.name), "%s", subject->workload);
+    pod->told = true;
+}
+
+int nj_unscheduled_start(struct nj_unscheduled *unscheduled, struct nj_err *err)
+{
+    struct nj_watch_options watch = {
+        .path = "/api/v1/pods",
+        .field_selector = "spec.nodeName=",
+        .kind = NJ_KUBE_POD,
+        .encoding = NJ_KUBE_PROTOBUF,
+        .metrics = unscheduled->options.metrics,
+        .on_object = on_object,
+        .on_synced = on_synced,
+        .on_trouble = on_trouble,
+        .data = unscheduled,
+    };
+    return nj_watch_start(unscheduled->options.loop, unscheduled->options.client, &watch, &unscheduled->watch,
+                          err);
+}
+
+bool nj_unscheduled_synced(const struct nj_unscheduled *unscheduled)
+{
+    return unscheduled->watch != NULL && nj_watch_synced(unscheduled->watch);
+}
+
+static void on_watch_closed(void *data)
+{
+    struct nj_unscheduled *unscheduled = data;
+    void (*on_closed)(void *data) = unscheduled->on_closed;
+    void *on_closed_data = unscheduled->on_closed_data;
+    while (unscheduled->pods != NULL)
+        free_pod(unscheduled, unscheduled->pods);
+    free(unscheduled);
+    if (on_closed != NULL)
+        on_closed(on_closed_data);
+}
+
+void nj_unscheduled_close(struct nj_unscheduled *unscheduled, void (*on_closed)(void *data), void *data)
+{
+    if (unscheduled == NULL) {
+        if (on_closed != NULL)
+            on_closed(data);
+        return;
+    }
+    unscheduled->on_closed = on_closed;
+    unscheduled->on_closed_data = data;
+    nj_timer_stop(&unscheduled->due);
+    nj_watch_close(unscheduled->watch, on_watch_closed, unscheduled);
+}

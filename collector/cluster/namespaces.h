@@ -1,0 +1,37 @@
+/*
+ * Which project a namespace belongs to: a label or annotation of the namespace (Rancher's
+ * field.cattle.io/projectId by default, whose value "c-abc:p-xyz" means project p-xyz). Watches the
+ * namespaces' metadata on the loop; may be asked from any thread.
+ */
+#ifndef NJ_CLUSTER_NAMESPACES_H
+#define NJ_CLUSTER_NAMESPACES_H
+
+#include "common/base/metrics.h"
+#include "common/kube/watch.h"
+
+struct nj_namespaces;
+
+enum { NJ_PROJECT_MAX = 128 };
+
+struct nj_namespaces_options {
+    struct nj_loop *loop;
+    struct nj_kube_client *client; /* NULL: nothing is watched and no namespace has a project */
+    struct nj_metrics *metrics;
+    const char *project_key;                                  /* label first, then annotation; copied */
+    void (*on_trouble)(void *data, const struct nj_err *err); /* may be NULL */
+    void *data;
+};
+
+int nj_namespaces_start(const struct nj_namespaces_options *options, struct nj_namespaces **ret_namespaces,
+                        struct nj_err *err);
+
+/* Copies the project of a namespace, "" when it has none or is not known. Any thread. */
+void nj_namespaces_project(struct nj_namespaces *namespaces, const char *namespace,
+                           char ret_project[NJ_PROJECT_MAX]);
+
+/* The first list has been read (or there is nothing to read). */
+bool nj_namespaces_synced(const struct nj_namespaces *namespaces);
+
+void nj_namespaces_close(struct nj_namespaces *namespaces, void (*on_closed)(void *data), void *data);
+
+#endif
