@@ -1,0 +1,72 @@
+/*
+ * From the agents' packets to committed facts. The loop receives and answers; the writer's worker takes everything that
+ * waits as one group, does it in one transaction, and only then is anything acknowledged.
+ *
+ *   replier -> queue -> group on the worker: unseal, decode, drop what is known, store, fold into incidents,
+ *   plan who is told, commit -> acknowledgements, changed incidents told to the observers
+ *
+ * Invariants. What is acknowledged is committed. An event is applied once, however often it arrives: by its stream's
+ * sequence number, and by its own identity when an agent lost its outbox. The engine never runs ahead of the store: when
+ * a transaction fails, it is rebuilt from the store, and the agents are asked to come again. A packet that is not one of
+ * ours costs a counter. A group without events needs no commit: what it says of its agents is written with the next.
+ */
+#ifndef NJ_INGEST_INGEST_H
+#define NJ_INGEST_INGEST_H
+
+#include "collector/incident/engine.h"
+#include "collector/store/store.h"
+#include "common/base/metrics.h"
+#include "common/loop/worker.h"
+#include "common/wire/seal.h"
+
+struct nj_ingest;
+
+struct nj_ingest_options {
+    struct nj_loop *loop;
+    struct nj_worker *writer;        /* the worker that owns `store` from the start on */
+    struct nj_store *store;          /* the writer connection */
+    const struct nj_keyring *keyring;
+    struct nj_metrics *metrics;      /* may be NULL */
+    const char *listen;              /* nanomsg URL; NULL: no agents, local events only */
+    const char *cluster;             /* of local events */
+    size_t max_packet_bytes, max_plain_bytes;
+    size_t max_queued;               /* packets that wait; beyond, reading pauses */
+    size_t max_agents;
+    int64_t silent_after_ns;         /* an agent not heard for so long makes room for another */
+    int64_t stale_after_ns;          /* of incidents; see engine.h */
+    size_t max_open, max_subjects;
+    struct nj_retention retention;
+
+    /* The project of a namespace, "" for none. Any thread. May be NULL. */
+    void (*project)(void *data, const char *cluster, const char *namespace, char *ret_project, size_t size);
+    /* Adds the notifications of a transition; on the worker, within the transaction. May be NULL. */
+    int (*plan)(void *data, struct nj_store *writer, const struct nj_incident *incident,
+                enum nj_transition transition, int64_t now_ns, struct nj_err *err);
+    void *plan_data;
+    /* On the loop, after a commit that changed incidents: copies, borrowed. May be NULL. */
+    void (*on_changed)(void *data, const struct nj_incident *incidents, size_t count);
+    void *data;
+};
+
+/* Loads the open incidents (blocking, at the start), then listens. 0 or a negative errno with a text. */
+int nj_ingest_start(const struct nj_ingest_options *options, struct nj_ingest **ret_ingest, struct nj_err *err);
+
+/* An event that the collector itself saw; goes the same way. Kept until it is committed. */
+void nj_ingest_local_event(struct nj_ingest *ingest, const struct nj_event *event);
+
+/* What the engine knew to be in trouble at the start, of one kind; before the loop runs. */
+void nj_ingest_each_subject(struct nj_ingest *ingest, enum nj_incident_kind kind,
+                            void (*on_subject)(void *data, const struct nj_incident *incident,
+                                               const struct nj_incident_subject *subject),
+                            void *data);
+
+/* Whether the last transaction succeeded; else *ret_err (may be NULL) says why not. */
+bool nj_ingest_healthy(const struct nj_ingest *ingest, struct nj_err *ret_err);
+
+/* Brings gauges up to date. */
+void nj_ingest_collect(struct nj_ingest *ingest);
+
+/* Stops reading, commits and answers what was received, then calls on_closed. Takes NULL. */
+void nj_ingest_close(struct nj_ingest *ingest, void (*on_closed)(void *data), void *data);
+
+#endif
