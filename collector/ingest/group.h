@@ -1,6 +1,6 @@
 /*
- * One group on the writer's worker: what waits when the worker is free. The loop fills it in, the worker works it off,
- * the loop takes the results.
+ * One group on the writer's worker: what waits when the worker is free. The loop fills it in, the worker
+ * works it off, the loop takes the results.
  */
 #ifndef NJ_INGEST_GROUP_H
 #define NJ_INGEST_GROUP_H
@@ -34,10 +34,10 @@ struct nj_group {
 };
 
 enum nj_rejection {
-    NJ_REJECTED_FORMAT,     /* no packet of ours */
-    NJ_REJECTED_KEY,        /* unknown key */
-    NJ_REJECTED_AUTH,       /* does not authenticate */
-    NJ_REJECTED_SIZE,       /* larger than allowed, also when unpacked */
+    NJ_REJECTED_FORMAT, /* no packet of ours */
+    NJ_REJECTED_KEY,    /* unknown key */
+    NJ_REJECTED_AUTH,   /* does not authenticate */
+    NJ_REJECTED_SIZE,   /* larger than allowed, also when unpacked */
     NJ_REJECTED_COMPRESSION,
     NJ_REJECTED_DECODE,
     NJ_REJECTED_VERSION,
@@ -46,11 +46,13 @@ enum nj_rejection {
     NJ_REJECTIONS,
 };
 
+enum { NJ_GROUP_EVENT_TYPES = NJ_EVENT_POD_FAILURE + 1 };
+
 /* Counters that the worker raises; the loop made them. */
 struct nj_group_metrics {
     struct nj_counter *rejected[NJ_REJECTIONS];
-    struct nj_counter *events[NJ_EVENT_TYPES];
-    struct nj_counter *duplicates, *gaps, *commits, *failed_commits, *pruned_slices, *too_late;
+    struct nj_counter *events[NJ_GROUP_EVENT_TYPES];
+    struct nj_counter *duplicates, *gaps, *commits, *failed_commits;
     struct nj_histogram *commit_seconds, *group_packets;
     struct nj_gauge *agents, *open[NJ_INCIDENT_KINDS], *evicted_incidents, *forgotten_subjects;
 };

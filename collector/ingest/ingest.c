@@ -1,1 +1,407 @@
-#include "common/base/err.h" /* placeholder */
+#include "collector/ingest/ingest.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "collector/ingest/group.h"
+#include "common/base/alloc.h"
+#include "common/wire/batch.h"
+
+enum {
+    GROUP_PACKETS_MAX = 512,            /* of one transaction */
+    GROUP_BYTES_MAX = 16 * 1024 * 1024, /* of their packets */
+    UPKEEP_EVERY_S = 5,
+    RETRY_AFTER_S = 1, /* after a transaction that failed, or a worker that was full */
+    LOCAL_EVENTS_MAX = 10000,
+};
+
+struct nj_ingest {
+    struct nj_ingest_options options;
+    struct nj_group_worker *group_worker;
+    struct nj_replier *replier;
+    struct nj_packet *first, **last;
+    size_t queued;
+    struct nj_local_event *first_local, **last_local;
+    size_t locals;
+    struct nj_group group; /* the one on the worker */
+    struct nj_job job;
+    struct nj_timer upkeep, retry;
+    bool upkeep_due, paused, busy, waiting, closing, replier_closed;
+    int rc; /* of the last transaction */
+    struct nj_err err;
+    struct nj_counter *packets, *pauses, *dropped_locals;
+    struct nj_gauge *depth, *connections;
+    void (*on_closed)(void *data);
+    void *on_closed_data;
+};
+
+static void pump(struct nj_ingest *ingest);
+
+static void free_packet(struct nj_packet *packet)
+{
+    nj_message_free(packet->message);
+    nj_buf_done(&packet->reply);
+    free(packet);
+}
+
+static void free_local(struct nj_local_event *local)
+{
+    nj_buf_done(&local->bytes);
+    free(local);
+}
+
+static void set_pause(struct nj_ingest *ingest, bool paused)
+{
+    if (ingest->paused == paused || ingest->replier == NULL)
+        return;
+    ingest->paused = paused;
+    nj_replier_pause(ingest->replier, paused);
+    if (paused)
+        nj_counter_add(ingest->pauses, 1);
+}
+
+static void on_message(void *data, struct nj_message *message)
+{
+    struct nj_ingest *ingest = data;
+    struct nj_packet *packet = NJ_NEW(struct nj_packet);
+    packet->message = message;
+    *ingest->last = packet;
+    ingest->last = &packet->next;
+    ingest->queued++;
+    nj_counter_add(ingest->packets, 1);
+    if (ingest->queued >= ingest->options.max_queued)
+        set_pause(ingest, true);
+    pump(ingest);
+}
+
+/* Takes from the queue what one transaction shall hold. */
+static void fill_group(struct nj_ingest *ingest)
+{
+    struct nj_group *group = &ingest->group;
+    struct nj_packet **last = &group->packets;
+    size_t bytes = 0;
+    *group = (struct nj_group){0};
+    for (size_t count = 0; ingest->first != NULL && count < GROUP_PACKETS_MAX && bytes < GROUP_BYTES_MAX;
+         count++) {
+        struct nj_packet *packet = ingest->first;
+        size_t len = 0;
+        (void)nj_message_bytes(packet->message, &len);
+        bytes += len;
+        ingest->first = packet->next;
+        packet->next = NULL;
+        *last = packet;
+        last = &packet->next;
+        ingest->queued--;
+    }
+    if (ingest->first == NULL)
+        ingest->last = &ingest->first;
+    group->locals = ingest->first_local;
+    ingest->first_local = NULL;
+    ingest->last_local = &ingest->first_local;
+    group->upkeep = ingest->upkeep_due;
+}
+
+/* The worker had no room: everything goes back to the front of its queue. */
+static void unfill_group(struct nj_ingest *ingest)
+{
+    struct nj_group *group = &ingest->group;
+    struct nj_packet **last = &group->packets;
+    while (*last != NULL) {
+        last = &(*last)->next;
+        ingest->queued++;
+    }
+    *last = ingest->first;
+    if (ingest->first == NULL)
+        ingest->last = group->packets == NULL ? &ingest->first : last;
+    if (group->packets != NULL)
+        ingest->first = group->packets;
+    if (group->locals != NULL) {
+        struct nj_local_event **end = &group->locals;
+        while (*end != NULL)
+            end = &(*end)->next;
+        *end = ingest->first_local;
+        if (ingest->first_local == NULL)
+            ingest->last_local = end;
+        ingest->first_local = group->locals;
+    }
+}
+
+static void work(struct nj_job *job)
+{
+    struct nj_ingest *ingest = job->data;
+    nj_group_work(ingest->group_worker, &ingest->group);
+}
+
+static void answer(struct nj_ingest *ingest)
+{
+    struct nj_packet *next;
+    for (struct nj_packet *packet = ingest->group.packets; packet != NULL; packet = next) {
+        next = packet->next;
+        if (packet->reply.len > 0 && ingest->replier != NULL)
+            (void)nj_replier_reply(ingest->replier, nj_message_route(packet->message), packet->reply.data,
+                                   packet->reply.len);
+        free_packet(packet);
+    }
+    ingest->group.packets = NULL;
+}
+
+static void tell_changes(struct nj_ingest *ingest)
+{
+    struct nj_group *group = &ingest->group;
+    if (group->changed_count > 0 && ingest->options.on_changed != NULL)
+        ingest->options.on_changed(ingest->options.data, group->changed, group->changed_count);
+    for (size_t i = 0; i < group->changed_count; i++)
+        nj_incident_done(&group->changed[i]);
+    free(group->changed);
+    group->changed = NULL;
+    group->changed_count = 0;
+}
+
+static void wait_a_little(struct nj_ingest *ingest)
+{
+    ingest->waiting = true;
+    nj_timer_start(&ingest->retry, RETRY_AFTER_S * NJ_SEC, 0);
+}
+
+static void finish_locals(struct nj_ingest *ingest)
+{
+    struct nj_local_event *next;
+    if (ingest->rc < 0 && ingest->group.locals != NULL && !ingest->closing) {
+        unfill_group(ingest); /* its packets are answered already: only the events go back */
+        wait_a_little(ingest);
+        return;
+    }
+    for (struct nj_local_event *local = ingest->group.locals; local != NULL; local = next) {
+        next = local->next;
+        ingest->locals--;
+        free_local(local);
+    }
+}
+
+static void done(struct nj_job *job)
+{
+    struct nj_ingest *ingest = job->data;
+    ingest->busy = false;
+    ingest->rc = ingest->group.rc;
+    ingest->err = ingest->group.err;
+    if (ingest->group.upkeep)
+        ingest->upkeep_due = ingest->group.more_upkeep && ingest->rc == 0 && !ingest->closing;
+    answer(ingest);
+    finish_locals(ingest);
+    tell_changes(ingest);
+    if (ingest->queued < ingest->options.max_queued / 2)
+        set_pause(ingest, false);
+    pump(ingest);
+}
+
+static void finish_close(struct nj_ingest *ingest)
+{
+    void (*on_closed)(void *data) = ingest->on_closed;
+    void *data = ingest->on_closed_data;
+    struct nj_local_event *next;
+    for (struct nj_local_event *local = ingest->first_local; local != NULL; local = next) {
+        next = local->next;
+        free_local(local);
+    }
+    nj_group_worker_free(ingest->group_worker);
+    free(ingest);
+    if (on_closed != NULL)
+        on_closed(data);
+}
+
+static void on_replier_closed(void *data)
+{
+    struct nj_ingest *ingest = data;
+    ingest->replier = NULL;
+    finish_close(ingest);
+}
+
+/* Hands over the next group when the worker is free; at the end, closes the socket once everything is
+ * answered. */
+static void pump(struct nj_ingest *ingest)
+{
+    if (ingest->busy || ingest->replier_closed)
+        return;
+    bool something =
+        ingest->first != NULL || ingest->upkeep_due || (ingest->first_local != NULL && !ingest->waiting);
+    if (something && !(ingest->closing && ingest->waiting)) {
+        fill_group(ingest);
+        ingest->job = (struct nj_job){.run = work, .done = done, .data = ingest};
+        if (nj_worker_submit(ingest->options.writer, &ingest->job) == 0) {
+            ingest->busy = true;
+            return;
+        }
+        unfill_group(ingest);
+        if (!ingest->closing)
+            wait_a_little(ingest);
+    }
+    if (ingest->closing) {
+        ingest->replier_closed = true;
+        nj_replier_close(ingest->replier, on_replier_closed, ingest);
+    }
+}
+
+static void on_upkeep(struct nj_timer *timer)
+{
+    struct nj_ingest *ingest = timer->data;
+    ingest->upkeep_due = true;
+    pump(ingest);
+}
+
+static void on_retry(struct nj_timer *timer)
+{
+    struct nj_ingest *ingest = timer->data;
+    ingest->waiting = false;
+    pump(ingest);
+}
+
+static void make_metrics(struct nj_ingest *ingest, struct nj_group_metrics *group)
+{
+    static const char *const rejections[NJ_REJECTIONS] = {
+        "format", "key", "authentication", "size", "compression", "decode", "version", "replay", "agents"};
+    static const char *const events[NJ_GROUP_EVENT_TYPES] = {"",      "crash",   "lost_crashes",
+                                                             "stuck", "cleared", "pod_failure"};
+    static const double seconds[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5};
+    static const double packets[] = {0, 1, 2, 5, 10, 20, 50, 100, 200, 512};
+    struct nj_metrics *metrics = ingest->options.metrics;
+    char labels[64];
+    if (metrics == NULL)
+        return;
+    ingest->packets =
+        nj_metrics_counter(metrics, "nightjar_ingest_packets_total", "", "Packets from agents.");
+    ingest->pauses =
+        nj_metrics_counter(metrics, "nightjar_ingest_pauses_total", "",
+                           "Times that reading paused because ingest.max_queued packets waited.");
+    ingest->dropped_locals =
+        nj_metrics_counter(metrics, "nightjar_ingest_dropped_local_events_total", "",
+                           "The collector's own events dropped because too many waited.");
+    ingest->depth =
+        nj_metrics_gauge(metrics, "nightjar_ingest_queue_depth", "", "Packets that wait for the writer.");
+    ingest->connections =
+        nj_metrics_gauge(metrics, "nightjar_ingest_connections", "", "Connections of agents.");
+    for (int i = 0; i < NJ_REJECTIONS; i++) {
+        (void)snprintf(labels, sizeof(labels), "reason=\"%s\"", rejections[i]);
+        group->rejected[i] = nj_metrics_counter(metrics, "nightjar_ingest_rejected_packets_total", labels,
+                                                "Packets that were not taken, by reason.");
+    }
+    for (int i = NJ_EVENT_CRASH; i < NJ_GROUP_EVENT_TYPES; i++) {
+        (void)snprintf(labels, sizeof(labels), "type=\"%s\"", events[i]);
+        group->events[i] =
+            nj_metrics_counter(metrics, "nightjar_ingest_events_total", labels, "Events taken, by type.");
+    }
+    group->duplicates = nj_metrics_counter(metrics, "nightjar_ingest_duplicate_events_total", "",
+                                           "Events that were known already.");
+    group->gaps = nj_metrics_counter(metrics, "nightjar_ingest_sequence_gaps_total", "",
+                                     "Places where an agent's sequence numbers skipped some.");
+    group->commits =
+        nj_metrics_counter(metrics, "nightjar_ingest_commits_total", "", "Transactions committed.");
+    group->failed_commits =
+        nj_metrics_counter(metrics, "nightjar_ingest_failed_commits_total", "", "Transactions that failed.");
+    group->commit_seconds = nj_metrics_histogram(metrics, "nightjar_ingest_commit_seconds", "",
+                                                 "Time of writing and committing a group.", seconds,
+                                                 sizeof(seconds) / sizeof(seconds[0]));
+    group->group_packets =
+        nj_metrics_histogram(metrics, "nightjar_ingest_group_packets", "", "Packets in a group.", packets,
+                             sizeof(packets) / sizeof(packets[0]));
+    group->agents = nj_metrics_gauge(metrics, "nightjar_ingest_streams", "", "Agents' streams in memory.");
+    group->evicted_incidents = nj_metrics_gauge(metrics, "nightjar_incidents_evicted", "",
+                                                "Incidents resolved because incident.max_open was reached.");
+    group->forgotten_subjects =
+        nj_metrics_gauge(metrics, "nightjar_incident_subjects_forgotten", "",
+                         "Subjects forgotten because incident.max_subjects was reached.");
+    for (int kind = 0; kind < NJ_INCIDENT_KINDS; kind++) {
+        (void)snprintf(labels, sizeof(labels), "kind=\"%s\"",
+                       nj_incident_kind_name((enum nj_incident_kind)kind));
+        group->open[kind] =
+            nj_metrics_gauge(metrics, "nightjar_incidents_open", labels, "Open incidents, by kind.");
+    }
+}
+
+int nj_ingest_start(const struct nj_ingest_options *options, struct nj_ingest **ret_ingest,
+                    struct nj_err *err)
+{
+    struct nj_group_metrics metrics = {0};
+    struct nj_ingest *ingest = NJ_NEW(struct nj_ingest);
+    ingest->options = *options;
+    ingest->last = &ingest->first;
+    ingest->last_local = &ingest->first_local;
+    make_metrics(ingest, &metrics);
+    int rc = nj_group_worker_new(options, &metrics, &ingest->group_worker, err);
+    if (rc == 0 && options->listen != NULL) {
+        struct nj_replier_options replier = {
+            .url = options->listen,
+            .max_message_bytes = options->max_packet_bytes,
+            .on_message = on_message,
+            .data = ingest,
+        };
+        rc = nj_replier_start(options->loop, &replier, &ingest->replier, err);
+        if (rc < 0) {
+            nj_group_worker_free(ingest->group_worker);
+            nj_err_wrap(err, "ingest.listen");
+        }
+    }
+    if (rc < 0) {
+        free(ingest);
+        return rc;
+    }
+    nj_timer_init(&ingest->upkeep, options->loop, on_upkeep, ingest);
+    nj_timer_init(&ingest->retry, options->loop, on_retry, ingest);
+    nj_timer_start(&ingest->upkeep, UPKEEP_EVERY_S * NJ_SEC, UPKEEP_EVERY_S * NJ_SEC);
+    *ret_ingest = ingest;
+    return 0;
+}
+
+void nj_ingest_local_event(struct nj_ingest *ingest, const struct nj_event *event)
+{
+    struct nj_local_event *local = NJ_NEW(struct nj_local_event);
+    if (ingest->locals >= LOCAL_EVENTS_MAX || nj_event_encode(event, &local->bytes) < 0) {
+        nj_counter_add(ingest->dropped_locals, 1);
+        free_local(local);
+        return;
+    }
+    *ingest->last_local = local;
+    ingest->last_local = &local->next;
+    ingest->locals++;
+    pump(ingest);
+}
+
+void nj_ingest_each_subject(struct nj_ingest *ingest, enum nj_incident_kind kind,
+                            void (*on_subject)(void *data, const struct nj_incident *incident,
+                                               const struct nj_incident_subject *subject),
+                            void *data)
+{
+    nj_engine_each_subject(nj_group_engine(ingest->group_worker), kind, ingest->options.cluster, on_subject,
+                           data);
+}
+
+bool nj_ingest_healthy(const struct nj_ingest *ingest, struct nj_err *ret_err)
+{
+    if (ingest->rc < 0 && ret_err != NULL)
+        *ret_err = ingest->err;
+    return ingest->rc == 0;
+}
+
+void nj_ingest_collect(struct nj_ingest *ingest)
+{
+    nj_gauge_set(ingest->depth, (int64_t)ingest->queued);
+    if (ingest->replier != NULL)
+        nj_gauge_set(ingest->connections, (int64_t)nj_replier_counts(ingest->replier).connections_open);
+}
+
+void nj_ingest_close(struct nj_ingest *ingest, void (*on_closed)(void *data), void *data)
+{
+    if (ingest == NULL) {
+        if (on_closed != NULL)
+            on_closed(data);
+        return;
+    }
+    ingest->closing = true;
+    ingest->on_closed = on_closed;
+    ingest->on_closed_data = data;
+    ingest->upkeep_due = true; /* what agents said last is written */
+    nj_timer_stop(&ingest->upkeep);
+    nj_timer_stop(&ingest->retry);
+    set_pause(ingest, true);
+    pump(ingest);
+}

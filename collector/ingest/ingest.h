@@ -1,14 +1,15 @@
 /*
- * From the agents' packets to committed facts. The loop receives and answers; the writer's worker takes everything that
- * waits as one group, does it in one transaction, and only then is anything acknowledged.
+ * From the agents' packets to committed facts. The loop receives and answers; the writer's worker takes
+ * everything that waits as one group, does it in one transaction, and only then is anything acknowledged.
  *
  *   replier -> queue -> group on the worker: unseal, decode, drop what is known, store, fold into incidents,
  *   plan who is told, commit -> acknowledgements, changed incidents told to the observers
  *
- * Invariants. What is acknowledged is committed. An event is applied once, however often it arrives: by its stream's
- * sequence number, and by its own identity when an agent lost its outbox. The engine never runs ahead of the store: when
- * a transaction fails, it is rebuilt from the store, and the agents are asked to come again. A packet that is not one of
- * ours costs a counter. A group without events needs no commit: what it says of its agents is written with the next.
+ * Invariants. What is acknowledged is committed. An event is applied once, however often it arrives: by its
+ * stream's sequence number, and by its own identity when an agent lost its outbox. The engine never runs
+ * ahead of the store: when a transaction fails, it is rebuilt from the store, and the agents are asked to
+ * come again. A packet that is not one of ours costs a counter. A group without events needs no commit: what
+ * it says of its agents is written with the next.
  */
 #ifndef NJ_INGEST_INGEST_H
 #define NJ_INGEST_INGEST_H
@@ -23,17 +24,17 @@ struct nj_ingest;
 
 struct nj_ingest_options {
     struct nj_loop *loop;
-    struct nj_worker *writer;        /* the worker that owns `store` from the start on */
-    struct nj_store *store;          /* the writer connection */
+    struct nj_worker *writer; /* the worker that owns `store` from the start on */
+    struct nj_store *store;   /* the writer connection */
     const struct nj_keyring *keyring;
-    struct nj_metrics *metrics;      /* may be NULL */
-    const char *listen;              /* nanomsg URL; NULL: no agents, local events only */
-    const char *cluster;             /* of local events */
+    struct nj_metrics *metrics; /* may be NULL */
+    const char *listen;         /* nanomsg URL; NULL: no agents, local events only */
+    const char *cluster;        /* of local events */
     size_t max_packet_bytes, max_plain_bytes;
-    size_t max_queued;               /* packets that wait; beyond, reading pauses */
+    size_t max_queued; /* packets that wait; beyond, reading pauses */
     size_t max_agents;
-    int64_t silent_after_ns;         /* an agent not heard for so long makes room for another */
-    int64_t stale_after_ns;          /* of incidents; see engine.h */
+    int64_t silent_after_ns; /* an agent not heard for so long makes room for another */
+    int64_t stale_after_ns;  /* of incidents; see engine.h */
     size_t max_open, max_subjects;
     struct nj_retention retention;
 
@@ -49,7 +50,8 @@ struct nj_ingest_options {
 };
 
 /* Loads the open incidents (blocking, at the start), then listens. 0 or a negative errno with a text. */
-int nj_ingest_start(const struct nj_ingest_options *options, struct nj_ingest **ret_ingest, struct nj_err *err);
+int nj_ingest_start(const struct nj_ingest_options *options, struct nj_ingest **ret_ingest,
+                    struct nj_err *err);
 
 /* An event that the collector itself saw; goes the same way. Kept until it is committed. */
 void nj_ingest_local_event(struct nj_ingest *ingest, const struct nj_event *event);
