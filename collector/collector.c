@@ -1,1 +1,378 @@
-#include "common/base/err.h" /* placeholder */
+#include "collector/collector.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "collector/api/api.h"
+#include "collector/cluster/namespaces.h"
+#include "collector/cluster/unscheduled.h"
+#include "collector/ingest/ingest.h"
+#include "collector/notify/notifier.h"
+#include "collector/store/store.h"
+#include "common/base/alloc.h"
+#include "common/base/log.h"
+#include "common/base/str.h"
+#include "common/kube/client.h"
+#include "common/wire/seal.h"
+
+enum {
+    HTTP_CONNECTIONS_MAX = 64,
+    WRITER_QUEUE_MAX = 256, /* jobs: groups, and what the notifier records */
+    READER_QUEUE_MAX = 256, /* queries of REST */
+    UNSCHEDULED_PODS_MAX = 20000,
+};
+
+/*
+ *   agents -> ingest -> (writer) engine, store, notification plan
+ *               |-> notifier -> WeCom, webhooks
+ *               '-> api (streams)          api -> (reader) store
+ *   API server -> namespaces (projects), unscheduled pods -> ingest
+ */
+struct nj_collector {
+    struct nj_loop *loop;
+    const struct nj_collector_config *config;
+    const char *cluster; /* as it was at the start: the writer's worker reads it */
+    struct nj_metrics *metrics;
+    struct nj_gauge *build_info;
+    struct nj_keyring *keyring;
+    struct nj_store *writer_store, *reader_store;
+    struct nj_worker *writer, *reader;
+    struct nj_http *http;
+    struct nj_kube_client *client; /* NULL: no API server is asked */
+    struct nj_namespaces *namespaces;
+    struct nj_unscheduled *unscheduled;
+    struct nj_notifier *notifier;
+    struct nj_ingest *ingest;
+    struct nj_api *api;
+    char trouble[NJ_ERR_TEXT_MAX]; /* last said of the API server, so that it is said once */
+    int step;                      /* of stopping */
+    void (*on_stopped)(void *data);
+    void *on_stopped_data;
+};
+
+static void find_project(void *data, const char *cluster, const char *namespace, char *ret_project,
+                         size_t size)
+{
+    struct nj_collector *collector = data;
+    char project[NJ_PROJECT_MAX] = "";
+    /* Other clusters' namespaces are not watched from here. */
+    if (collector->namespaces != NULL && nj_streq(cluster, collector->cluster))
+        nj_namespaces_project(collector->namespaces, namespace, project);
+    (void)snprintf(ret_project, size, "%s", project);
+}
+
+static void on_incidents_changed(void *data, const struct nj_incident *incidents, size_t count)
+{
+    struct nj_collector *collector = data;
+    nj_notifier_kick(collector->notifier);
+    for (size_t i = 0; i < count && collector->api != NULL; i++)
+        nj_api_publish(collector->api, &incidents[i]);
+}
+
+static void on_kube_trouble(void *data, const struct nj_err *err)
+{
+    struct nj_collector *collector = data;
+    if (nj_streq(collector->trouble, err->text))
+        return;
+    (void)snprintf(collector->trouble, sizeof(collector->trouble), "%s", err->text);
+    nj_warn("kube", "%s", err->text);
+}
+
+static void on_unscheduled_event(void *data, const struct nj_event *event)
+{
+    nj_ingest_local_event(((struct nj_collector *)data)->ingest, event);
+}
+
+static void remember_unscheduled(void *data, const struct nj_incident *incident,
+                                 const struct nj_incident_subject *subject)
+{
+    const struct nj_subject pod = {
+        .namespace = incident->namespace,
+        .pod = subject->pod,
+        .pod_uid = subject->pod_uid,
+        .node = "",
+        .workload_kind = incident->workload_kind,
+        .workload = incident->workload,
+        .container = "",
+    };
+    nj_unscheduled_remember(data, &pod);
+}
+
+/* What is listened on and written must be ready; an API server that is away is said but does not take the
+ * collector out of its Service, since agents and people need it all the same. */
+static bool is_ready(void *data, struct nj_buf *out)
+{
+    struct nj_collector *collector = data;
+    struct nj_err err = {0};
+    bool healthy = nj_ingest_healthy(collector->ingest, &err);
+    if (healthy)
+        (void)nj_buf_append_str(out, "[+]store ok\n");
+    else
+        (void)nj_buf_printf(out, "[-]store failed: %s\n", err.text);
+    if (collector->client != NULL) {
+        bool synced =
+            nj_namespaces_synced(collector->namespaces) && nj_unscheduled_synced(collector->unscheduled);
+        (void)nj_buf_printf(
+            out, "[%s]kubernetes %s%s\n", synced ? "+" : " ",
+            synced ? "ok" : "not in step yet (not required): ", synced ? "" : collector->trouble);
+    }
+    return healthy;
+}
+
+static void collect_metrics(void *data)
+{
+    nj_ingest_collect(((struct nj_collector *)data)->ingest);
+}
+
+static int open_store(struct nj_collector *collector, struct nj_err *err)
+{
+    const char *path = collector->config->store.path;
+    int rc = nj_keyring_load("ingest.key_file", collector->config->ingest.key_file, &collector->keyring, err);
+    if (rc == 0)
+        rc = nj_store_open_sqlite(path, true, &collector->writer_store, err);
+    if (rc == 0)
+        rc = nj_store_open_sqlite(path, false, &collector->reader_store, err);
+    if (rc < 0)
+        return rc;
+    collector->writer = nj_worker_new(collector->loop, "nj-writer", WRITER_QUEUE_MAX);
+    collector->reader = nj_worker_new(collector->loop, "nj-reader", READER_QUEUE_MAX);
+    collector->http = nj_http_new(collector->loop, HTTP_CONNECTIONS_MAX);
+    return collector->http == NULL ? nj_err_set(err, -ENOMEM, "libcurl cannot be set up") : 0;
+}
+
+static int start_namespaces(struct nj_collector *collector, struct nj_err *err)
+{
+    const struct nj_collector_config *config = collector->config;
+    if (config->kubernetes.enabled) {
+        int rc = nj_kube_client_new(collector->loop, collector->http, config->kubernetes.kubeconfig,
+                                    &collector->client, err);
+        if (rc < 0) {
+            nj_err_wrap(err, "kubernetes (set kubernetes.enabled: false to run without an API server)");
+            return rc;
+        }
+    }
+    struct nj_namespaces_options options = {
+        .loop = collector->loop,
+        .client = collector->client,
+        .metrics = collector->metrics,
+        .project_key = config->kubernetes.project_key,
+        .on_trouble = on_kube_trouble,
+        .data = collector,
+    };
+    return nj_namespaces_start(&options, &collector->namespaces, err);
+}
+
+static int start_ingest(struct nj_collector *collector, struct nj_err *err)
+{
+    const struct nj_collector_config *config = collector->config;
+    struct nj_notifier_options notifier = {
+        .loop = collector->loop,
+        .http = collector->http,
+        .writer = collector->writer,
+        .store = collector->writer_store,
+        .metrics = collector->metrics,
+        .config = config,
+    };
+    int rc = nj_notifier_start(&notifier, &collector->notifier, err);
+    if (rc < 0)
+        return rc;
+    struct nj_ingest_options options = {
+        .loop = collector->loop,
+        .writer = collector->writer,
+        .store = collector->writer_store,
+        .keyring = collector->keyring,
+        .metrics = collector->metrics,
+        .listen = config->ingest.listen,
+        .cluster = config->cluster,
+        .max_packet_bytes = (size_t)config->ingest.max_packet_bytes,
+        .max_plain_bytes = (size_t)config->ingest.max_plain_bytes,
+        .max_queued = (size_t)config->ingest.max_queued,
+        .max_agents = (size_t)config->ingest.max_agents,
+        .silent_after_ns = config->ingest.silent_after_ns,
+        .stale_after_ns = config->incident.stale_after_ns,
+        .max_open = (size_t)config->incident.max_open,
+        .max_subjects = (size_t)config->incident.max_subjects,
+        .retention = {.crashes_ns = config->store.crashes_ns,
+                      .logs_ns = config->store.logs_ns,
+                      .incidents_ns = config->store.incidents_ns,
+                      .agents_ns = config->store.agents_ns},
+        .project = find_project,
+        .plan = nj_notifier_plan,
+        .plan_data = collector->notifier,
+        .on_changed = on_incidents_changed,
+        .data = collector,
+    };
+    return nj_ingest_start(&options, &collector->ingest, err);
+}
+
+static int start_unscheduled(struct nj_collector *collector, struct nj_err *err)
+{
+    if (collector->client == NULL)
+        return 0;
+    struct nj_unscheduled_options options = {
+        .loop = collector->loop,
+        .client = collector->client,
+        .metrics = collector->metrics,
+        .after_ns = collector->config->kubernetes.unschedulable_after_ns,
+        .max_pods = UNSCHEDULED_PODS_MAX,
+        .on_event = on_unscheduled_event,
+        .on_trouble = on_kube_trouble,
+        .data = collector,
+    };
+    collector->unscheduled = nj_unscheduled_new(&options);
+    nj_ingest_each_subject(collector->ingest, NJ_INCIDENT_UNSCHEDULABLE, remember_unscheduled,
+                           collector->unscheduled);
+    return nj_unscheduled_start(collector->unscheduled, err);
+}
+
+static int start_api(struct nj_collector *collector, struct nj_err *err)
+{
+    struct nj_api_options options = {
+        .loop = collector->loop,
+        .reader = collector->reader,
+        .store = collector->reader_store,
+        .metrics = collector->metrics,
+        .config = collector->config,
+        .ready = is_ready,
+        .collect = collect_metrics,
+        .data = collector,
+    };
+    return nj_api_start(&options, &collector->api, err);
+}
+
+static void stop_next(void *data);
+
+static void on_start_undone(void *data)
+{
+    nj_loop_stop(data);
+}
+
+int nj_collector_start(struct nj_loop *loop, const struct nj_collector_config *config,
+                       struct nj_collector **ret_collector, struct nj_err *err)
+{
+    struct nj_collector *collector = NJ_NEW(struct nj_collector);
+    collector->loop = loop;
+    collector->config = config;
+    collector->cluster = config->cluster;
+    collector->metrics = nj_metrics_new();
+    collector->build_info =
+        nj_metrics_gauge(collector->metrics, "nightjar_build_info",
+                         "version=\"" NJ_VERSION "\",program=\"collector\"", "What runs; always 1.");
+    nj_gauge_set(collector->build_info, 1);
+    int rc = open_store(collector, err);
+    if (rc == 0)
+        rc = start_namespaces(collector, err);
+    if (rc == 0)
+        rc = start_ingest(collector, err);
+    if (rc == 0)
+        rc = start_unscheduled(collector, err);
+    if (rc == 0)
+        rc = start_api(collector, err);
+    if (rc < 0) {
+        nj_collector_stop(collector, on_start_undone, loop);
+        nj_loop_run(loop);
+        return rc;
+    }
+    nj_info("main",
+            "nightjar-collector " NJ_VERSION " of cluster %s: agents on %s, HTTP on port %d, database %s%s%s",
+            config->cluster, config->ingest.listen, nj_api_port(collector->api), config->store.path,
+            collector->client == NULL ? "" : ", API server ",
+            collector->client == NULL ? "" : nj_kube_client_server(collector->client));
+    *ret_collector = collector;
+    return 0;
+}
+
+static void say_restart(bool changed, const char *setting)
+{
+    if (changed)
+        nj_warn("main", "reload: %s has changed: restart to put it in force", setting);
+}
+
+int nj_collector_reload(struct nj_collector *collector, const struct nj_collector_config *config,
+                        struct nj_err *err)
+{
+    const struct nj_collector_config *old = collector->config;
+    int rc = nj_notifier_reload(collector->notifier, config, err);
+    if (rc < 0)
+        return rc;
+    say_restart(!nj_streq(old->cluster, config->cluster), "cluster");
+    say_restart(!nj_streq(old->ingest.listen, config->ingest.listen), "ingest.listen");
+    say_restart(!nj_streq(old->ingest.key_file, config->ingest.key_file), "ingest.key_file");
+    say_restart(!nj_streq(old->store.path, config->store.path), "store.path");
+    say_restart(!nj_streq(old->api.listen, config->api.listen), "api.listen");
+    say_restart(!nj_streq(old->api.read_token_file, config->api.read_token_file) ||
+                    !nj_streq(old->api.write_token_file, config->api.write_token_file),
+                "api.read_token_file or api.write_token_file");
+    say_restart(old->kubernetes.enabled != config->kubernetes.enabled ||
+                    !nj_streq(old->kubernetes.kubeconfig, config->kubernetes.kubeconfig) ||
+                    !nj_streq(old->kubernetes.project_key, config->kubernetes.project_key) ||
+                    old->kubernetes.unschedulable_after_ns != config->kubernetes.unschedulable_after_ns,
+                "kubernetes");
+    say_restart(memcmp(&old->incident, &config->incident, sizeof(old->incident)) != 0, "incident");
+    say_restart(old->store.crashes_ns != config->store.crashes_ns ||
+                    old->store.logs_ns != config->store.logs_ns ||
+                    old->store.incidents_ns != config->store.incidents_ns ||
+                    old->store.agents_ns != config->store.agents_ns,
+                "store's retention");
+    collector->config = config;
+    return 0;
+}
+
+static void finish_stop(struct nj_collector *collector)
+{
+    void (*on_stopped)(void *data) = collector->on_stopped;
+    void *data = collector->on_stopped_data;
+    if (collector->reader_store != NULL)
+        collector->reader_store->ops->close(collector->reader_store);
+    if (collector->writer_store != NULL)
+        collector->writer_store->ops->close(collector->writer_store);
+    nj_kube_client_free(collector->client);
+    nj_keyring_free(collector->keyring);
+    nj_metrics_free(collector->metrics);
+    free(collector);
+    on_stopped(data);
+}
+
+/* One module after another, those that bring work first, so that what was received is committed, answered and
+ * told. */
+static void stop_next(void *data)
+{
+    struct nj_collector *collector = data;
+    switch (collector->step++) {
+    case 0:
+        nj_unscheduled_close(collector->unscheduled, stop_next, collector);
+        break;
+    case 1:
+        nj_api_close(collector->api, stop_next, collector);
+        collector->api = NULL;
+        break;
+    case 2:
+        nj_ingest_close(collector->ingest, stop_next, collector);
+        break;
+    case 3:
+        nj_notifier_close(collector->notifier, stop_next, collector);
+        break;
+    case 4:
+        nj_namespaces_close(collector->namespaces, stop_next, collector);
+        break;
+    case 5:
+        nj_http_close(collector->http, stop_next, collector);
+        break;
+    case 6:
+        nj_worker_close(collector->reader, stop_next, collector);
+        break;
+    case 7:
+        nj_worker_close(collector->writer, stop_next, collector);
+        break;
+    default:
+        finish_stop(collector);
+    }
+}
+
+void nj_collector_stop(struct nj_collector *collector, void (*on_stopped)(void *data), void *data)
+{
+    collector->on_stopped = on_stopped;
+    collector->on_stopped_data = data;
+    stop_next(collector);
+}

@@ -224,6 +224,34 @@ static void take_local(struct nj_group_worker *worker, const struct nj_local_eve
         apply(worker, worker->options.cluster, event.subject.node, &event);
 }
 
+struct agent_count {
+    int64_t silent_before_ns;
+    int64_t heard, silent;
+};
+
+static int count_agent(void *data, const struct nj_store_agent *agent)
+{
+    struct agent_count *count = data;
+    if (agent->last_heard_ns < count->silent_before_ns)
+        count->silent++;
+    else
+        count->heard++;
+    return 0;
+}
+
+static void measure(struct nj_group_worker *worker)
+{
+    struct nj_store *store = worker->options.store;
+    struct agent_count count = {.silent_before_ns = worker->now_ns - worker->options.silent_after_ns};
+    int64_t bytes = 0;
+    if (fail(worker, store->ops->each_agent(store, count_agent, &count, &worker->err)) < 0 ||
+        fail(worker, store->ops->size(store, &bytes, &worker->err)) < 0)
+        return;
+    nj_gauge_set(worker->metrics.agents_heard, count.heard);
+    nj_gauge_set(worker->metrics.agents_silent, count.silent);
+    nj_gauge_set(worker->metrics.store_bytes, bytes);
+}
+
 static void do_upkeep(struct nj_group_worker *worker, struct nj_group *group)
 {
     struct nj_store *store = worker->options.store;
@@ -237,6 +265,11 @@ static void do_upkeep(struct nj_group_worker *worker, struct nj_group *group)
     if (worker->rc == 0)
         fail(worker, store->ops->tidy(store, PRUNE_ROWS, &more_put_off, &worker->err));
     group->more_upkeep = more_old || more_put_off;
+    if (worker->rc == 0)
+        fail(worker, nj_streams_store(&worker->streams, store,
+                                      &worker->err)); /* what is measured is what is stored */
+    if (worker->rc == 0)
+        measure(worker);
 }
 
 struct changes {
@@ -375,7 +408,7 @@ static void update_gauges(struct nj_group_worker *worker)
     for (int kind = 0; kind < NJ_INCIDENT_KINDS; kind++)
         nj_gauge_set(metrics->open[kind],
                      (int64_t)nj_engine_open_of(worker->engine, (enum nj_incident_kind)kind));
-    nj_gauge_set(metrics->agents, (int64_t)HASH_COUNT(worker->streams.all));
+    nj_gauge_set(metrics->streams, (int64_t)HASH_COUNT(worker->streams.all));
     nj_gauge_set(metrics->evicted_incidents, (int64_t)losses.evicted_incidents);
     nj_gauge_set(metrics->forgotten_subjects, (int64_t)losses.forgotten_subjects);
 }

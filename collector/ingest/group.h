@@ -54,7 +54,8 @@ struct nj_group_metrics {
     struct nj_counter *events[NJ_GROUP_EVENT_TYPES];
     struct nj_counter *duplicates, *gaps, *commits, *failed_commits;
     struct nj_histogram *commit_seconds, *group_packets;
-    struct nj_gauge *agents, *open[NJ_INCIDENT_KINDS], *evicted_incidents, *forgotten_subjects;
+    struct nj_gauge *streams, *agents_heard, *agents_silent, *store_bytes;
+    struct nj_gauge *open[NJ_INCIDENT_KINDS], *evicted_incidents, *forgotten_subjects;
 };
 
 struct nj_group_worker;

@@ -304,7 +304,13 @@ static void make_metrics(struct nj_ingest *ingest, struct nj_group_metrics *grou
     group->group_packets =
         nj_metrics_histogram(metrics, "nightjar_ingest_group_packets", "", "Packets in a group.", packets,
                              sizeof(packets) / sizeof(packets[0]));
-    group->agents = nj_metrics_gauge(metrics, "nightjar_ingest_streams", "", "Agents' streams in memory.");
+    group->streams = nj_metrics_gauge(metrics, "nightjar_ingest_streams", "", "Agents' streams in memory.");
+    group->agents_heard =
+        nj_metrics_gauge(metrics, "nightjar_agents", "state=\"heard\"", "Agents, by whether they are heard.");
+    group->agents_silent = nj_metrics_gauge(metrics, "nightjar_agents", "state=\"silent\"",
+                                            "Agents, by whether they are heard.");
+    group->store_bytes =
+        nj_metrics_gauge(metrics, "nightjar_store_bytes", "", "Size of the database on disk.");
     group->evicted_incidents = nj_metrics_gauge(metrics, "nightjar_incidents_evicted", "",
                                                 "Incidents resolved because incident.max_open was reached.");
     group->forgotten_subjects =
