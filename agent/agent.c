@@ -1,1 +1,419 @@
-#include "common/base/err.h" /* placeholder */
+#include "agent/agent.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/crash/capture.h"
+#include "agent/crash/detect.h"
+#include "agent/http.h"
+#include "agent/outbox/outbox.h"
+#include "agent/pods/owners.h"
+#include "agent/pods/pods.h"
+#include "agent/uplink/uplink.h"
+#include "common/base/alloc.h"
+#include "common/base/log.h"
+#include "common/base/str.h"
+
+enum {
+    HTTP_CONNECTIONS_MAX = 16, /* to the API server */
+    WORKER_QUEUE_MAX = 1024,
+    NODE_NAME_MAX = 256,
+    DRAIN_S = 3,     /* each of storing and sending, when it ends */
+    SILENCE_MIN = 2, /* without an acknowledgement for so long it is not ready */
+};
+
+/*
+ *   API server -> pods -> detector -> capture (owners, log files) -> outbox -> uplink -> collector
+ */
+struct nj_agent {
+    struct nj_loop *loop;
+    const struct nj_agent_config *config;
+    char node[NODE_NAME_MAX];
+    int64_t started_ns;
+    struct nj_metrics *metrics;
+    struct nj_gauge *pods_gauge, *waiting_gauge;
+    struct nj_keyring *keyring;
+    struct nj_outbox *outbox;
+    struct nj_worker *worker;
+    struct nj_http *http;
+    struct nj_kube_client *client;
+    struct nj_owners *owners;
+    struct nj_detector *detector;
+    struct nj_capture *capture;
+    struct nj_uplink *uplink;
+    struct nj_pods *pods;
+    struct nj_agent_http *server;
+    int step; /* of stopping */
+    void (*on_stopped)(void *data);
+    void *on_stopped_data;
+};
+
+static void find_node(struct nj_agent *agent)
+{
+    const char *name = agent->config->node;
+    if (*name == '\0')
+        name = nj_str(getenv("NODE_NAME"));
+    (void)snprintf(agent->node, sizeof(agent->node), "%s", name);
+    if (*agent->node == '\0' && gethostname(agent->node, sizeof(agent->node) - 1) < 0)
+        (void)snprintf(agent->node, sizeof(agent->node), "localhost");
+}
+
+static struct nj_detector_times times_of(const struct nj_agent_config *config)
+{
+    return (struct nj_detector_times){
+        .image_ns = config->stuck.image_ns,
+        .config_ns = config->stuck.config_ns,
+        .start_ns = config->stuck.start_ns,
+        .other_ns = config->stuck.other_ns,
+        .stable_after_ns = config->crash.stable_after_ns,
+    };
+}
+
+static struct nj_log_limits limits_of(const struct nj_agent_config *config)
+{
+    return (struct nj_log_limits){
+        .max_lines = (uint32_t)config->crash.log_lines,
+        .max_bytes = (size_t)config->crash.log_bytes,
+    };
+}
+
+static int make_redactor(const struct nj_agent_config *config, struct nj_redactor **ret_redactor,
+                         struct nj_err *err)
+{
+    return nj_redactor_new(config->crash.redact_defaults, config->crash.redact.items,
+                           config->crash.redact.count, ret_redactor, err);
+}
+
+static void on_finding(void *data, const struct nj_finding *finding)
+{
+    nj_capture_finding(((struct nj_agent *)data)->capture, finding);
+}
+
+static void on_workload(void *data, const char *pod_uid, const char *kind, const char *name)
+{
+    nj_detector_set_workload(((struct nj_agent *)data)->detector, pod_uid, kind, name);
+}
+
+static void on_stored(void *data)
+{
+    struct nj_agent *agent = data;
+    if (agent->uplink != NULL)
+        nj_uplink_kick(agent->uplink);
+}
+
+/* The kubelet starts it anew; opening moves the damaged file aside, and what is still to be seen is found
+ * again. */
+static void on_broken(void *data, const struct nj_err *err)
+{
+    (void)data;
+    nj_error("outbox", "%s: ending, to begin a new one at the next start", err->text);
+    (void)raise(SIGTERM);
+}
+
+static void fill_status(void *data, struct nj_agent_status *ret_status)
+{
+    struct nj_agent *agent = data;
+    ret_status->version = NJ_VERSION;
+    ret_status->started_ns = agent->started_ns;
+    ret_status->lost_crashes = agent->capture == NULL ? 0 : nj_capture_lost_crashes(agent->capture);
+    ret_status->pods = agent->pods == NULL ? 0 : (uint32_t)nj_pods_count(agent->pods);
+    ret_status->watch_synced = agent->pods != NULL && nj_pods_synced(agent->pods);
+}
+
+static bool say(struct nj_buf *out, const char *part, bool ready, const char *why)
+{
+    (void)nj_buf_printf(out, ready ? "[+]%s ok\n" : "[-]%s failed: %s\n", part, nj_str(why));
+    return ready;
+}
+
+static bool is_ready(void *data, struct nj_buf *out)
+{
+    struct nj_agent *agent = data;
+    const char *kube = nj_pods_trouble(agent->pods);
+    const char *store = nj_capture_trouble(agent->capture);
+    int64_t last_ns = nj_uplink_last_ack_ns(agent->uplink);
+    bool acknowledged = last_ns != 0 && nj_loop_wall_ns(agent->loop) - last_ns < SILENCE_MIN * NJ_MIN;
+    bool ready =
+        say(out, "watch", nj_pods_synced(agent->pods), kube == NULL ? "the pods are not listed yet" : kube);
+    ready &= say(out, "outbox", store == NULL, store);
+    ready &= say(out, "collector", acknowledged,
+                 last_ns == 0 ? "it has not acknowledged anything yet"
+                              : "it has not acknowledged anything lately");
+    return ready;
+}
+
+static void collect(void *data)
+{
+    struct nj_agent *agent = data;
+    nj_gauge_set(agent->pods_gauge, (int64_t)nj_pods_count(agent->pods));
+    nj_gauge_set(agent->waiting_gauge, (int64_t)nj_capture_waiting(agent->capture));
+}
+
+static int load_record(void *data, const struct nj_outbox_record *record)
+{
+    struct nj_err err = {0};
+    struct nj_agent *agent = data;
+    if (nj_detector_load_state(agent->detector, record, &err) < 0)
+        nj_warn("crash", "a record of the outbox is not used: %s", err.text);
+    return 0;
+}
+
+static int open_outbox(struct nj_agent *agent, struct nj_err *err)
+{
+    const struct nj_agent_config *config = agent->config;
+    struct nj_outbox_found found = {0};
+    struct nj_outbox_options options = {
+        .path = config->outbox.path,
+        .max_bytes = (uint64_t)config->outbox.max_bytes,
+        .max_events = (uint64_t)config->outbox.max_events,
+        .clock = agent->loop->clock,
+    };
+    int rc = nj_keyring_load("collector.key_file", config->collector.key_file, &agent->keyring, err);
+    if (rc < 0)
+        return rc;
+    rc = nj_outbox_open(&options, &agent->outbox, &found, err);
+    if (rc < 0) {
+        nj_err_wrap(err, "outbox.path");
+        return rc;
+    }
+    if (found.damaged)
+        nj_warn("outbox", "the file was damaged: it is now %s, and a new one begins",
+                *found.moved_to == '\0' ? "gone" : found.moved_to);
+    agent->worker = nj_worker_new(agent->loop, "nj-worker", WORKER_QUEUE_MAX);
+    return 0;
+}
+
+static int start_detection(struct nj_agent *agent, struct nj_err *err)
+{
+    const struct nj_agent_config *config = agent->config;
+    agent->http = nj_http_new(agent->loop, HTTP_CONNECTIONS_MAX);
+    if (agent->http == NULL)
+        return nj_err_set(err, -ENOMEM, "libcurl cannot be set up");
+    int rc = nj_kube_client_new(agent->loop, agent->http, config->kubernetes.kubeconfig, &agent->client, err);
+    if (rc < 0) {
+        nj_err_wrap(err, "kubernetes");
+        return rc;
+    }
+    struct nj_owners_options owners = {
+        .loop = agent->loop, .client = agent->client, .metrics = agent->metrics, .node = agent->node};
+    agent->owners = nj_owners_new(&owners);
+
+    struct nj_detector_options detector = {
+        .node = agent->node,
+        .watched_since_ns = nj_outbox_created_ns(agent->outbox),
+        .times = times_of(config),
+        .on_finding = on_finding,
+        .data = agent,
+    };
+    agent->detector = nj_detector_new(&detector);
+    rc = nj_outbox_load(agent->outbox, load_record, agent, err);
+    if (rc < 0)
+        return rc;
+
+    struct nj_capture_options capture = {
+        .loop = agent->loop,
+        .worker = agent->worker,
+        .outbox = agent->outbox,
+        .owners = agent->owners,
+        .client = agent->client,
+        .metrics = agent->metrics,
+        .log_dir = config->crash.log_dir,
+        .max_files = (size_t)config->crash.max_pending,
+        .limits = limits_of(config),
+        .on_workload = on_workload,
+        .on_stored = on_stored,
+        .on_broken = on_broken,
+        .data = agent,
+    };
+    rc = make_redactor(config, &capture.redactor, err);
+    if (rc == 0)
+        agent->capture = nj_capture_new(&capture);
+    return rc;
+}
+
+static int start_uplink(struct nj_agent *agent, struct nj_err *err)
+{
+    const struct nj_agent_config *config = agent->config;
+    struct nj_uplink_options uplink = {
+        .url = config->collector.url,
+        .cluster = config->cluster,
+        .node = agent->node,
+        .worker = agent->worker,
+        .outbox = agent->outbox,
+        .keyring = agent->keyring,
+        .metrics = agent->metrics,
+        .heartbeat_ns = config->collector.heartbeat_ns,
+        .reply_timeout_ns = config->collector.reply_timeout_ns,
+        .reconnect_min_ns = config->collector.reconnect_min_ns,
+        .reconnect_max_ns = config->collector.reconnect_max_ns,
+        .batch_events = (size_t)config->collector.batch_events,
+        .batch_bytes = (size_t)config->collector.batch_bytes,
+        .status = fill_status,
+        .data = agent,
+    };
+    return nj_uplink_start(agent->loop, &uplink, &agent->uplink, err);
+}
+
+static int start_pods(struct nj_agent *agent, struct nj_err *err)
+{
+    struct nj_pods_options pods = {
+        .loop = agent->loop,
+        .client = agent->client,
+        .detector = agent->detector,
+        .metrics = agent->metrics,
+        .node = agent->node,
+    };
+    return nj_pods_start(&pods, &agent->pods, err);
+}
+
+static int start_server(struct nj_agent *agent, struct nj_err *err)
+{
+    struct nj_agent_http_options server = {
+        .loop = agent->loop,
+        .metrics = agent->metrics,
+        .listen = agent->config->http.listen,
+        .max_connections = (int)agent->config->http.max_connections,
+        .ready = is_ready,
+        .collect = collect,
+        .data = agent,
+    };
+    return nj_agent_http_start(&server, &agent->server, err);
+}
+
+static void make_metrics(struct nj_agent *agent)
+{
+    agent->metrics = nj_metrics_new();
+    nj_gauge_set(nj_metrics_gauge(agent->metrics, "nightjar_build_info",
+                                  "version=\"" NJ_VERSION "\",program=\"agent\"", "What runs; always 1."),
+                 1);
+    agent->pods_gauge = nj_metrics_gauge(agent->metrics, "nightjar_agent_pods", "", "Pods on the node.");
+    agent->waiting_gauge = nj_metrics_gauge(agent->metrics, "nightjar_agent_findings_waiting", "",
+                                            "Findings on their way to the outbox.");
+}
+
+static void on_start_undone(void *data)
+{
+    nj_loop_stop(data);
+}
+
+int nj_agent_start(struct nj_loop *loop, const struct nj_agent_config *config, struct nj_agent **ret_agent,
+                   struct nj_err *err)
+{
+    struct nj_agent *agent = NJ_NEW(struct nj_agent);
+    agent->loop = loop;
+    agent->config = config;
+    agent->started_ns = nj_loop_wall_ns(loop);
+    find_node(agent);
+    make_metrics(agent);
+    int rc = open_outbox(agent, err);
+    if (rc == 0)
+        rc = start_detection(agent, err);
+    if (rc == 0)
+        rc = start_uplink(agent, err);
+    if (rc == 0)
+        rc = start_pods(agent, err);
+    if (rc == 0)
+        rc = start_server(agent, err);
+    if (rc < 0) {
+        nj_agent_stop(agent, on_start_undone, loop);
+        nj_loop_run(loop);
+        return rc;
+    }
+    nj_info("main",
+            "nightjar-agent " NJ_VERSION
+            " on node %s of cluster %s: API server %s, collector %s, HTTP on port %d",
+            agent->node, config->cluster, nj_kube_client_server(agent->client), config->collector.url,
+            nj_agent_http_port(agent->server));
+    *ret_agent = agent;
+    return 0;
+}
+
+static void say_restart(bool changed, const char *setting)
+{
+    if (changed)
+        nj_warn("main", "reload: %s has changed: restart to put it in force", setting);
+}
+
+int nj_agent_reload(struct nj_agent *agent, const struct nj_agent_config *config, struct nj_err *err)
+{
+    const struct nj_agent_config *old = agent->config;
+    struct nj_redactor *redactor = NULL;
+    int rc = make_redactor(config, &redactor, err);
+    if (rc < 0)
+        return rc;
+    struct nj_log_limits limits = limits_of(config);
+    struct nj_detector_times times = times_of(config);
+    nj_capture_set(agent->capture, &limits, redactor);
+    nj_detector_set_times(agent->detector, &times);
+    nj_pods_wake(agent->pods);
+    say_restart(!nj_streq(old->cluster, config->cluster), "cluster");
+    say_restart(!nj_streq(old->node, config->node), "node");
+    say_restart(!nj_streq(old->kubernetes.kubeconfig, config->kubernetes.kubeconfig),
+                "kubernetes.kubeconfig");
+    say_restart(!nj_streq(old->collector.url, config->collector.url), "collector.url");
+    say_restart(!nj_streq(old->collector.key_file, config->collector.key_file), "collector.key_file");
+    say_restart(!nj_streq(old->outbox.path, config->outbox.path), "outbox.path");
+    say_restart(!nj_streq(old->crash.log_dir, config->crash.log_dir), "crash.log_dir");
+    say_restart(!nj_streq(old->http.listen, config->http.listen), "http.listen");
+    agent->config = config;
+    return 0;
+}
+
+static void finish_stop(struct nj_agent *agent)
+{
+    void (*on_stopped)(void *data) = agent->on_stopped;
+    void *data = agent->on_stopped_data;
+    nj_outbox_close(agent->outbox);
+    nj_detector_free(agent->detector);
+    nj_kube_client_free(agent->client);
+    nj_keyring_free(agent->keyring);
+    nj_metrics_free(agent->metrics);
+    free(agent);
+    on_stopped(data);
+}
+
+/* One module after another along the way of an event, so that what was seen is stored, and what is stored is
+ * sent. */
+static void stop_next(void *data)
+{
+    struct nj_agent *agent = data;
+    struct nj_uplink *uplink = agent->uplink;
+    switch (agent->step++) {
+    case 0:
+        nj_agent_http_close(agent->server, stop_next, agent);
+        break;
+    case 1:
+        nj_pods_close(agent->pods, stop_next, agent);
+        agent->pods = NULL;
+        break;
+    case 2:
+        nj_capture_close(agent->capture, DRAIN_S * NJ_SEC, stop_next, agent);
+        agent->capture = NULL;
+        break;
+    case 3:
+        agent->uplink = NULL;
+        nj_uplink_close(uplink, DRAIN_S * NJ_SEC, stop_next, agent);
+        break;
+    case 4:
+        nj_owners_close(agent->owners, stop_next, agent);
+        break;
+    case 5:
+        nj_http_close(agent->http, stop_next, agent);
+        break;
+    case 6:
+        nj_worker_close(agent->worker, stop_next, agent);
+        break;
+    default:
+        finish_stop(agent);
+    }
+}
+
+void nj_agent_stop(struct nj_agent *agent, void (*on_stopped)(void *data), void *data)
+{
+    agent->on_stopped = on_stopped;
+    agent->on_stopped_data = data;
+    stop_next(agent);
+}
