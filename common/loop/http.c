@@ -289,7 +289,8 @@ static int result_error(const struct nj_http_request *request, struct nj_err *er
         return nj_err_set(err, request->end, "%s: cancelled", what);
     if (request->end == -ETIMEDOUT)
         return nj_err_set(err, request->end, "%s: %s: no answer in time", what,
-                          request->added ? nj_http_easy_phase(&request->easy) : "wait for a free connection");
+                          request->added ? nj_http_easy_phase(&request->easy, CURLE_OK)
+                                         : "wait for a free connection");
     char words[128];
     return nj_err_set(err, request->end, "%s: response refused: %s", what,
                       uv_strerror_r(request->end, words, sizeof(words)));

@@ -333,15 +333,32 @@ static bool happened(const struct nj_http_easy *easy, CURLINFO info)
     return curl_easy_getinfo(easy->curl, info, &after_us) == CURLE_OK && after_us > 0;
 }
 
-const char *nj_http_easy_phase(const struct nj_http_easy *easy)
+/* libcurl notes the time of the TCP connection only when TLS stands too. */
+static const char *phase_by_times(const struct nj_http_easy *easy)
 {
     if (!happened(easy, CURLINFO_NAMELOOKUP_TIME_T))
         return "name lookup";
-    if (!happened(easy, CURLINFO_CONNECT_TIME_T))
-        return "connect";
-    if (strstr(easy->what, " https:") != NULL && !happened(easy, CURLINFO_APPCONNECT_TIME_T))
-        return "TLS handshake";
+    bool tls = strstr(easy->what, " https:") != NULL;
+    if (!happened(easy, tls ? CURLINFO_APPCONNECT_TIME_T : CURLINFO_CONNECT_TIME_T))
+        return tls ? "connect or TLS handshake" : "connect";
     return happened(easy, CURLINFO_STARTTRANSFER_TIME_T) ? "response" : "request";
+}
+
+const char *nj_http_easy_phase(const struct nj_http_easy *easy, CURLcode code)
+{
+    switch (code) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+        return "name lookup";
+    case CURLE_COULDNT_CONNECT:
+        return "connect";
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CACERT_BADFILE:
+        return "TLS handshake";
+    default:
+        return phase_by_times(easy);
+    }
 }
 
 bool nj_http_easy_maybe_sent(const struct nj_http_easy *easy)
@@ -400,7 +417,7 @@ int nj_http_easy_error(const struct nj_http_easy *easy, CURLcode code, struct nj
     (void)curl_easy_getinfo(easy->curl, CURLINFO_OS_ERRNO, &os_errno);
     bool system_said = os_errno > 0 && rc == -(int)os_errno;
     char words[128];
-    return nj_err_set(err, rc, "%s: %s: %s", easy->what, nj_http_easy_phase(easy),
+    return nj_err_set(err, rc, "%s: %s: %s", easy->what, nj_http_easy_phase(easy, code),
                       system_said ? uv_strerror_r(rc, words, sizeof(words)) : detail_of(easy, code));
 }
 

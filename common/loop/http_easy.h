@@ -30,8 +30,8 @@ struct nj_http_easy {
 int nj_http_easy_init(struct nj_http_easy *easy, const struct nj_http_options *options, struct nj_err *err);
 void nj_http_easy_done(struct nj_http_easy *easy);
 
-/* What the exchange waits for or broke at: "connect", ... */
-const char *nj_http_easy_phase(const struct nj_http_easy *easy);
+/* What the exchange waits for (code CURLE_OK) or broke at: "connect", ... */
+const char *nj_http_easy_phase(const struct nj_http_easy *easy, CURLcode code);
 
 /* Whether a byte of the request may have left. */
 bool nj_http_easy_maybe_sent(const struct nj_http_easy *easy);

@@ -1,6 +1,7 @@
 #include "common/loop/httpd.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -36,9 +37,7 @@ static void request_free(struct nj_httpd_request *request)
 
 static struct nj_httpd_connection *connection_of(struct MHD_Connection *connection)
 {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    return info == NULL ? NULL : info->socket_context;
+    return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
 }
 
 static bool is_loopback(struct MHD_Connection *connection)
@@ -155,10 +154,10 @@ static bool is_hopeless(const struct nj_httpd_request *request)
 static void begin(struct nj_httpd_request *request)
 {
     struct nj_httpd *httpd = request->httpd;
+    assert(request->connection != NULL); /* hence an answer does not free the request */
     httpd->counts.requests++;
     request->begun = true;
-    if (request->peer != NULL)
-        request->peer->receiving = false;
+    request->peer->receiving = false;
     if (request->bad != NULL) {
         httpd->counts.bad_requests++;
         refuse(request, MHD_HTTP_BAD_REQUEST, "Bad Request", request->bad);
@@ -214,10 +213,8 @@ static void on_completed(void *data, struct MHD_Connection *connection, void **c
     if (request == NULL)
         return;
     DL_DELETE(httpd->requests, request);
-    if (request->peer != NULL) {
-        request->peer->receiving = true;
-        request->peer->since_ms = uv_now(&httpd->loop->uv);
-    }
+    request->peer->receiving = true;
+    request->peer->since_ms = uv_now(&httpd->loop->uv);
     if (request->stream != NULL)
         nj_httpd_stream_completed(request->stream);
     if (request->answered || !request->begun) {

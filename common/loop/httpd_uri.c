@@ -32,8 +32,10 @@ static const char *decode(char *text, bool plus_is_space)
                 return "an encoded NUL";
             *to++ = (char)(high * 16 + low);
             from += 2;
+        } else if (*from == '+' && plus_is_space) {
+            *to++ = ' ';
         } else {
-            *to++ = plus_is_space && *from == '+' ? ' ' : *from;
+            *to++ = *from;
         }
     }
     *to = '\0';

@@ -13,7 +13,14 @@
 #include "common/loop/httpd_uri.h"
 #include "tests/unit/loop/support.h"
 
-enum { TEXT_MAX = 64 * 1024, BODY_MAX = 1000, CONNECTIONS_MAX = 8, REQUESTS = 1000, KEPT_MAX = 16 };
+enum {
+    TEXT_MAX = 64 * 1024,
+    BODY_MAX = 1000,
+    CONNECTIONS_MAX = 8,
+    REQUESTS = 1000,
+    KEPT_MAX = 16,
+    CHUNK_MAX = 70000
+};
 
 struct service {
     struct test_loop *test;
@@ -291,8 +298,8 @@ static void an_endless_body_is_cut_off(void **state)
     struct service service;
     service_start(&service, state);
     int fd = client_send(&service, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
-    char *chunk = nj_calloc(1, 0x10000 + 16);
-    (void)snprintf(chunk, 0x10000 + 16, "10000\r\n%065536d\r\n", 0);
+    char *chunk = nj_calloc(1, CHUNK_MAX);
+    (void)snprintf(chunk, CHUNK_MAX, "10000\r\n%065536d\r\n", 0);
     size_t len = strlen(chunk);
     size_t sent = 0;
     bool open = true;
@@ -301,7 +308,7 @@ static void an_endless_body_is_cut_off(void **state)
         ssize_t now = send(fd, chunk + sent % len, len - sent % len, MSG_DONTWAIT | MSG_NOSIGNAL);
         open = now > 0 || errno == EAGAIN;
         sent += now > 0 ? (size_t)now : 0;
-        assert_true(sent < 64 * 1024 * 1024);
+        assert_true(sent < 64000000);
         (void)uv_run(&service.test->loop.uv, UV_RUN_NOWAIT);
     }
     free(chunk);
@@ -336,8 +343,9 @@ static void what_is_not_http_is_refused(void **state)
     service_start(&service, state);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         int fd = client_send(&service, bad[i]);
-        assert_int_equal(shutdown(fd, SHUT_WR), 0);
-        read_until(&service, fd, NULL);
+        test_run_some(service.test);
+        received_len = 0;
+        (void)read_more(fd);
         assert_null(strstr(received, " 200 "));
         test_close(fd);
     }
