@@ -1,1 +1,464 @@
-#include "common/base/err.h" /* placeholder */
+#include "collector/incident/engine.h"
+
+#include <string.h>
+#include <utlist.h>
+
+#include "collector/incident/engine_state.h"
+#include "common/base/alloc.h"
+#include "common/base/str.h"
+
+/* What an event says about one incident, whatever its type. */
+struct report {
+    const struct nj_event_origin *origin;
+    const struct nj_event *event;
+    enum nj_incident_kind kind;
+    const char *container; /* of fingerprint and subject: "" for what concerns the pod */
+    const char *uid;       /* of the pod, or what stands for it */
+    int64_t at_ns, now_ns;
+};
+
+int64_t nj_engine_event_time(const struct nj_event *event, int64_t now_ns)
+{
+    int64_t at_ns = event->at_ns > 0 ? event->at_ns : event->seen_ns;
+    return at_ns <= 0 || at_ns > now_ns + NJ_HOUR ? now_ns : at_ns;
+}
+
+static bool is_one_of(const char *text, const char *const *names)
+{
+    for (size_t i = 0; names[i] != NULL; i++) {
+        if (strcmp(text, names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static enum nj_incident_kind kind_of_waiting(const char *reason)
+{
+    static const char *const image[] = {
+        "ErrImagePull",     "ImagePullBackOff",    "ErrImageNeverPull",         "ImageInspectError",
+        "InvalidImageName", "RegistryUnavailable", "SignatureValidationFailed", NULL};
+    static const char *const start[] = {"RunContainerError", "CreateContainerError", "PreCreateHookError",
+                                        "PreStartHookError", "PostStartHookError",   NULL};
+    if (is_one_of(reason, image))
+        return NJ_INCIDENT_IMAGE_PULL;
+    if (is_one_of(reason, start))
+        return NJ_INCIDENT_START_ERROR;
+    if (strcmp(reason, "CreateContainerConfigError") == 0)
+        return NJ_INCIDENT_CONFIG_ERROR;
+    if (strcmp(reason, "CrashLoopBackOff") == 0)
+        return NJ_INCIDENT_CRASH;
+    return strcmp(reason, "Unschedulable") == 0 ? NJ_INCIDENT_UNSCHEDULABLE : NJ_INCIDENT_STUCK;
+}
+
+static enum nj_trouble trouble_of(enum nj_incident_kind kind)
+{
+    if (kind == NJ_INCIDENT_CRASH)
+        return NJ_TROUBLE_CRASH;
+    return kind == NJ_INCIDENT_POD_FAILURE ? NJ_TROUBLE_POD : NJ_TROUBLE_WAITING;
+}
+
+static enum nj_severity severity_of(const struct nj_incident *record)
+{
+    static const char *const by_design[] = {"Preempting",
+                                            "NodeShutdown",
+                                            "Terminated",
+                                            "Shutdown",
+                                            "NodeAffinity",
+                                            "EvictionByEvictionAPI",
+                                            "PreemptionByScheduler",
+                                            "TerminationByKubelet",
+                                            NULL};
+    if (record->kind == NJ_INCIDENT_POD_FAILURE && is_one_of(record->reason, by_design))
+        return NJ_SEVERITY_INFO;
+    return record->crash_loop ? NJ_SEVERITY_CRITICAL : NJ_SEVERITY_WARNING;
+}
+
+static void transition(struct nj_engine *engine, struct nj_open *open, enum nj_transition change)
+{
+    if (engine->options.on_transition != NULL)
+        engine->options.on_transition(engine->options.data, &open->record, change);
+}
+
+static void resolve(struct nj_engine *engine, struct nj_open *open, const char *cause, int64_t at_ns)
+{
+    struct nj_incident *record = &open->record;
+    record->state = NJ_INCIDENT_RESOLVED;
+    record->resolved_ns = at_ns > record->last_ns ? at_ns : record->last_ns;
+    (void)nj_open_set(&record->resolved_cause, cause, NJ_ENGINE_NAME_MAX);
+    record->revision++;
+    nj_open_remove(engine, open);
+    transition(engine, open, NJ_TRANSITION_RESOLVED);
+}
+
+/* A record that has its identity and its times, and nothing that changes later. */
+static struct nj_open *open_new(struct nj_engine *engine, const struct report *report)
+{
+    const struct nj_subject *subject = &report->event->subject;
+    char fingerprint[NJ_EVENT_ID_MAX];
+    while (HASH_CNT(hh, engine->open) >= engine->options.max_open && engine->quiet != NULL) {
+        engine->losses.evicted_incidents++;
+        resolve(engine, engine->quiet, "evicted", report->now_ns);
+    }
+    (void)nj_event_id(fingerprint, nj_incident_kind_name(report->kind), report->origin->cluster,
+                      subject->namespace, subject->workload_kind, subject->workload, report->container, NULL);
+    const struct nj_incident identity = {
+        .id = engine->next_id++,
+        .fingerprint = fingerprint,
+        .kind = report->kind,
+        .state = NJ_INCIDENT_OPEN,
+        .cluster = report->origin->cluster,
+        .namespace = subject->namespace,
+        .workload_kind = subject->workload_kind,
+        .workload = subject->workload,
+        .container = report->container,
+        .first_ns = report->at_ns,
+        .last_ns = report->at_ns,
+    };
+    return nj_open_add(engine, &identity);
+}
+
+/* Where it happened last. */
+static bool set_place(struct nj_incident *record, const struct report *report)
+{
+    const struct nj_subject *subject = &report->event->subject;
+    const char *node = subject->node[0] != '\0' ? subject->node : nj_str(report->origin->node);
+    bool changed = nj_open_set(&record->pod, subject->pod, NJ_ENGINE_NAME_MAX);
+    changed |= nj_open_set(&record->pod_uid, subject->pod_uid, NJ_ENGINE_NAME_MAX);
+    changed |= nj_open_set(&record->node, node, NJ_ENGINE_NAME_MAX);
+    if (nj_str(report->origin->project)[0] != '\0')
+        changed |= nj_open_set(&record->project, report->origin->project, NJ_ENGINE_NAME_MAX);
+    return changed;
+}
+
+static bool set_words(struct nj_incident *record, const char *reason, const char *message, const char *image)
+{
+    bool changed = nj_open_set(&record->reason, reason, NJ_ENGINE_NAME_MAX);
+    changed |= nj_open_set(&record->message, message, NJ_ENGINE_MESSAGE_MAX);
+    if (nj_str(image)[0] != '\0')
+        changed |= nj_open_set(&record->image, image, NJ_ENGINE_NAME_MAX);
+    return changed;
+}
+
+static bool set_number(int32_t *field, int32_t value)
+{
+    bool changed = *field != value;
+    *field = value;
+    return changed;
+}
+
+static bool set_crash(struct nj_incident *record, const struct nj_event *event)
+{
+    const struct nj_crash *crash = &event->crash;
+    bool changed = set_words(record, crash->reason, crash->message, crash->image);
+    changed |= nj_open_set(&record->crash_id, event->id, NJ_ENGINE_NAME_MAX);
+    changed |= set_number(&record->exit_code, crash->exit_code);
+    changed |= set_number(&record->signal, crash->signal);
+    changed |= set_number(&record->restart_count, crash->restart_count);
+    changed |= record->memory_limit_bytes != crash->memory_limit_bytes;
+    record->memory_limit_bytes = crash->memory_limit_bytes;
+    return changed;
+}
+
+/* Ends the writing of one event into a record: severity, revision, and the opening when it is new. */
+static void settle(struct nj_engine *engine, struct nj_open *open, bool opened)
+{
+    enum nj_severity severity = severity_of(&open->record);
+    if (opened || severity > open->record.severity)
+        open->record.severity = severity;
+    open->record.revision++;
+    nj_open_changed(engine, open);
+    if (opened)
+        transition(engine, open, NJ_TRANSITION_OPENED);
+}
+
+static void extend_times(struct nj_incident *record, int64_t at_ns)
+{
+    if (at_ns < record->first_ns)
+        record->first_ns = at_ns;
+    if (at_ns > record->last_ns)
+        record->last_ns = at_ns;
+}
+
+static bool put_subject(struct nj_engine *engine, struct nj_open *open, const struct report *report)
+{
+    const struct nj_incident_subject subject = {.pod_uid = report->uid,
+                                                .container = report->container,
+                                                .pod = report->event->subject.pod,
+                                                .since_ns = report->at_ns};
+    return nj_open_subject_put(engine, open, &subject);
+}
+
+static struct nj_open *find(struct nj_engine *engine, const struct report *report)
+{
+    return nj_open_find(engine, report->kind, report->origin->cluster, &report->event->subject,
+                        report->container);
+}
+
+static bool is_late(struct nj_engine *engine, const struct report *report)
+{
+    return nj_clearing_after(engine, report->uid, report->container, trouble_of(report->kind), report->at_ns);
+}
+
+/* A crash that is known: what is said of it now. */
+static int64_t correct_crash(struct nj_engine *engine, const struct report *report)
+{
+    struct nj_open *open = find(engine, report);
+    if (open == NULL || strcmp(open->record.crash_id, report->event->id) != 0)
+        return 0;
+    if (set_crash(&open->record, report->event))
+        settle(engine, open, false);
+    return open->record.id;
+}
+
+static int64_t apply_crash(struct nj_engine *engine, const struct report *report)
+{
+    struct nj_open *open = find(engine, report);
+    bool late = is_late(engine, report);
+    bool opened = open == NULL;
+    if (opened && late)
+        return 0;
+    if (opened)
+        open = open_new(engine, report);
+    struct nj_incident *record = &open->record;
+    if (report->at_ns >= record->last_ns || record->crash_id[0] == '\0') {
+        (void)set_place(record, report);
+        (void)set_crash(record, report->event);
+    }
+    extend_times(record, report->at_ns);
+    record->count++;
+    if (!late)
+        (void)put_subject(engine, open, report);
+    nj_open_heard(engine, open, report->now_ns);
+    settle(engine, open, opened);
+    return record->id;
+}
+
+static int64_t apply_lost(struct nj_engine *engine, const struct report *report)
+{
+    struct nj_open *open = find(engine, report);
+    bool late = is_late(engine, report);
+    bool opened = open == NULL;
+    if (opened && late)
+        return 0;
+    if (opened) {
+        open = open_new(engine, report);
+        (void)set_place(&open->record, report);
+        (void)set_words(&open->record, "Restarted", "it was restarted, and nobody saw why", "");
+    }
+    extend_times(&open->record, report->at_ns);
+    open->record.lost += report->event->lost.count;
+    if (!late)
+        (void)put_subject(engine, open, report);
+    nj_open_heard(engine, open, report->now_ns);
+    settle(engine, open, opened);
+    return open->record.id;
+}
+
+/* The kubelet holds the restart back. The crash itself says why; this only says that it goes on. */
+static int64_t apply_crash_loop(struct nj_engine *engine, const struct report *report)
+{
+    const struct nj_stuck *stuck = &report->event->stuck;
+    struct nj_open *open = find(engine, report);
+    if (is_late(engine, report))
+        return open == NULL ? 0 : open->record.id;
+    bool opened = open == NULL;
+    if (opened) {
+        open = open_new(engine, report);
+        (void)set_place(&open->record, report);
+        (void)set_words(&open->record, stuck->reason, stuck->message, stuck->image);
+    }
+    nj_open_heard(engine, open, report->now_ns);
+    (void)put_subject(engine, open, report);
+    if (opened || !open->record.crash_loop) {
+        open->record.crash_loop = true;
+        settle(engine, open, opened);
+    }
+    return open->record.id;
+}
+
+/* Something lasts: being stuck, or having been ended. A subject that is known to be so is told again, or its
+ * words have changed. */
+static int64_t apply_lasting(struct nj_engine *engine, const struct report *report, const char *reason,
+                             const char *message, const char *image)
+{
+    struct nj_open *open = find(engine, report);
+    if (is_late(engine, report))
+        return open == NULL ? 0 : open->record.id;
+    bool opened = open == NULL;
+    if (opened)
+        open = open_new(engine, report);
+    struct nj_incident *record = &open->record;
+    bool is_new = put_subject(engine, open, report);
+    bool changed = is_new;
+    if (report->at_ns >= record->last_ns) {
+        changed |= set_place(record, report);
+        changed |= set_words(record, reason, message, image);
+    }
+    changed |= report->at_ns < record->first_ns || report->at_ns > record->last_ns;
+    extend_times(record, report->at_ns);
+    record->count += is_new;
+    nj_open_heard(engine, open, report->now_ns);
+    if (changed)
+        settle(engine, open, opened);
+    return record->id;
+}
+
+static bool is_waiting(enum nj_incident_kind kind)
+{
+    return trouble_of(kind) == NJ_TROUBLE_WAITING && kind != NJ_INCIDENT_UNSCHEDULABLE;
+}
+
+/* Takes subjects of a pod out of their incidents, and resolves those that have none left. */
+struct clearing {
+    const char *container; /* NULL: of the whole pod */
+    const char *cause;
+    int64_t at_ns, now_ns;
+    bool for_good; /* also what happened afterwards, as it seems */
+    bool (*matches)(enum nj_incident_kind kind, enum nj_incident_kind other);
+    enum nj_incident_kind other;
+};
+
+static void clear(struct nj_engine *engine, const char *uid, const struct clearing *clearing)
+{
+    struct nj_open_pod *pod = nj_open_pod_find(engine, uid);
+    for (struct nj_open_subject *subject = pod == NULL ? NULL : pod->subjects, *next; subject != NULL;
+         subject = next) {
+        next = subject->pod_next;
+        struct nj_open *open = subject->incident;
+        if (open == NULL ||
+            (clearing->container != NULL && strcmp(subject->container, clearing->container) != 0) ||
+            !clearing->matches(open->record.kind, clearing->other) ||
+            (!clearing->for_good && subject->since_ns - NJ_SEC >= clearing->at_ns))
+            continue;
+        nj_open_heard(engine, open, clearing->now_ns);
+        nj_open_subject_remove(engine, subject);
+        if (open->subjects == NULL)
+            resolve(engine, open, clearing->cause, clearing->at_ns);
+    }
+}
+
+static bool other_waiting(enum nj_incident_kind kind, enum nj_incident_kind other)
+{
+    return is_waiting(kind) && kind != other;
+}
+
+static bool any_waiting(enum nj_incident_kind kind, enum nj_incident_kind other)
+{
+    (void)other;
+    return is_waiting(kind);
+}
+
+static bool any_kind(enum nj_incident_kind kind, enum nj_incident_kind other)
+{
+    (void)kind;
+    (void)other;
+    return true;
+}
+
+static bool that_kind(enum nj_incident_kind kind, enum nj_incident_kind other)
+{
+    return kind == other;
+}
+
+static int64_t apply_stuck(struct nj_engine *engine, const struct report *report)
+{
+    const struct nj_stuck *stuck = &report->event->stuck;
+    if (report->kind == NJ_INCIDENT_CRASH)
+        return apply_crash_loop(engine, report);
+    bool late = is_late(engine, report);
+    int64_t id = apply_lasting(engine, report, stuck->reason, stuck->message, stuck->image);
+    if (!late && is_waiting(report->kind)) {
+        const struct clearing superseded = {.container = report->container,
+                                            .cause = "superseded",
+                                            .at_ns = report->at_ns,
+                                            .now_ns = report->now_ns,
+                                            .matches = other_waiting,
+                                            .other = report->kind};
+        clear(engine, report->uid, &superseded);
+    }
+    return id;
+}
+
+static void apply_cleared(struct nj_engine *engine, const struct report *report)
+{
+    struct clearing clearing = {.container = report->container,
+                                .at_ns = report->at_ns,
+                                .now_ns = report->now_ns,
+                                .matches = any_kind};
+    bool waiting_only = false;
+    switch (report->event->cleared.cause) {
+    case NJ_CLEARED_STARTED:
+        clearing.cause = "started";
+        clearing.matches = any_waiting;
+        waiting_only = true;
+        break;
+    case NJ_CLEARED_SCHEDULED:
+        clearing.cause = "scheduled";
+        clearing.matches = that_kind;
+        clearing.other = NJ_INCIDENT_UNSCHEDULABLE;
+        waiting_only = true;
+        break;
+    case NJ_CLEARED_STABLE:
+        clearing.cause = "stable";
+        break;
+    case NJ_CLEARED_COMPLETED:
+        clearing.cause = "completed";
+        break;
+    case NJ_CLEARED_DELETED:
+        clearing.cause = "deleted";
+        clearing.for_good = true;
+        break;
+    default:
+        return;
+    }
+    if (report->container[0] == '\0' && !waiting_only)
+        clearing.container = NULL;
+    int64_t remembered_ns = clearing.for_good ? INT64_MAX : report->at_ns;
+    nj_clearing_put(engine, report->uid, report->container, NJ_TROUBLE_WAITING, remembered_ns,
+                    report->now_ns);
+    if (!waiting_only)
+        nj_clearing_put(engine, report->uid, report->container, NJ_TROUBLE_CRASH, remembered_ns,
+                        report->now_ns);
+    if (clearing.for_good)
+        nj_clearing_put(engine, report->uid, report->container, NJ_TROUBLE_POD, remembered_ns,
+                        report->now_ns);
+    clear(engine, report->uid, &clearing);
+}
+
+int64_t nj_engine_apply(struct nj_engine *engine, const struct nj_event_origin *origin,
+                        const struct nj_event *event, bool is_new, int64_t now_ns)
+{
+    const struct nj_subject *subject = &event->subject;
+    struct report report = {.origin = origin,
+                            .event = event,
+                            .kind = NJ_INCIDENT_CRASH,
+                            .container = subject->container,
+                            /* Every pod has a uid; one that comes without is known by its name. */
+                            .uid = subject->pod_uid[0] != '\0' ? subject->pod_uid : subject->pod,
+                            .at_ns = nj_engine_event_time(event, now_ns),
+                            .now_ns = now_ns};
+    switch (event->type) {
+    case NJ_EVENT_CRASH:
+        return is_new ? apply_crash(engine, &report) : correct_crash(engine, &report);
+    case NJ_EVENT_LOST_CRASHES:
+        return is_new ? apply_lost(engine, &report) : 0;
+    case NJ_EVENT_STUCK:
+        report.kind = kind_of_waiting(event->stuck.reason);
+        return apply_stuck(engine, &report);
+    case NJ_EVENT_POD_FAILURE:
+        report.kind = NJ_INCIDENT_POD_FAILURE;
+        report.container = "";
+        return apply_lasting(engine, &report, event->failure.reason, event->failure.message, "");
+    case NJ_EVENT_CLEARED:
+        apply_cleared(engine, &report);
+        return 0;
+    }
+    return 0;
+}
+
+void nj_engine_tick(struct nj_engine *engine, int64_t now_ns)
+{
+    while (engine->quiet != NULL && engine->quiet->heard_ns < now_ns - engine->options.stale_after_ns)
+        resolve(engine, engine->quiet, "stale", now_ns);
+    nj_clearings_expire(engine, now_ns);
+}

@@ -1,34 +1,62 @@
 /*
  * From events to incidents: a pure core. It holds the open incidents, takes events and the time, and says
- * what changed; it knows no store, no loop and no channel. One thread (the store's writer).
+ * what changed; it knows no store, no loop and no channel. One thread (the store's writer). Names in events
+ * are taken as they are: whoever feeds it bounds them.
  *
  * Rules. The fingerprint is (kind, cluster, namespace, workload kind, workload, container): the pods of one
  * workload that fail alike are one incident. Each incident keeps the set of subjects (pod uid and container)
  * that are in trouble; it resolves when the last one is cleared, or when nothing was heard of it for
  * `stale_after_ns`. The same event again changes nothing; an event with a known id and other contents
- * corrects the record and counts nothing. A CrashLoopBackOff belongs to the crash incident of its container.
- * An event that arrives after a clearing of the same subject but happened before it reopens nothing.
+ * corrects the record and counts nothing.
+ *
+ * Kinds. A crash or lost crashes: crash. CrashLoopBackOff belongs to the crash incident of its container and
+ * marks it as a loop. Other waiting reasons: image_pull (ErrImagePull, ImagePullBackOff, ErrImageNeverPull,
+ * ImageInspectError, InvalidImageName, RegistryUnavailable, SignatureValidationFailed), config_error
+ * (CreateContainerConfigError), start_error (RunContainerError, CreateContainerError and the hooks' errors),
+ * unschedulable (Unschedulable), else stuck. A container waits for one reason at a time: another kind of
+ * waiting ends the earlier one ("superseded"). Lost crashes open an incident like any crash: restarts that
+ * nobody saw are a fact.
+ *
+ * Severity. critical: a crash loop (the container does not come back by itself). info: a pod that was ended
+ * by design (preempted, node shutdown, deleted by a drain). warning: everything else. It only rises while an
+ * incident is open.
+ *
+ * Count: distinct crashes, pods that got stuck, pods that were ended. Lost crashes count in `lost` alone.
+ *
+ * Clearing. STARTED ends what is waited for, SCHEDULED unschedulable; STABLE, COMPLETED and DELETED end
+ * everything of the container, or of the whole pod when the event names no container. What happened before a
+ * clearing of the same subject and arrives after it reopens nothing, though a crash is still counted where an
+ * incident is open. Kubernetes' times are whole seconds: events within one second of a clearing are not taken
+ * for older. After DELETED nothing of the pod is news. Clearings are remembered for NJ_ENGINE_CLEARED_AGE_NS
+ * and at most NJ_ENGINE_CLEARED_MAX of them.
  */
 #ifndef NJ_INCIDENT_ENGINE_H
 #define NJ_INCIDENT_ENGINE_H
 
 #include "collector/incident/incident.h"
+#include "common/base/clock.h"
 #include "common/wire/event.h"
 
 struct nj_engine;
+
+#define NJ_ENGINE_CLEARED_AGE_NS (10 * NJ_MIN)
+enum {
+    NJ_ENGINE_CLEARED_MAX = 16384,
+    NJ_ENGINE_NAME_MAX = 512,     /* bytes of a name, reason or image in an incident; longer ones are cut */
+    NJ_ENGINE_MESSAGE_MAX = 4096, /* of the message */
+};
 
 enum nj_transition { NJ_TRANSITION_NONE, NJ_TRANSITION_OPENED, NJ_TRANSITION_RESOLVED };
 
 struct nj_engine_options {
     int64_t stale_after_ns;
-    size_t max_open;     /* beyond, the one that was quiet longest is resolved as "evicted" and counted */
-    size_t max_subjects; /* of one incident; beyond, the oldest is forgotten */
+    size_t max_open; /* beyond, the one that was quiet longest is resolved as "evicted" and counted */
+    size_t
+        max_subjects; /* of one incident; beyond, the one that was quiet longest is forgotten and counted */
 
-    /* Called once for each change of an incident, within nj_engine_apply() and nj_engine_tick(). Borrowed. */
-    void (*on_change)(void *data, const struct nj_incident *incident, enum nj_transition transition);
-    /* The set of an incident's subjects changed: to be stored with it. `since_ns` is the subject's latest
-     * event. */
-    void (*on_subject)(void *data, int64_t incident_id, const char *subject, int64_t since_ns, bool present);
+    /* An incident was opened or resolved; called within nj_engine_apply() and nj_engine_tick(), with the
+     * record as it is at that moment. Borrowed. May be NULL. */
+    void (*on_transition)(void *data, const struct nj_incident *incident, enum nj_transition transition);
     void *data;
 };
 
@@ -37,21 +65,52 @@ struct nj_event_origin {
     const char *cluster, *project, *node;
 };
 
+/* `next_id` is the id of the next incident, at least 1. */
 struct nj_engine *nj_engine_new(const struct nj_engine_options *options, int64_t next_id);
 void nj_engine_free(struct nj_engine *engine);
 
-/* At the start: each open incident as it was stored, then its subjects. */
+/* At the start: each open incident as it was stored, the one heard longest ago first, then its subjects. */
 void nj_engine_load(struct nj_engine *engine, const struct nj_incident *incident);
-void nj_engine_load_subject(struct nj_engine *engine, int64_t incident_id, const char *subject,
-                            int64_t since_ns);
+void nj_engine_load_subject(struct nj_engine *engine, int64_t incident_id,
+                            const struct nj_incident_subject *subject);
 
-/* `is_new` is false for a crash that the store already had: it corrects and counts nothing. */
-void nj_engine_apply(struct nj_engine *engine, const struct nj_event_origin *origin,
-                     const struct nj_event *event, bool is_new, int64_t now_ns);
+/* `is_new` is false for a crash, or lost crashes, that the store already had: it corrects and counts nothing.
+ * Returns the id of the incident that the event belongs to; 0 when there is none (it came too late, or it is
+ * a clearing). */
+int64_t nj_engine_apply(struct nj_engine *engine, const struct nj_event_origin *origin,
+                        const struct nj_event *event, bool is_new, int64_t now_ns);
+
+/* When the event happened, as the engine and the store take it: seen_ns when at_ns is unknown, and now when
+ * it claims to be more than an hour in the future. */
+int64_t nj_engine_event_time(const struct nj_event *event, int64_t now_ns);
 
 /* What time alone changes. Call about once a minute. */
 void nj_engine_tick(struct nj_engine *engine, int64_t now_ns);
 
+/* What has changed since nj_engine_clear_changes(): each incident once, as it is now, in the order in which
+ * they were first changed, then each subject. A resolved incident comes before one that was opened under its
+ * fingerprint since. A callback that returns non-zero ends it and is returned. Borrowed. */
+int nj_engine_each_change(struct nj_engine *engine,
+                          int (*on_incident)(void *data, const struct nj_incident *incident),
+                          int (*on_subject)(void *data, int64_t incident_id,
+                                            const struct nj_incident_subject *subject, bool present),
+                          void *data);
+/* They are stored. */
+void nj_engine_clear_changes(struct nj_engine *engine);
+
+/* What is in trouble now, of one kind and cluster. */
+void nj_engine_each_subject(struct nj_engine *engine, enum nj_incident_kind kind, const char *cluster,
+                            void (*on_subject)(void *data, const struct nj_incident *incident,
+                                               const struct nj_incident_subject *subject),
+                            void *data);
+
 size_t nj_engine_open_count(const struct nj_engine *engine);
+size_t nj_engine_open_of(const struct nj_engine *engine, enum nj_incident_kind kind);
+
+/* What the bounds have cost since nj_engine_new(). */
+struct nj_engine_losses {
+    uint64_t evicted_incidents, forgotten_subjects;
+};
+struct nj_engine_losses nj_engine_losses(const struct nj_engine *engine);
 
 #endif

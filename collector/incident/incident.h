@@ -22,6 +22,7 @@ enum nj_incident_kind {
     NJ_INCIDENT_STUCK,         /* starting takes too long for another reason */
     NJ_INCIDENT_UNSCHEDULABLE, /* no node takes the pod */
     NJ_INCIDENT_POD_FAILURE,   /* the pod was ended: evicted, node shutdown, deadline, preempted */
+    NJ_INCIDENT_KINDS,
 };
 const char *
 nj_incident_kind_name(enum nj_incident_kind kind); /* "crash", "image_pull", ... as in REST and metrics */
@@ -56,7 +57,8 @@ struct nj_incident {
     uint64_t lost;              /* restarts within it that nobody saw one by one */
     int64_t first_ns, last_ns;  /* of its events */
     int64_t resolved_ns;        /* 0 while open */
-    const char *resolved_cause; /* "stable", "started", "deleted", "completed", "scheduled", "stale" */
+    const char *resolved_cause; /* "stable", "started", "deleted", "completed", "scheduled",
+                                 * "superseded" (it waits for something else now), "stale", "evicted" */
     const char *suppressed;     /* why nobody is told; "" when somebody is */
 };
 

@@ -1,0 +1,345 @@
+#include "tests/unit/collector/slow_engine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/alloc.h"
+#include "common/base/buf.h"
+#include "tests/unit/test.h"
+
+enum { MANY = 2048, WORD = 32 };
+
+struct slow_subject {
+    char uid[WORD], container[WORD];
+    int64_t since_ns;
+};
+
+struct slow_incident {
+    int64_t id;
+    enum nj_incident_kind kind;
+    char workload[WORD], container[WORD], reason[WORD], crash_id[WORD];
+    bool open, crash_loop;
+    uint64_t count, lost;
+    int64_t first_ns, last_ns;
+    struct slow_subject subjects[64];
+    size_t subjects_count;
+};
+
+struct slow_clearing {
+    char uid[WORD], container[WORD];
+    enum nj_cleared_cause cause;
+    int64_t at_ns;
+};
+
+struct slow_engine {
+    struct slow_incident incidents[MANY];
+    size_t count;
+    struct slow_clearing clearings[MANY];
+    size_t clearings_count;
+    char known[MANY][WORD];
+    size_t known_count;
+    struct nj_buf transitions;
+};
+
+struct slow_engine *slow_engine_new(void)
+{
+    return NJ_NEW(struct slow_engine);
+}
+
+void slow_engine_free(struct slow_engine *slow)
+{
+    nj_buf_done(&slow->transitions);
+    free(slow);
+}
+
+static void set(char word[WORD], const char *text)
+{
+    assert_true(strlen(text) < WORD);
+    (void)snprintf(word, WORD, "%s", text);
+}
+
+bool slow_engine_is_new(struct slow_engine *slow, const struct nj_event *event)
+{
+    if (event->type != NJ_EVENT_CRASH && event->type != NJ_EVENT_LOST_CRASHES)
+        return true;
+    char name[WORD];
+    (void)snprintf(name, sizeof(name), "%d:%s", event->type, event->id);
+    for (size_t i = 0; i < slow->known_count; i++) {
+        if (strcmp(slow->known[i], name) == 0)
+            return false;
+    }
+    set(slow->known[slow->known_count++], name);
+    return true;
+}
+
+static enum nj_incident_kind kind_of(const struct nj_event *event)
+{
+    if (event->type == NJ_EVENT_POD_FAILURE)
+        return NJ_INCIDENT_POD_FAILURE;
+    if (event->type != NJ_EVENT_STUCK || strcmp(event->stuck.reason, "CrashLoopBackOff") == 0)
+        return NJ_INCIDENT_CRASH;
+    if (strcmp(event->stuck.reason, "ErrImagePull") == 0)
+        return NJ_INCIDENT_IMAGE_PULL;
+    if (strcmp(event->stuck.reason, "CreateContainerConfigError") == 0)
+        return NJ_INCIDENT_CONFIG_ERROR;
+    if (strcmp(event->stuck.reason, "RunContainerError") == 0)
+        return NJ_INCIDENT_START_ERROR;
+    return strcmp(event->stuck.reason, "Unschedulable") == 0 ? NJ_INCIDENT_UNSCHEDULABLE : NJ_INCIDENT_STUCK;
+}
+
+static bool waits(enum nj_incident_kind kind)
+{
+    return kind == NJ_INCIDENT_IMAGE_PULL || kind == NJ_INCIDENT_CONFIG_ERROR ||
+           kind == NJ_INCIDENT_START_ERROR || kind == NJ_INCIDENT_STUCK;
+}
+
+/* Does this clearing speak of that kind? */
+static bool speaks_of(enum nj_cleared_cause cause, enum nj_incident_kind kind)
+{
+    if (cause == NJ_CLEARED_STARTED)
+        return waits(kind);
+    return cause == NJ_CLEARED_SCHEDULED ? kind == NJ_INCIDENT_UNSCHEDULABLE : true;
+}
+
+/* For what arrives late the kinds that are waited for are one, and what ended a pod is over with the pod
+ * alone. */
+static bool rules_out(enum nj_cleared_cause cause, enum nj_incident_kind kind)
+{
+    if (cause == NJ_CLEARED_DELETED)
+        return true;
+    if (kind == NJ_INCIDENT_POD_FAILURE)
+        return false;
+    return kind != NJ_INCIDENT_CRASH || (cause != NJ_CLEARED_STARTED && cause != NJ_CLEARED_SCHEDULED);
+}
+
+static bool comes_late(const struct slow_engine *slow, const struct nj_event *event,
+                       enum nj_incident_kind kind, const char *container)
+{
+    for (size_t i = 0; i < slow->clearings_count; i++) {
+        const struct slow_clearing *cleared = &slow->clearings[i];
+        bool same = strcmp(cleared->container, container) == 0;
+        bool whole_pod = cleared->cause == NJ_CLEARED_DELETED && cleared->container[0] == '\0';
+        if (strcmp(cleared->uid, event->subject.pod_uid) != 0 || (!same && !whole_pod) ||
+            !rules_out(cleared->cause, kind))
+            continue;
+        if (cleared->cause == NJ_CLEARED_DELETED || cleared->at_ns >= event->at_ns + NJ_SEC)
+            return true;
+    }
+    return false;
+}
+
+static struct slow_incident *find_open(struct slow_engine *slow, enum nj_incident_kind kind,
+                                       const char *workload, const char *container)
+{
+    for (size_t i = 0; i < slow->count; i++) {
+        struct slow_incident *incident = &slow->incidents[i];
+        if (incident->open && incident->kind == kind && strcmp(incident->workload, workload) == 0 &&
+            strcmp(incident->container, container) == 0)
+            return incident;
+    }
+    return NULL;
+}
+
+static bool add_subject(struct slow_incident *incident, const char *uid, const char *container, int64_t at_ns)
+{
+    for (size_t i = 0; i < incident->subjects_count; i++) {
+        struct slow_subject *subject = &incident->subjects[i];
+        if (strcmp(subject->uid, uid) == 0 && strcmp(subject->container, container) == 0) {
+            if (at_ns > subject->since_ns)
+                subject->since_ns = at_ns;
+            return false;
+        }
+    }
+    struct slow_subject *subject = &incident->subjects[incident->subjects_count++];
+    set(subject->uid, uid);
+    set(subject->container, container);
+    subject->since_ns = at_ns;
+    return true;
+}
+
+static void drop_subjects(struct slow_engine *slow, const char *uid, const char *container, bool whole_pod,
+                          enum nj_cleared_cause cause, const char *cause_name, enum nj_incident_kind not_this,
+                          int64_t at_ns, bool superseded)
+{
+    for (size_t i = 0; i < slow->count; i++) {
+        struct slow_incident *incident = &slow->incidents[i];
+        bool spoken_of = superseded ? waits(incident->kind) && incident->kind != not_this
+                                    : speaks_of(cause, incident->kind);
+        if (!incident->open || !spoken_of)
+            continue;
+        for (size_t s = 0; s < incident->subjects_count;) {
+            const struct slow_subject *subject = &incident->subjects[s];
+            bool same =
+                strcmp(subject->uid, uid) == 0 && (whole_pod || strcmp(subject->container, container) == 0);
+            bool newer = subject->since_ns >= at_ns + NJ_SEC;
+            if (!same || (newer && (superseded || cause != NJ_CLEARED_DELETED))) {
+                s++;
+                continue;
+            }
+            memmove(&incident->subjects[s], &incident->subjects[s + 1],
+                    (incident->subjects_count - s - 1) * sizeof(*subject));
+            incident->subjects_count--;
+            if (incident->subjects_count == 0) {
+                incident->open = false;
+                (void)nj_buf_printf(&slow->transitions, "-%d %s;", (int)incident->id, cause_name);
+            }
+        }
+    }
+}
+
+static void apply_cleared(struct slow_engine *slow, const struct nj_event *event)
+{
+    static const char *const names[] = {[NJ_CLEARED_STARTED] = "started",
+                                        [NJ_CLEARED_STABLE] = "stable",
+                                        [NJ_CLEARED_COMPLETED] = "completed",
+                                        [NJ_CLEARED_DELETED] = "deleted",
+                                        [NJ_CLEARED_SCHEDULED] = "scheduled"};
+    enum nj_cleared_cause cause = event->cleared.cause;
+    bool whole_pod =
+        event->subject.container[0] == '\0' && cause != NJ_CLEARED_STARTED && cause != NJ_CLEARED_SCHEDULED;
+    struct slow_clearing *clearing = &slow->clearings[slow->clearings_count++];
+    set(clearing->uid, event->subject.pod_uid);
+    set(clearing->container, event->subject.container);
+    clearing->cause = cause;
+    clearing->at_ns = event->at_ns;
+    drop_subjects(slow, event->subject.pod_uid, event->subject.container, whole_pod, cause, names[cause],
+                  NJ_INCIDENT_CRASH, event->at_ns, false);
+}
+
+static const char *reason_of(const struct nj_event *event)
+{
+    switch (event->type) {
+    case NJ_EVENT_CRASH:
+        return event->crash.reason;
+    case NJ_EVENT_STUCK:
+        return event->stuck.reason;
+    case NJ_EVENT_POD_FAILURE:
+        return event->failure.reason;
+    default:
+        return "Restarted";
+    }
+}
+
+static struct slow_incident *open_incident(struct slow_engine *slow, const struct nj_event *event,
+                                           enum nj_incident_kind kind, const char *container)
+{
+    assert_true(slow->count < MANY);
+    struct slow_incident *incident = &slow->incidents[slow->count++];
+    incident->id = (int64_t)slow->count;
+    incident->kind = kind;
+    incident->open = true;
+    incident->first_ns = incident->last_ns = event->at_ns;
+    set(incident->workload, event->subject.workload);
+    set(incident->container, container);
+    set(incident->reason, reason_of(event));
+    (void)nj_buf_printf(&slow->transitions, "+%d %s;", (int)incident->id, nj_incident_kind_name(kind));
+    return incident;
+}
+
+/* Writes the event into its incident; `opened` tells that it is new. */
+static void write_event(struct slow_incident *incident, const struct nj_event *event, bool is_new_subject,
+                        bool opened)
+{
+    bool latest = event->at_ns >= incident->last_ns;
+    if (event->type == NJ_EVENT_CRASH) {
+        if (latest || incident->crash_id[0] == '\0') {
+            set(incident->reason, event->crash.reason);
+            set(incident->crash_id, event->id);
+        }
+        incident->count++;
+    } else if (event->type == NJ_EVENT_LOST_CRASHES) {
+        incident->lost += event->lost.count;
+    } else if (event->type == NJ_EVENT_STUCK && incident->kind == NJ_INCIDENT_CRASH) {
+        incident->crash_loop = true;
+        return;
+    } else {
+        if (latest || opened)
+            set(incident->reason, reason_of(event));
+        incident->count += is_new_subject;
+    }
+    if (event->at_ns < incident->first_ns)
+        incident->first_ns = event->at_ns;
+    if (event->at_ns > incident->last_ns)
+        incident->last_ns = event->at_ns;
+}
+
+int64_t slow_engine_apply(struct slow_engine *slow, const struct nj_event *event, bool is_new, int64_t now_ns)
+{
+    (void)now_ns;
+    if (event->type == NJ_EVENT_CLEARED) {
+        apply_cleared(slow, event);
+        return 0;
+    }
+    enum nj_incident_kind kind = kind_of(event);
+    const char *container = kind == NJ_INCIDENT_POD_FAILURE ? "" : event->subject.container;
+    struct slow_incident *incident = find_open(slow, kind, event->subject.workload, container);
+    if (!is_new) {
+        if (event->type != NJ_EVENT_CRASH || incident == NULL || strcmp(incident->crash_id, event->id) != 0)
+            return 0;
+        set(incident->reason, event->crash.reason);
+        return incident->id;
+    }
+    bool late = comes_late(slow, event, kind, container);
+    bool counts_late = event->type == NJ_EVENT_CRASH || event->type == NJ_EVENT_LOST_CRASHES;
+    if (late && (incident == NULL || !counts_late))
+        return incident == NULL ? 0 : incident->id;
+    bool opened = incident == NULL;
+    if (opened)
+        incident = open_incident(slow, event, kind, container);
+    bool is_new_subject = !late && add_subject(incident, event->subject.pod_uid, container, event->at_ns);
+    write_event(incident, event, is_new_subject, opened);
+    if (event->type == NJ_EVENT_STUCK && waits(kind))
+        drop_subjects(slow, event->subject.pod_uid, container, false, NJ_CLEARED_STARTED, "superseded", kind,
+                      event->at_ns, true);
+    return incident->id;
+}
+
+void slow_engine_forget_clearings(struct slow_engine *slow)
+{
+    slow->clearings_count = 0;
+}
+
+struct nj_buf *slow_engine_transitions(struct slow_engine *slow)
+{
+    return &slow->transitions;
+}
+
+size_t slow_engine_open_count(const struct slow_engine *slow)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < slow->count; i++)
+        count += slow->incidents[i].open;
+    return count;
+}
+
+int64_t slow_engine_next_id(const struct slow_engine *slow)
+{
+    return (int64_t)slow->count + 1;
+}
+
+void slow_engine_assert_same(const struct slow_engine *slow, const struct nj_incident *record,
+                             const struct nj_incident_subject *subjects, size_t count)
+{
+    const struct slow_incident *mine = &slow->incidents[record->id - 1];
+    assert_true(mine->open);
+    assert_int_equal(mine->kind, record->kind);
+    assert_string_equal(mine->workload, record->workload);
+    assert_string_equal(mine->container, record->container);
+    assert_string_equal(mine->reason, record->reason);
+    assert_string_equal(mine->crash_id, record->crash_id);
+    assert_int_equal(mine->crash_loop, record->crash_loop);
+    assert_int_equal(mine->count, record->count);
+    assert_int_equal(mine->lost, record->lost);
+    assert_int_equal(mine->first_ns, record->first_ns);
+    assert_int_equal(mine->last_ns, record->last_ns);
+    assert_int_equal(mine->subjects_count, count);
+    for (size_t i = 0; i < count; i++) {
+        size_t s = 0;
+        while (s < count && (strcmp(mine->subjects[s].uid, subjects[i].pod_uid) != 0 ||
+                             strcmp(mine->subjects[s].container, subjects[i].container) != 0))
+            s++;
+        assert_true(s < count);
+        assert_int_equal(mine->subjects[s].since_ns, subjects[i].since_ns);
+    }
+}

@@ -1,0 +1,940 @@
+/*
+ * The engine's rules, one by one, and then all of them against a slow reference with random events.
+ */
+#include "collector/incident/engine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/alloc.h"
+#include "common/base/str.h"
+#include "tests/unit/collector/slow_engine.h"
+#include "tests/unit/collector/support.h"
+
+static const struct nj_event_origin prod = {.cluster = "prod", .project = "p-1", .node = "node-7"};
+
+struct fixture {
+    struct nj_engine *engine;
+    struct nj_buf transitions; /* "+1 crash;" opened, "-1 stable;" resolved */
+    int64_t now_ns;
+};
+
+static void note_transition(void *data, const struct nj_incident *incident, enum nj_transition transition)
+{
+    struct fixture *fixture = data;
+    if (transition == NJ_TRANSITION_OPENED)
+        (void)nj_buf_printf(&fixture->transitions, "+%d %s;", (int)incident->id,
+                            nj_incident_kind_name(incident->kind));
+    else
+        (void)nj_buf_printf(&fixture->transitions, "-%d %s;", (int)incident->id, incident->resolved_cause);
+}
+
+static struct nj_engine *new_engine(struct fixture *fixture, size_t max_open, size_t max_subjects,
+                                    int64_t next_id)
+{
+    const struct nj_engine_options options = {.stale_after_ns = NJ_DAY,
+                                              .max_open = max_open,
+                                              .max_subjects = max_subjects,
+                                              .on_transition = note_transition,
+                                              .data = fixture};
+    return nj_engine_new(&options, next_id);
+}
+
+static int setup(void **state)
+{
+    struct fixture *fixture = NJ_NEW(struct fixture);
+    fixture->now_ns = noon_ns + NJ_SEC;
+    fixture->engine = new_engine(fixture, 100, 100, 1);
+    *state = fixture;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *fixture = *state;
+    nj_engine_free(fixture->engine);
+    nj_buf_done(&fixture->transitions);
+    free(fixture);
+    return 0;
+}
+
+static int64_t apply(struct fixture *fixture, const struct nj_event *event)
+{
+    return nj_engine_apply(fixture->engine, &prod, event, true, fixture->now_ns);
+}
+
+static void assert_transitions(struct fixture *fixture, const char *expected)
+{
+    assert_string_equal(expected, nj_buf_str(&fixture->transitions));
+    nj_buf_clear(&fixture->transitions);
+}
+
+/* What changed, as the store is told. */
+static int list_incident(void *data, const struct nj_incident *incident)
+{
+    (void)nj_buf_printf(data, "%d %s %s %s n=%d lost=%d r%d;", (int)incident->id,
+                        nj_incident_kind_name(incident->kind), nj_incident_state_name(incident->state),
+                        nj_severity_name(incident->severity), (int)incident->count, (int)incident->lost,
+                        (int)incident->revision);
+    return 0;
+}
+
+static int list_subject(void *data, int64_t incident_id, const struct nj_incident_subject *subject,
+                        bool present)
+{
+    (void)nj_buf_printf(data, "%c%d %s/%s;", present ? '+' : '-', (int)incident_id, subject->pod_uid,
+                        subject->container);
+    return 0;
+}
+
+static void assert_changes(struct fixture *fixture, const char *expected)
+{
+    struct nj_buf got = {0};
+    assert_int_equal(0, nj_engine_each_change(fixture->engine, list_incident, list_subject, &got));
+    assert_string_equal(expected, nj_buf_str(&got));
+    nj_buf_done(&got);
+    nj_engine_clear_changes(fixture->engine);
+}
+
+/* Of pod "u<number>", at so many seconds after noon. */
+static struct nj_event event_of(enum nj_event_type type, const char *id, const char *uid, int at_s)
+{
+    struct nj_event event = make_event(type, id);
+    event.subject.pod_uid = uid;
+    event.subject.pod = uid;
+    event.at_ns = noon_ns + at_s * NJ_SEC;
+    return event;
+}
+
+static struct nj_event crash_of(const char *id, const char *uid, int at_s)
+{
+    return event_of(NJ_EVENT_CRASH, id, uid, at_s);
+}
+
+static struct nj_event stuck_of(const char *reason, const char *uid, int at_s)
+{
+    struct nj_event event = event_of(NJ_EVENT_STUCK, reason, uid, at_s);
+    event.stuck.reason = reason;
+    return event;
+}
+
+static struct nj_event cleared_of(enum nj_cleared_cause cause, const char *uid, int at_s)
+{
+    struct nj_event event = event_of(NJ_EVENT_CLEARED, "cleared", uid, at_s);
+    event.cleared.cause = cause;
+    return event;
+}
+
+static int64_t crash(struct fixture *fixture, const char *id, const char *uid, int at_s)
+{
+    const struct nj_event event = crash_of(id, uid, at_s);
+    return apply(fixture, &event);
+}
+
+static int64_t stuck(struct fixture *fixture, const char *reason, const char *uid, int at_s)
+{
+    const struct nj_event event = stuck_of(reason, uid, at_s);
+    return apply(fixture, &event);
+}
+
+static void cleared(struct fixture *fixture, enum nj_cleared_cause cause, const char *uid, int at_s)
+{
+    const struct nj_event event = cleared_of(cause, uid, at_s);
+    assert_int_equal(0, apply(fixture, &event));
+}
+
+static void crashes_of_one_workload_are_one_incident(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(1, crash(fixture, "a", "u1", 0));
+    assert_int_equal(1, crash(fixture, "b", "u1", 10));
+    assert_int_equal(1, crash(fixture, "c", "u2", 20));
+    assert_transitions(fixture, "+1 crash;");
+    assert_changes(fixture, "1 crash open warning n=3 lost=0 r3;+1 u1/app;+1 u2/app;");
+    assert_int_equal(1, nj_engine_open_count(fixture->engine));
+    assert_int_equal(1, nj_engine_open_of(fixture->engine, NJ_INCIDENT_CRASH));
+    assert_int_equal(0, nj_engine_open_of(fixture->engine, NJ_INCIDENT_STUCK));
+    assert_changes(fixture, "");
+}
+
+static void another_cluster_workload_or_container_is_another_incident(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct nj_event_origin test = {.cluster = "test", .project = "", .node = "n"};
+    struct nj_event event = crash_of("a", "u1", 0);
+    assert_int_equal(1, apply(fixture, &event));
+    assert_int_equal(2, nj_engine_apply(fixture->engine, &test, &event, true, fixture->now_ns));
+    event.subject.container = "sidecar";
+    assert_int_equal(3, apply(fixture, &event));
+    event.subject.workload = "basket";
+    assert_int_equal(4, apply(fixture, &event));
+    event.subject.workload_kind = "StatefulSet";
+    assert_int_equal(5, apply(fixture, &event));
+    event.subject.namespace = "bank";
+    assert_int_equal(6, apply(fixture, &event));
+    /* Parts that would run together are told apart. */
+    event.subject.namespace = "a";
+    event.subject.workload = "bc";
+    assert_int_equal(7, apply(fixture, &event));
+    event.subject.namespace = "ab";
+    event.subject.workload = "c";
+    assert_int_equal(8, apply(fixture, &event));
+}
+
+struct seen {
+    struct nj_incident copy;
+    int count;
+};
+
+static int keep_incident(void *data, const struct nj_incident *incident)
+{
+    struct seen *seen = data;
+    if (seen->count++ > 0)
+        nj_incident_done(&seen->copy);
+    nj_incident_copy(&seen->copy, incident);
+    return 0;
+}
+
+static int ignore_subject(void *data, int64_t incident_id, const struct nj_incident_subject *subject,
+                          bool present)
+{
+    (void)data;
+    (void)incident_id;
+    (void)subject;
+    (void)present;
+    return 0;
+}
+
+/* The only changed incident; the caller frees the copy. */
+static struct nj_incident only_change(struct fixture *fixture)
+{
+    struct seen seen = {0};
+    assert_int_equal(0, nj_engine_each_change(fixture->engine, keep_incident, ignore_subject, &seen));
+    assert_int_equal(1, seen.count);
+    nj_engine_clear_changes(fixture->engine);
+    return seen.copy;
+}
+
+static void an_incident_says_what_happened_last_whatever_the_order(void **state)
+{
+    struct fixture *fixture = *state;
+    struct nj_event late = crash_of("newer", "u2", 20);
+    late.crash.reason = "OOMKilled";
+    late.crash.exit_code = 137;
+    late.subject.node = "";
+    assert_int_equal(1, apply(fixture, &late));
+    assert_int_equal(1, crash(fixture, "older", "u1", 5));
+    struct nj_incident incident = only_change(fixture);
+    assert_string_equal("OOMKilled", incident.reason);
+    assert_int_equal(137, incident.exit_code);
+    assert_string_equal("newer", incident.crash_id);
+    assert_string_equal("u2", incident.pod_uid);
+    assert_string_equal("node-7", incident.node);
+    assert_string_equal("p-1", incident.project);
+    assert_int_equal(2, incident.count);
+    assert_int_equal(noon_ns + 5 * NJ_SEC, incident.first_ns);
+    assert_int_equal(noon_ns + 20 * NJ_SEC, incident.last_ns);
+    assert_int_equal(64, strlen(incident.fingerprint));
+    nj_incident_done(&incident);
+}
+
+static void a_known_crash_corrects_the_record_and_counts_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    struct nj_event event = crash_of("a", "u1", 0);
+    assert_int_equal(1, apply(fixture, &event));
+    nj_engine_clear_changes(fixture->engine);
+    assert_int_equal(1, nj_engine_apply(fixture->engine, &prod, &event, false, fixture->now_ns));
+    assert_changes(fixture, "");
+    event.crash.reason = "OOMKilled";
+    event.crash.exit_code = 137;
+    assert_int_equal(1, nj_engine_apply(fixture->engine, &prod, &event, false, fixture->now_ns));
+    struct nj_incident incident = only_change(fixture);
+    assert_string_equal("OOMKilled", incident.reason);
+    assert_int_equal(137, incident.exit_code);
+    assert_int_equal(1, incident.count);
+    assert_int_equal(2, incident.revision);
+    nj_incident_done(&incident);
+    /* Not the latest one, or of no open incident. */
+    event.id = "other";
+    assert_int_equal(0, nj_engine_apply(fixture->engine, &prod, &event, false, fixture->now_ns));
+    event.subject.workload = "basket";
+    assert_int_equal(0, nj_engine_apply(fixture->engine, &prod, &event, false, fixture->now_ns));
+    assert_changes(fixture, "");
+    assert_transitions(fixture, "+1 crash;");
+}
+
+static void it_resolves_when_the_last_one_in_trouble_is_cleared(void **state)
+{
+    struct fixture *fixture = *state;
+    (void)crash(fixture, "a", "u1", 0);
+    (void)crash(fixture, "b", "u2", 0);
+    nj_engine_clear_changes(fixture->engine);
+    cleared(fixture, NJ_CLEARED_STABLE, "u1", 300);
+    assert_changes(fixture, "-1 u1/app;");
+    cleared(fixture, NJ_CLEARED_STABLE, "u2", 310);
+    assert_transitions(fixture, "+1 crash;-1 stable;");
+    struct nj_incident incident = only_change(fixture);
+    assert_int_equal(NJ_INCIDENT_RESOLVED, incident.state);
+    assert_int_equal(noon_ns + 310 * NJ_SEC, incident.resolved_ns);
+    assert_string_equal("stable", incident.resolved_cause);
+    nj_incident_done(&incident);
+    assert_int_equal(0, nj_engine_open_count(fixture->engine));
+    /* Again changes nothing; the next crash is another incident. */
+    cleared(fixture, NJ_CLEARED_STABLE, "u2", 310);
+    assert_changes(fixture, "");
+    assert_int_equal(2, crash(fixture, "c", "u2", 400));
+    assert_transitions(fixture, "+2 crash;");
+}
+
+static void opened_and_resolved_before_it_is_stored_it_is_told_whole(void **state)
+{
+    struct fixture *fixture = *state;
+    (void)crash(fixture, "a", "u1", 0);
+    cleared(fixture, NJ_CLEARED_STABLE, "u1", 300);
+    (void)crash(fixture, "b", "u1", 400);
+    assert_changes(fixture,
+                   "1 crash resolved warning n=1 lost=0 r2;2 crash open warning n=1 lost=0 r1;+2 u1/app;");
+}
+
+static void a_crash_loop_belongs_to_the_crash_and_is_critical(void **state)
+{
+    struct fixture *fixture = *state;
+    (void)crash(fixture, "a", "u1", 0);
+    assert_int_equal(1, stuck(fixture, "CrashLoopBackOff", "u1", 10));
+    struct nj_incident incident = only_change(fixture);
+    assert_true(incident.crash_loop);
+    assert_string_equal("Error", incident.reason);
+    assert_int_equal(NJ_SEVERITY_CRITICAL, incident.severity);
+    assert_int_equal(1, incident.count);
+    nj_incident_done(&incident);
+    assert_int_equal(1, stuck(fixture, "CrashLoopBackOff", "u1", 10));
+    assert_changes(fixture, "");
+    /* It runs for a while and crashes again: it started, but it is not well. */
+    cleared(fixture, NJ_CLEARED_STARTED, "u1", 40);
+    (void)crash(fixture, "b", "u1", 50);
+    assert_transitions(fixture, "+1 crash;");
+    cleared(fixture, NJ_CLEARED_STABLE, "u1", 500);
+    assert_transitions(fixture, "-1 stable;");
+}
+
+static void a_crash_loop_whose_crash_nobody_told_opens_an_incident(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(1, stuck(fixture, "CrashLoopBackOff", "u1", 10));
+    assert_changes(fixture, "1 crash open critical n=0 lost=0 r1;+1 u1/app;");
+    assert_int_equal(1, crash(fixture, "a", "u1", 5));
+    struct nj_incident incident = only_change(fixture);
+    assert_string_equal("a", incident.crash_id);
+    assert_string_equal("Error", incident.reason);
+    assert_int_equal(1, incident.count);
+    nj_incident_done(&incident);
+}
+
+static void lost_crashes_are_a_fact_of_their_own(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct nj_event lost = event_of(NJ_EVENT_LOST_CRASHES, "lost", "u1", 0);
+    assert_int_equal(1, apply(fixture, &lost));
+    assert_changes(fixture, "1 crash open warning n=0 lost=2 r1;+1 u1/app;");
+    (void)crash(fixture, "a", "u1", 1);
+    assert_int_equal(0, nj_engine_apply(fixture->engine, &prod, &lost, false, fixture->now_ns));
+    const struct nj_event more = event_of(NJ_EVENT_LOST_CRASHES, "more", "u1", 9);
+    assert_int_equal(1, apply(fixture, &more));
+    assert_changes(fixture, "1 crash open warning n=1 lost=4 r3;+1 u1/app;");
+    cleared(fixture, NJ_CLEARED_STABLE, "u1", 300);
+    assert_transitions(fixture, "+1 crash;-1 stable;");
+}
+
+static void what_is_waited_for_decides_the_kind(void **state)
+{
+    static const struct {
+        const char *reason;
+        const char *kind;
+    } cases[] = {{"ErrImagePull", "image_pull"},
+                 {"ImagePullBackOff", "image_pull"},
+                 {"ErrImageNeverPull", "image_pull"},
+                 {"ImageInspectError", "image_pull"},
+                 {"InvalidImageName", "image_pull"},
+                 {"RegistryUnavailable", "image_pull"},
+                 {"SignatureValidationFailed", "image_pull"},
+                 {"CreateContainerConfigError", "config_error"},
+                 {"RunContainerError", "start_error"},
+                 {"CreateContainerError", "start_error"},
+                 {"PreCreateHookError", "start_error"},
+                 {"PreStartHookError", "start_error"},
+                 {"PostStartHookError", "start_error"},
+                 {"CrashLoopBackOff", "crash"},
+                 {"Unschedulable", "unschedulable"},
+                 {"ContainerCreating", "stuck"},
+                 {"PodInitializing", "stuck"},
+                 {"SomethingNew", "stuck"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct fixture fixture = {.now_ns = noon_ns};
+        char expected[64];
+        fixture.engine = new_engine(&fixture, 10, 10, 1);
+        assert_int_equal(1, stuck(&fixture, cases[i].reason, "u1", 0));
+        (void)snprintf(expected, sizeof(expected), "+1 %s;", cases[i].kind);
+        assert_transitions(&fixture, expected);
+        nj_engine_free(fixture.engine);
+        nj_buf_done(&fixture.transitions);
+    }
+}
+
+static void a_stuck_pod_counts_once_and_its_words_are_kept_current(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(1, stuck(fixture, "ErrImagePull", "u1", 0));
+    nj_engine_clear_changes(fixture->engine);
+    assert_int_equal(1, stuck(fixture, "ErrImagePull", "u1", 0));
+    assert_changes(fixture, "");
+    assert_int_equal(1, stuck(fixture, "ImagePullBackOff", "u1", 15));
+    struct nj_incident incident = only_change(fixture);
+    assert_string_equal("ImagePullBackOff", incident.reason);
+    assert_string_equal("registry/cart:1.4.3", incident.image);
+    assert_int_equal(1, incident.count);
+    nj_incident_done(&incident);
+    assert_int_equal(1, stuck(fixture, "ErrImagePull", "u2", 20));
+    cleared(fixture, NJ_CLEARED_STARTED, "u1", 30);
+    assert_transitions(fixture, "+1 image_pull;");
+    cleared(fixture, NJ_CLEARED_STARTED, "u2", 40);
+    assert_transitions(fixture, "-1 started;");
+}
+
+static void a_container_waits_for_one_thing_at_a_time(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(1, stuck(fixture, "ImagePullBackOff", "u1", 0));
+    assert_int_equal(2, stuck(fixture, "CreateContainerConfigError", "u1", 60));
+    assert_transitions(fixture, "+1 image_pull;+2 config_error;-1 superseded;");
+    /* A loop of failed starts goes to and fro, and is one incident of each. */
+    assert_int_equal(3, stuck(fixture, "RunContainerError", "u1", 70));
+    assert_int_equal(4, stuck(fixture, "CrashLoopBackOff", "u1", 80));
+    assert_int_equal(3, stuck(fixture, "RunContainerError", "u1", 90));
+    assert_int_equal(4, stuck(fixture, "CrashLoopBackOff", "u1", 100));
+    assert_transitions(fixture, "+3 start_error;-2 superseded;+4 crash;");
+}
+
+static void starting_ends_waiting_and_not_a_crash(void **state)
+{
+    struct fixture *fixture = *state;
+    (void)crash(fixture, "a", "u1", 0);
+    (void)stuck(fixture, "ImagePullBackOff", "u1", 1);
+    cleared(fixture, NJ_CLEARED_STARTED, "u1", 9);
+    assert_transitions(fixture, "+1 crash;+2 image_pull;-2 started;");
+    cleared(fixture, NJ_CLEARED_SCHEDULED, "u1", 9);
+    assert_transitions(fixture, "");
+    cleared(fixture, NJ_CLEARED_COMPLETED, "u1", 9);
+    assert_transitions(fixture, "-1 completed;");
+}
+
+static void an_unscheduled_pod_is_cleared_when_a_node_takes_it(void **state)
+{
+    struct fixture *fixture = *state;
+    struct nj_event event = stuck_of("Unschedulable", "u1", 0);
+    event.subject.container = "";
+    event.subject.node = "";
+    const struct nj_event_origin own = {.cluster = "prod", .project = "", .node = ""};
+    assert_int_equal(1, nj_engine_apply(fixture->engine, &own, &event, true, fixture->now_ns));
+    /* A container that starts says nothing about it. */
+    cleared(fixture, NJ_CLEARED_STARTED, "u1", 5);
+    assert_transitions(fixture, "+1 unschedulable;");
+    struct nj_event scheduled = cleared_of(NJ_CLEARED_SCHEDULED, "u1", 6);
+    scheduled.subject.container = "";
+    (void)apply(fixture, &scheduled);
+    assert_transitions(fixture, "-1 scheduled;");
+}
+
+static void deletion_ends_everything_of_the_pod_and_nothing_is_news_afterwards(void **state)
+{
+    struct fixture *fixture = *state;
+    (void)crash(fixture, "a", "u1", 0);
+    (void)stuck(fixture, "ImagePullBackOff", "u1", 1);
+    const struct nj_event evicted = event_of(NJ_EVENT_POD_FAILURE, "e", "u1", 2);
+    (void)apply(fixture, &evicted);
+    (void)crash(fixture, "b", "u2", 3);
+    assert_transitions(fixture, "+1 crash;+2 image_pull;+3 pod_failure;");
+    struct nj_event deleted = cleared_of(NJ_CLEARED_DELETED, "u1", 4);
+    deleted.subject.container = "";
+    (void)apply(fixture, &deleted);
+    assert_transitions(fixture, "-2 deleted;-3 deleted;");
+    /* The other pod keeps the crash incident open: what comes late is counted there, and opens nothing. */
+    nj_engine_clear_changes(fixture->engine);
+    assert_int_equal(1, crash(fixture, "c", "u1", 5));
+    assert_changes(fixture, "1 crash open warning n=3 lost=0 r3;");
+    assert_int_equal(0, stuck(fixture, "ImagePullBackOff", "u1", 6));
+    assert_int_equal(0, apply(fixture, &evicted));
+    cleared(fixture, NJ_CLEARED_STABLE, "u2", 300);
+    assert_transitions(fixture, "-1 stable;");
+    assert_int_equal(0, crash(fixture, "d", "u1", 5));
+    const struct nj_event lost = event_of(NJ_EVENT_LOST_CRASHES, "l", "u1", 5);
+    assert_int_equal(0, apply(fixture, &lost));
+    assert_transitions(fixture, "");
+}
+
+static void deletion_of_one_container_leaves_the_others(void **state)
+{
+    struct fixture *fixture = *state;
+    struct nj_event event = crash_of("a", "u1", 0);
+    (void)apply(fixture, &event);
+    event.subject.container = "sidecar";
+    (void)apply(fixture, &event);
+    cleared(fixture, NJ_CLEARED_DELETED, "u1", 4);
+    assert_transitions(fixture, "+1 crash;+2 crash;-1 deleted;");
+}
+
+static void what_happened_before_a_clearing_and_comes_after_it_reopens_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    (void)crash(fixture, "a", "u1", 0);
+    cleared(fixture, NJ_CLEARED_STABLE, "u1", 300);
+    assert_transitions(fixture, "+1 crash;-1 stable;");
+    assert_int_equal(0, crash(fixture, "b", "u1", 200));
+    assert_int_equal(0, stuck(fixture, "CrashLoopBackOff", "u1", 200));
+    assert_int_equal(0, stuck(fixture, "ImagePullBackOff", "u1", 200));
+    assert_transitions(fixture, "");
+    /* Kubernetes' times are whole seconds: this may well have been afterwards. */
+    struct nj_event close = crash_of("c", "u1", 300);
+    close.at_ns = noon_ns + 300 * NJ_SEC - NJ_SEC / 2;
+    assert_int_equal(2, apply(fixture, &close));
+    /* Another pod has nothing to do with it. */
+    assert_int_equal(2, crash(fixture, "d", "u2", 100));
+}
+
+static void a_clearing_older_than_the_trouble_clears_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    (void)crash(fixture, "a", "u1", 100);
+    cleared(fixture, NJ_CLEARED_STABLE, "u1", 50);
+    assert_transitions(fixture, "+1 crash;");
+    /* Unless it is the pod's end. */
+    cleared(fixture, NJ_CLEARED_DELETED, "u1", 50);
+    assert_transitions(fixture, "-1 deleted;");
+}
+
+static void a_start_within_the_second_of_the_trouble_clears_it(void **state)
+{
+    struct fixture *fixture = *state;
+    struct nj_event event = stuck_of("ImagePullBackOff", "u1", 0);
+    event.at_ns = noon_ns + NJ_SEC / 2;
+    (void)apply(fixture, &event);
+    cleared(fixture, NJ_CLEARED_STARTED, "u1", 0);
+    assert_transitions(fixture, "+1 image_pull;-1 started;");
+}
+
+static void a_pod_that_was_ended_counts_once_and_by_design_is_mild(void **state)
+{
+    struct fixture *fixture = *state;
+    struct nj_event evicted = event_of(NJ_EVENT_POD_FAILURE, "e", "u1", 0);
+    assert_int_equal(1, apply(fixture, &evicted));
+    assert_int_equal(1, apply(fixture, &evicted));
+    assert_changes(fixture, "1 pod_failure open warning n=1 lost=0 r1;+1 u1/;");
+    struct nj_event shutdown = event_of(NJ_EVENT_POD_FAILURE, "s", "u2", 0);
+    shutdown.subject.workload = "basket";
+    shutdown.failure.reason = "NodeShutdown";
+    assert_int_equal(2, apply(fixture, &shutdown));
+    assert_changes(fixture, "2 pod_failure open info n=1 lost=0 r1;+2 u2/;");
+    /* It only gets worse. */
+    shutdown.subject.pod_uid = "u3";
+    shutdown.at_ns += NJ_SEC;
+    shutdown.failure.reason = "DeadlineExceeded";
+    assert_int_equal(2, apply(fixture, &shutdown));
+    shutdown.subject.pod_uid = "u4";
+    shutdown.at_ns += NJ_SEC;
+    shutdown.failure.reason = "NodeShutdown";
+    assert_int_equal(2, apply(fixture, &shutdown));
+    assert_changes(fixture, "2 pod_failure open warning n=3 lost=0 r3;+2 u3/;+2 u4/;");
+}
+
+static void what_was_not_heard_of_for_long_is_stale(void **state)
+{
+    struct fixture *fixture = *state;
+    (void)crash(fixture, "a", "u1", 0);
+    fixture->now_ns += NJ_HOUR;
+    (void)stuck(fixture, "ImagePullBackOff", "u2", 3600);
+    nj_engine_tick(fixture->engine, noon_ns + NJ_DAY);
+    assert_transitions(fixture, "+1 crash;+2 image_pull;");
+    nj_engine_tick(fixture->engine, noon_ns + NJ_DAY + 2 * NJ_SEC);
+    assert_transitions(fixture, "-1 stale;");
+    nj_engine_clear_changes(fixture->engine);
+    /* Being heard of again, without any change, is enough. */
+    fixture->now_ns += 20 * NJ_HOUR;
+    (void)stuck(fixture, "ImagePullBackOff", "u2", 3600);
+    assert_changes(fixture, "");
+    nj_engine_tick(fixture->engine, noon_ns + NJ_DAY + 10 * NJ_HOUR);
+    assert_transitions(fixture, "");
+    nj_engine_tick(fixture->engine, noon_ns + 2 * NJ_DAY);
+    assert_transitions(fixture, "-2 stale;");
+}
+
+static void too_many_open_incidents_evict_the_quietest(void **state)
+{
+    (void)state;
+    struct fixture fixture = {.now_ns = noon_ns};
+    fixture.engine = new_engine(&fixture, 2, 10, 1);
+    static const char *const workloads[] = {"one", "two", "one", "three"};
+    for (size_t i = 0; i < sizeof(workloads) / sizeof(workloads[0]); i++) {
+        struct nj_event event = crash_of("x", "u1", 0);
+        event.subject.workload = workloads[i];
+        (void)apply(&fixture, &event);
+    }
+    assert_transitions(&fixture, "+1 crash;+2 crash;-2 evicted;+3 crash;");
+    assert_int_equal(1, nj_engine_losses(fixture.engine).evicted_incidents);
+    assert_int_equal(2, nj_engine_open_count(fixture.engine));
+    nj_engine_free(fixture.engine);
+    nj_buf_done(&fixture.transitions);
+}
+
+static void too_many_pods_of_one_incident_forget_the_quietest(void **state)
+{
+    (void)state;
+    struct fixture fixture = {.now_ns = noon_ns};
+    fixture.engine = new_engine(&fixture, 10, 2, 1);
+    (void)crash(&fixture, "a", "u1", 0);
+    (void)crash(&fixture, "b", "u2", 1);
+    (void)crash(&fixture, "c", "u1", 2);
+    nj_engine_clear_changes(fixture.engine);
+    (void)crash(&fixture, "d", "u3", 3);
+    assert_changes(&fixture, "1 crash open warning n=4 lost=0 r4;-1 u2/app;+1 u3/app;");
+    assert_int_equal(1, nj_engine_losses(fixture.engine).forgotten_subjects);
+    cleared(&fixture, NJ_CLEARED_STABLE, "u1", 300);
+    cleared(&fixture, NJ_CLEARED_STABLE, "u3", 300);
+    assert_transitions(&fixture, "+1 crash;-1 stable;");
+    nj_engine_free(fixture.engine);
+    nj_buf_done(&fixture.transitions);
+}
+
+static void times_that_cannot_be_are_not_believed(void **state)
+{
+    (void)state;
+    struct nj_event event = crash_of("a", "u1", 0);
+    assert_int_equal(noon_ns, nj_engine_event_time(&event, noon_ns + 5));
+    event.at_ns = 0;
+    assert_int_equal(noon_ns + 1, nj_engine_event_time(&event, noon_ns + 5));
+    event.seen_ns = 0;
+    assert_int_equal(noon_ns + 5, nj_engine_event_time(&event, noon_ns + 5));
+    event.at_ns = INT64_MAX;
+    assert_int_equal(noon_ns + 5, nj_engine_event_time(&event, noon_ns + 5));
+    event.at_ns = noon_ns + NJ_MIN;
+    assert_int_equal(noon_ns + NJ_MIN, nj_engine_event_time(&event, noon_ns));
+}
+
+static void long_words_are_cut(void **state)
+{
+    struct fixture *fixture = *state;
+    char *text = nj_calloc(1, 10001);
+    memset(text, 'x', 10000);
+    struct nj_event event = crash_of("a", "u1", 0);
+    event.crash.message = text;
+    event.crash.image = text;
+    (void)apply(fixture, &event);
+    struct nj_incident incident = only_change(fixture);
+    assert_int_equal(NJ_ENGINE_MESSAGE_MAX, strlen(incident.message));
+    assert_int_equal(NJ_ENGINE_NAME_MAX, strlen(incident.image));
+    nj_incident_done(&incident);
+    free(text);
+}
+
+static void a_clearing_of_no_known_cause_or_type_changes_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    (void)crash(fixture, "a", "u1", 0);
+    cleared(fixture, (enum nj_cleared_cause)99, "u1", 9);
+    struct nj_event event = crash_of("b", "u1", 0);
+    event.type = (enum nj_event_type)99;
+    assert_int_equal(0, apply(fixture, &event));
+    assert_transitions(fixture, "+1 crash;");
+}
+
+static void list_open_subject(void *data, const struct nj_incident *incident,
+                              const struct nj_incident_subject *subject)
+{
+    (void)nj_buf_printf(data, "%d %s %s;", (int)incident->id, subject->pod_uid, subject->pod);
+}
+
+static void what_is_in_trouble_can_be_listed_by_kind_and_cluster(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct nj_event_origin test = {.cluster = "test", .project = "", .node = ""};
+    (void)crash(fixture, "a", "u1", 0);
+    (void)stuck(fixture, "Unschedulable", "u2", 0);
+    (void)stuck(fixture, "Unschedulable", "u3", 0);
+    struct nj_event other = stuck_of("Unschedulable", "u4", 0);
+    (void)nj_engine_apply(fixture->engine, &test, &other, true, fixture->now_ns);
+    struct nj_buf got = {0};
+    nj_engine_each_subject(fixture->engine, NJ_INCIDENT_UNSCHEDULABLE, "prod", list_open_subject, &got);
+    assert_string_equal("2 u2 u2;2 u3 u3;", nj_buf_str(&got));
+    nj_buf_done(&got);
+}
+
+static int refuse_incident(void *data, const struct nj_incident *incident)
+{
+    (void)data;
+    (void)incident;
+    return -28;
+}
+
+static int refuse_subject(void *data, int64_t incident_id, const struct nj_incident_subject *subject,
+                          bool present)
+{
+    (void)data;
+    (void)incident_id;
+    (void)subject;
+    (void)present;
+    return -5;
+}
+
+static void a_store_that_fails_is_told_everything_again(void **state)
+{
+    struct fixture *fixture = *state;
+    struct seen seen = {0};
+    (void)crash(fixture, "a", "u1", 0);
+    assert_int_equal(-28, nj_engine_each_change(fixture->engine, refuse_incident, refuse_subject, NULL));
+    assert_int_equal(-5, nj_engine_each_change(fixture->engine, keep_incident, refuse_subject, &seen));
+    nj_incident_done(&seen.copy);
+    assert_changes(fixture, "1 crash open warning n=1 lost=0 r1;+1 u1/app;");
+}
+
+/* --- Random events against a slow reference, with restarts from what was stored. --- */
+
+/* What a store would hold. */
+struct mirror {
+    struct {
+        struct nj_incident record;
+        struct nj_incident_subject subjects[64];
+        size_t subjects_count;
+    } open[64];
+    size_t count;
+};
+
+static size_t mirror_find(const struct mirror *mirror, int64_t id)
+{
+    size_t i = 0;
+    while (i < mirror->count && mirror->open[i].record.id != id)
+        i++;
+    return i;
+}
+
+static int mirror_incident(void *data, const struct nj_incident *incident)
+{
+    struct mirror *mirror = data;
+    size_t i = mirror_find(mirror, incident->id);
+    if (i < mirror->count)
+        nj_incident_done(&mirror->open[i].record);
+    else if (incident->state == NJ_INCIDENT_OPEN)
+        mirror->open[mirror->count++].subjects_count = 0;
+    if (incident->state == NJ_INCIDENT_OPEN) {
+        nj_incident_copy(&mirror->open[i].record, incident);
+    } else if (i < mirror->count) {
+        for (size_t s = 0; s < mirror->open[i].subjects_count; s++)
+            free((void *)mirror->open[i].subjects[s].pod_uid);
+        memmove(&mirror->open[i], &mirror->open[i + 1], (mirror->count - i - 1) * sizeof(mirror->open[0]));
+        mirror->count--;
+    }
+    return 0;
+}
+
+static int mirror_subject(void *data, int64_t incident_id, const struct nj_incident_subject *subject,
+                          bool present)
+{
+    struct mirror *mirror = data;
+    size_t i = mirror_find(mirror, incident_id);
+    if (i == mirror->count) {
+        assert_false(present);
+        return 0;
+    }
+    struct nj_incident_subject *subjects = mirror->open[i].subjects;
+    size_t *count = &mirror->open[i].subjects_count, at = 0;
+    while (at < *count && (strcmp(subjects[at].pod_uid, subject->pod_uid) != 0 ||
+                           strcmp(subjects[at].container, subject->container) != 0))
+        at++;
+    if (at < *count) {
+        free((void *)subjects[at].pod_uid);
+        memmove(&subjects[at], &subjects[at + 1], (*count - at - 1) * sizeof(subjects[0]));
+        (*count)--;
+    }
+    if (present) {
+        /* Ordered by time, as the store gives them. */
+        struct nj_incident_subject *put = &subjects[(*count)++];
+        *put = *subject;
+        size_t uid = strlen(subject->pod_uid) + 1, container = strlen(subject->container) + 1;
+        char *text = nj_calloc(1, uid + container);
+        memcpy(text, subject->pod_uid, uid);
+        memcpy(text + uid, subject->container, container);
+        put->pod_uid = text;
+        put->container = text + uid;
+        put->pod = text;
+    }
+    return 0;
+}
+
+static void mirror_free(struct mirror *mirror)
+{
+    for (size_t i = 0; i < mirror->count; i++) {
+        nj_incident_done(&mirror->open[i].record);
+        for (size_t s = 0; s < mirror->open[i].subjects_count; s++)
+            free((void *)mirror->open[i].subjects[s].pod_uid);
+    }
+    free(mirror);
+}
+
+static void restart(struct fixture *fixture, const struct mirror *mirror, int64_t next_id)
+{
+    nj_engine_free(fixture->engine);
+    fixture->engine = new_engine(fixture, 1000, 1000, next_id);
+    for (size_t i = 0; i < mirror->count; i++) {
+        nj_engine_load(fixture->engine, &mirror->open[i].record);
+        for (size_t s = 0; s < mirror->open[i].subjects_count; s++)
+            nj_engine_load_subject(fixture->engine, mirror->open[i].record.id, &mirror->open[i].subjects[s]);
+    }
+}
+
+static struct nj_event random_event(unsigned *seed, int step, char id[32])
+{
+    static const char *const reasons[] = {"ErrImagePull",      "CreateContainerConfigError",
+                                          "RunContainerError", "CrashLoopBackOff",
+                                          "Unschedulable",     "ContainerCreating"};
+    static const char *const uids[] = {"u1", "u2", "u3", "u4"};
+    static const char *const containers[] = {"a", "b", ""};
+    static const char *const workloads[] = {"cart", "cart", "basket"};
+    (void)snprintf(id, 32, "%d", (int)(rand_r(seed) % 4) == 0 ? step / 2 : step);
+    struct nj_event event = make_event((enum nj_event_type)(1 + rand_r(seed) % 5), id);
+    size_t pod = (size_t)rand_r(seed) % 4;
+    event.subject.pod_uid = event.subject.pod = uids[pod];
+    event.subject.workload = workloads[pod % 3];
+    event.subject.container = containers[rand_r(seed) % 3];
+    /* Mostly forwards, sometimes far back. */
+    event.at_ns = noon_ns + step * NJ_SEC - (rand_r(seed) % 4 == 0 ? rand_r(seed) % 40 * (NJ_SEC / 2) : 0);
+    if (event.type == NJ_EVENT_CRASH && event.subject.container[0] == '\0')
+        event.subject.container = "a";
+    if (event.type == NJ_EVENT_CRASH && rand_r(seed) % 2 == 0)
+        event.crash.reason = "OOMKilled";
+    if (event.type == NJ_EVENT_STUCK)
+        event.stuck.reason = reasons[rand_r(seed) % 6];
+    if (event.type == NJ_EVENT_CLEARED) {
+        event.cleared.cause = (enum nj_cleared_cause)(1 + rand_r(seed) % 5);
+        /* A deletion is for good: rarely, so that something is left to happen. */
+        if (event.cleared.cause == NJ_CLEARED_DELETED && rand_r(seed) % 10 != 0)
+            event.cleared.cause = NJ_CLEARED_STABLE;
+    }
+    return event;
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* What one clearing resolves has no order of its own: sorts "b;a;" to "a;b;" and empties `from`. */
+static char *take_sorted(struct nj_buf *from)
+{
+    char *parts[64];
+    size_t count = 0;
+    char *text = nj_buf_take(from);
+    for (char *at = text, *end; (end = strchr(at, ';')) != NULL && count < 64; at = end + 1) {
+        *end = '\0';
+        parts[count++] = at;
+    }
+    qsort(parts, count, sizeof(parts[0]), compare_texts);
+    struct nj_buf sorted = {0};
+    for (size_t i = 0; i < count; i++)
+        (void)nj_buf_printf(&sorted, "%s;", parts[i]);
+    free(text);
+    return nj_buf_take(&sorted);
+}
+
+static void assert_same_transitions(struct fixture *fixture, struct slow_engine *slow, unsigned seed,
+                                    int step)
+{
+    char *got = take_sorted(&fixture->transitions);
+    char *expected = take_sorted(slow_engine_transitions(slow));
+    if (strcmp(got, expected) != 0)
+        fail_msg("seed %u step %d: %s instead of %s", seed, step, got, expected);
+    free(got);
+    free(expected);
+}
+
+static void random_events_give_what_the_rules_say(void **state)
+{
+    (void)state;
+    for (unsigned round = 0; round < 300; round++) {
+        unsigned seed = round;
+        struct fixture fixture = {.now_ns = noon_ns};
+        struct slow_engine *slow = slow_engine_new();
+        struct mirror *mirror = NJ_NEW(struct mirror);
+        int64_t next_id = 1;
+        fixture.engine = new_engine(&fixture, 1000, 1000, 1);
+        for (int step = 1; step <= 200; step++) {
+            char id[32];
+            const struct nj_event event = random_event(&seed, step, id);
+            bool is_new = slow_engine_is_new(slow, &event);
+            fixture.now_ns = noon_ns + step * NJ_SEC;
+            int64_t got = nj_engine_apply(fixture.engine, &prod, &event, is_new, fixture.now_ns);
+            int64_t expected = slow_engine_apply(slow, &event, is_new, fixture.now_ns);
+            if (got != expected)
+                fail_msg("seed %u step %d: incident %d instead of %d", round, step, (int)got, (int)expected);
+            assert_same_transitions(&fixture, slow, round, step);
+            if (rand_r(&seed) % 5 == 0) {
+                assert_int_equal(
+                    0, nj_engine_each_change(fixture.engine, mirror_incident, mirror_subject, mirror));
+                nj_engine_clear_changes(fixture.engine);
+            }
+            next_id = slow_engine_next_id(slow);
+            if (rand_r(&seed) % 60 == 0) {
+                assert_int_equal(
+                    0, nj_engine_each_change(fixture.engine, mirror_incident, mirror_subject, mirror));
+                restart(&fixture, mirror, next_id);
+                slow_engine_forget_clearings(slow);
+            }
+        }
+        assert_int_equal(0, nj_engine_each_change(fixture.engine, mirror_incident, mirror_subject, mirror));
+        assert_int_equal(slow_engine_open_count(slow), mirror->count);
+        for (size_t i = 0; i < mirror->count; i++)
+            slow_engine_assert_same(slow, &mirror->open[i].record, mirror->open[i].subjects,
+                                    mirror->open[i].subjects_count);
+        mirror_free(mirror);
+        slow_engine_free(slow);
+        nj_engine_free(fixture.engine);
+        nj_buf_done(&fixture.transitions);
+    }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(crashes_of_one_workload_are_one_incident),
+        TEST(another_cluster_workload_or_container_is_another_incident),
+        TEST(an_incident_says_what_happened_last_whatever_the_order),
+        TEST(a_known_crash_corrects_the_record_and_counts_nothing),
+        TEST(it_resolves_when_the_last_one_in_trouble_is_cleared),
+        TEST(opened_and_resolved_before_it_is_stored_it_is_told_whole),
+        TEST(a_crash_loop_belongs_to_the_crash_and_is_critical),
+        TEST(a_crash_loop_whose_crash_nobody_told_opens_an_incident),
+        TEST(lost_crashes_are_a_fact_of_their_own),
+        TEST(what_is_waited_for_decides_the_kind),
+        TEST(a_stuck_pod_counts_once_and_its_words_are_kept_current),
+        TEST(a_container_waits_for_one_thing_at_a_time),
+        TEST(starting_ends_waiting_and_not_a_crash),
+        TEST(an_unscheduled_pod_is_cleared_when_a_node_takes_it),
+        TEST(deletion_ends_everything_of_the_pod_and_nothing_is_news_afterwards),
+        TEST(deletion_of_one_container_leaves_the_others),
+        TEST(what_happened_before_a_clearing_and_comes_after_it_reopens_nothing),
+        TEST(a_clearing_older_than_the_trouble_clears_nothing),
+        TEST(a_start_within_the_second_of_the_trouble_clears_it),
+        TEST(a_pod_that_was_ended_counts_once_and_by_design_is_mild),
+        TEST(what_was_not_heard_of_for_long_is_stale),
+        TEST(too_many_open_incidents_evict_the_quietest),
+        TEST(too_many_pods_of_one_incident_forget_the_quietest),
+        TEST(times_that_cannot_be_are_not_believed),
+        TEST(long_words_are_cut),
+        TEST(a_clearing_of_no_known_cause_or_type_changes_nothing),
+        TEST(what_is_in_trouble_can_be_listed_by_kind_and_cluster),
+        TEST(a_store_that_fails_is_told_everything_again),
+        cmocka_unit_test(random_events_give_what_the_rules_say),
+    };
+    return cmocka_run_group_tests_name("collector/engine", tests, NULL, NULL);
+}
