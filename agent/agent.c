@@ -34,7 +34,7 @@ struct nj_agent {
     char node[NODE_NAME_MAX];
     int64_t started_ns;
     struct nj_metrics *metrics;
-    struct nj_gauge *pods_gauge, *waiting_gauge;
+    struct nj_gauge *pods_gauge;
     struct nj_keyring *keyring;
     struct nj_outbox *outbox;
     struct nj_worker *worker;
@@ -149,7 +149,6 @@ static void collect(void *data)
 {
     struct nj_agent *agent = data;
     nj_gauge_set(agent->pods_gauge, (int64_t)nj_pods_count(agent->pods));
-    nj_gauge_set(agent->waiting_gauge, (int64_t)nj_capture_waiting(agent->capture));
 }
 
 static int load_record(void *data, const struct nj_outbox_record *record)
@@ -290,8 +289,6 @@ static void make_metrics(struct nj_agent *agent)
                                   "version=\"" NJ_VERSION "\",program=\"agent\"", "What runs; always 1."),
                  1);
     agent->pods_gauge = nj_metrics_gauge(agent->metrics, "nightjar_agent_pods", "", "Pods on the node.");
-    agent->waiting_gauge = nj_metrics_gauge(agent->metrics, "nightjar_agent_findings_waiting", "",
-                                            "Findings on their way to the outbox.");
 }
 
 static void on_start_undone(void *data)

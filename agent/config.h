@@ -8,7 +8,7 @@
 
 struct nj_agent_config {
     char *cluster;
-    char *node;           /* "" for $NODE_NAME, else the host's name */
+    char *node; /* "" for $NODE_NAME, else the host's name */
     struct {
         int level, format;
     } log;
@@ -25,25 +25,31 @@ struct nj_agent_config {
         int64_t max_bytes, max_events;
     } outbox;
     struct {
-        char *log_dir;    /* where the kubelet keeps pods' logs: /var/log/pods */
+        char *log_dir; /* where the kubelet keeps pods' logs: /var/log/pods */
         int64_t log_lines, log_bytes;
-        int64_t max_pending;     /* crashes whose logs are being read at once; more wait */
+        int64_t max_pending; /* crashes whose logs are being read at once; more wait */
         bool redact_defaults;
         struct nj_config_strings redact; /* more patterns */
-        int64_t stable_after_ns; /* up so long after a crash is well again */
+        int64_t stable_after_ns;         /* up so long after a crash is well again */
     } crash;
     struct {
         int64_t image_ns, config_ns, start_ns, other_ns; /* waiting for so long is stuck */
     } stuck;
     struct {
-        char *listen;     /* metrics and health */
+        char *listen; /* metrics and health */
         int64_t max_connections;
     } http;
 };
 
 extern const struct nj_config_field nj_agent_config_table[];
 
-/* What no single field can check: patterns that do not compile. 0 or -EINVAL with a text. */
+/* What no single field can check: patterns that do not compile, pauses that do not fit. 0 or -EINVAL with a
+ * text. */
 int nj_agent_config_check(const struct nj_agent_config *config, struct nj_err *err);
+
+/* Calls each for every setting ("crash.log_dir") that differs; `live` ones take effect by nj_agent_reload(),
+ * the others at the next start. */
+void nj_agent_config_compare(const struct nj_agent_config *before, const struct nj_agent_config *after,
+                             void (*each)(void *data, const char *key, bool live), void *data);
 
 #endif

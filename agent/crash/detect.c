@@ -149,6 +149,7 @@ static void fill_owner(const struct nj_pod_memory *pod, struct nj_finding *findi
                                            .name = nj_str(pod->owner.name),
                                            .uid = nj_str(pod->owner.uid),
                                            .template_hash = nj_str(pod->owner.template_hash)};
+    finding->pod_uid = pod->uid;
     finding->has_workload = pod->workload_kind != NULL;
     finding->directory_uid = nj_pod_memory_identity(pod);
 }
@@ -293,7 +294,8 @@ void nj_detector_synced(struct nj_detector *detector, int64_t now_ns)
     }
     if (!detector->baseline) {
         detector->baseline = true;
-        struct nj_finding finding = {.directory_uid = "",
+        struct nj_finding finding = {.pod_uid = "",
+                                     .directory_uid = "",
                                      .record = {.key = nj_record_baseline, .value = "1", .len = 1},
                                      .after_all = true};
         finding.owner = (struct nj_pod_owner){"", "", "", "", ""};

@@ -45,15 +45,15 @@ enum { NJ_FINDING_ATTEMPTS_MAX = 2 };
 
 /* Everything is borrowed until on_finding() returns. */
 struct nj_finding {
-    const struct nj_event
-        *event;        /* NULL: only the record changes. Its subject has a workload when has_workload */
-    bool has_workload; /* it was set before, by nj_detector_set_workload() or a record */
+    const struct nj_event *event; /* NULL: only the record changes */
+    const char *pod_uid;          /* "" for what concerns all pods */
+    bool has_workload;            /* the event's subject names it already: it was found out before */
     struct nj_pod_owner owner;
 
-    /* For a crash: */
+    /* For a crash. `directory_uid` is in the name of the pod's log directory: uid, or a static pod's config
+     * hash. */
     bool first_told; /* false: a correction; its log was captured before, if there was one */
-    const char
-        *directory_uid; /* in the name of the pod's log directory: uid, or a static pod's config hash */
+    const char *directory_uid;
     int32_t attempts[NJ_FINDING_ATTEMPTS_MAX]; /* numbers the instance may have, the likeliest first */
     int attempts_count;
     bool previous; /* seen in lastState: the API serves its log with previous=true */
