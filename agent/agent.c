@@ -34,7 +34,6 @@ struct nj_agent {
     char node[NODE_NAME_MAX];
     int64_t started_ns;
     struct nj_metrics *metrics;
-    struct nj_gauge *pods_gauge;
     struct nj_keyring *keyring;
     struct nj_outbox *outbox;
     struct nj_worker *worker;
@@ -143,12 +142,6 @@ static bool is_ready(void *data, struct nj_buf *out)
                  last_ns == 0 ? "it has not acknowledged anything yet"
                               : "it has not acknowledged anything lately");
     return ready;
-}
-
-static void collect(void *data)
-{
-    struct nj_agent *agent = data;
-    nj_gauge_set(agent->pods_gauge, (int64_t)nj_pods_count(agent->pods));
 }
 
 static int load_record(void *data, const struct nj_outbox_record *record)
@@ -276,7 +269,6 @@ static int start_server(struct nj_agent *agent, struct nj_err *err)
         .listen = agent->config->http.listen,
         .max_connections = (int)agent->config->http.max_connections,
         .ready = is_ready,
-        .collect = collect,
         .data = agent,
     };
     return nj_agent_http_start(&server, &agent->server, err);
@@ -288,7 +280,6 @@ static void make_metrics(struct nj_agent *agent)
     nj_gauge_set(nj_metrics_gauge(agent->metrics, "nightjar_build_info",
                                   "version=\"" NJ_VERSION "\",program=\"agent\"", "What runs; always 1."),
                  1);
-    agent->pods_gauge = nj_metrics_gauge(agent->metrics, "nightjar_agent_pods", "", "Pods on the node.");
 }
 
 static void on_start_undone(void *data)
