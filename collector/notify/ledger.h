@@ -1,0 +1,107 @@
+/*
+ * The rows behind the messages: who is to be told, what is claimed for sending next, and what became of it.
+ * Writer's worker only; each function is called within a transaction and leaves no trace when that is rolled
+ * back. It knows no loop and takes the time.
+ *
+ * A row's life: PENDING -> SENDING (claimed: durable before the first byte leaves) -> SENT, or back to
+ * PENDING (told nobody, to be tried again), FAILED (given up; the fail-over channel, if there is one, has a
+ * row instead) or UNCERTAIN (it may have arrived, and is not sent again here; at run time the fail-over is
+ * told). An alert whose log file is still to follow goes back to PENDING with bit 0 of parts_done; that never
+ * repeats the text.
+ *
+ * When more alerts wait than may be sent, all that wait become one digest, a row of its own (incident 0,
+ * transition "digest") that its members point to; they are FOLDED once it was sent. The rows of one incident
+ * are told in order.
+ */
+#ifndef NJ_NOTIFY_LEDGER_H
+#define NJ_NOTIFY_LEDGER_H
+
+#include "collector/notify/settings.h"
+#include "collector/store/store.h"
+
+enum {
+    NJ_LEDGER_ROWS_MAX = 2000,  /* rows of a channel looked at in one go; the newer ones come later */
+    NJ_LEDGER_DIGEST_MAX = 500, /* alerts in one digest */
+    NJ_LEDGER_MOVED_MAX = 200,  /* alerts failed over in one transaction */
+    NJ_LEDGER_STATUSES = NJ_NOTIFICATION_UNCERTAIN + 1,
+    NJ_LEDGER_DIGEST_PARTS = 24, /* bits of parts_done; a part that is refused as too long becomes two */
+};
+#define NJ_LEDGER_GIVE_UP_NS (24 * NJ_HOUR) /* a message that cannot be sent for so long is a dead letter */
+#define NJ_LEDGER_FILE_LATE_NS                                                                               \
+    (10 * NJ_MIN) /* a log file that could not follow its alert in time is left out */
+#define NJ_LEDGER_BACKOFF_MIN_NS (2 * NJ_SEC)
+#define NJ_LEDGER_BACKOFF_MAX_NS (5 * NJ_MIN)
+
+/* How long to wait after so many failures in a row (1 and up): doubling. */
+int64_t nj_ledger_backoff_ns(int failures);
+
+/* Texts and log files of a channel wait in line separately, so that a slow upload holds up no alert. */
+enum nj_lane { NJ_LANE_TEXT, NJ_LANE_FILE, NJ_LANES };
+
+/* What was claimed, with everything that sending it needs. Any thread, one at a time. */
+struct nj_claim {
+    struct nj_notification row; /* its strings are the claim's own */
+    bool is_digest, is_file;
+    size_t part;            /* of a digest */
+    char *file, *file_name; /* of a log file */
+    char *key;
+    struct nj_delivery delivery; /* points into the above */
+};
+void nj_claim_free(struct nj_claim *claim); /* takes NULL */
+
+/* What a call did, for metrics and for what comes next. The caller zeroes it. */
+struct nj_ledger_result {
+    uint32_t ended[NJ_LEDGER_STATUSES]; /* rows that reached their end, by status */
+    bool elsewhere;                     /* another channel got rows */
+    bool more;                          /* this channel has more to do at once */
+    int64_t told_since_ns;  /* when the change was planned of which people were told; 0: nobody was */
+    struct nj_claim *claim; /* nj_ledger_claim(): NULL when there is nothing to be sent now; the caller's */
+    int64_t wake_ns;        /* nj_ledger_claim(): then look again, wall ns; INT64_MAX: nothing waits */
+    size_t waiting;         /* nj_ledger_claim(): alerts that wait, at most NJ_LEDGER_ROWS_MAX */
+};
+
+/* Rows for a transition of an incident. The end is told where the beginning was, if the routes want it.
+ * *ret_any tells whether there are any. 0 or the store's error. */
+int nj_ledger_plan(struct nj_store *store, const struct nj_notify_settings *settings,
+                   const struct nj_incident *incident, enum nj_transition transition, int64_t now_ns,
+                   bool *ret_any, struct nj_err *err);
+
+struct nj_ledger_terms {
+    const struct nj_notify_settings *settings;
+    const struct nj_target *target;
+    int64_t now_ns;
+};
+
+/* Once for each channel, before anything of it is claimed: rows that were being sent when the last process
+ * ended. */
+int nj_ledger_recover(struct nj_store *store, const struct nj_ledger_terms *terms,
+                      struct nj_ledger_result *result, struct nj_err *err);
+
+/* Rows of channels that are not configured (any more) and of which none is being sent, as at a start and
+ * after a reload. */
+int nj_ledger_sweep(struct nj_store *store, const struct nj_notify_settings *settings, int64_t now_ns,
+                    struct nj_ledger_result *result, struct nj_err *err);
+
+struct nj_claim_terms {
+    enum nj_lane lane;
+    size_t budget; /* messages that may be sent now; at least 1 in the text lane */
+    size_t spare;  /* file lane: how many of them are kept for alerts */
+    /* Nothing can be sent on this channel for now, and why: alerts go to the fail-over, if there is one.
+     * NULL: it can. */
+    const char *closed;
+    int64_t short_row; /* the row that was too long, ... */
+    size_t max_bytes;  /* ... and how long it may be; 0: none was */
+};
+int nj_ledger_claim(struct nj_store *store, const struct nj_ledger_terms *terms,
+                    const struct nj_claim_terms *claim, struct nj_ledger_result *result, struct nj_err *err);
+
+struct nj_record_terms {
+    const struct nj_outcome *outcome;
+    bool give_up;       /* the channel has failed too often: do not wait for this row's own retries */
+    bool cannot_shrink; /* it was as short as it gets */
+};
+int nj_ledger_record(struct nj_store *store, const struct nj_ledger_terms *terms,
+                     const struct nj_claim *claim, const struct nj_record_terms *record,
+                     struct nj_ledger_result *result, struct nj_err *err);
+
+#endif

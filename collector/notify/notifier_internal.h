@@ -1,0 +1,125 @@
+/*
+ * The notifier's parts: channels with their lanes, and the job that works on the store. Used by notifier*.c
+ * only.
+ *
+ * All is the loop's, but while the job is on the worker (job_running): then its tickets, and the `settings`
+ * it holds, are the worker's.
+ */
+#ifndef NJ_NOTIFY_NOTIFIER_INTERNAL_H
+#define NJ_NOTIFY_NOTIFIER_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <uv.h>
+
+#include "collector/notify/circuit.h"
+#include "collector/notify/ledger.h"
+#include "collector/notify/notifier.h"
+#include "collector/notify/rate.h"
+#include "collector/notify/sender.h"
+
+struct nj_channel;
+
+/* One line of a channel: at most one message is on its way. idle -> (job claims) -> sending -> (job records)
+ * -> idle */
+struct nj_lane_state {
+    struct nj_channel *channel;
+    enum nj_lane kind;
+    bool look;       /* the store may hold something for it */
+    int64_t wake_ns; /* then look again, wall ns; INT64_MAX: not by itself */
+    size_t waiting;  /* as last seen */
+
+    /* Of the message on its way. */
+    struct nj_claim *claim;              /* NULL: idle */
+    struct nj_notify_settings *settings; /* as at the claim; holds `target` */
+    const struct nj_target *target;
+    struct nj_sender *sender;
+    bool has_outcome; /* to be recorded */
+    struct nj_outcome outcome;
+};
+
+/* What the job does for a lane; the worker's while the job runs. */
+struct nj_ticket {
+    struct nj_lane_state *lane;
+    bool records, claims;
+    struct nj_ledger_terms record_terms, claim_ledger_terms;
+    struct nj_record_terms record;
+    struct nj_claim_terms claim;
+    char closed[NJ_OUTCOME_TEXT_MAX];
+    struct nj_ledger_result recorded, claimed;
+};
+
+struct nj_channel {
+    struct nj_notifier *notifier;
+    struct nj_channel *prev, *next;
+    char *name;
+    bool recovered; /* what the last process left was looked at */
+    bool removed;   /* not configured any more: freed once nothing is on its way */
+    struct nj_lane_state lanes[NJ_LANES];
+    struct nj_rate rate;
+    struct nj_circuit circuit;
+    bool was_closed; /* as last logged */
+    char *token;
+    int64_t token_until_ns; /* monotonic */
+    int64_t short_row;      /* the alert that was too long, ... */
+    size_t short_bytes;     /* ... and how long it may be */
+
+    /* The job's, while it recovers the channel. */
+    struct nj_ledger_result recovery;
+    struct nj_rate seed;
+
+    struct nj_counter *ended[NJ_LEDGER_STATUSES];
+    struct nj_counter *attempts[NJ_OUTCOME_KINDS];
+    struct nj_gauge *waiting;
+};
+
+struct nj_notifier {
+    struct nj_notifier_options options;
+    pthread_mutex_t lock;                /* guards the next */
+    struct nj_notify_settings *settings; /* swapped by the loop, read by nj_notifier_plan() on the worker */
+    atomic_bool planned;                 /* rows were added since the last kick */
+    struct nj_channel *channels;
+    struct nj_timer timer;
+
+    struct nj_job job;
+    bool job_running;
+    struct nj_notify_settings *job_settings;
+    struct nj_ticket *tickets;
+    size_t tickets_count;
+    struct nj_channel **recovering;
+    size_t recovering_count;
+    bool job_sweeps;
+    struct nj_ledger_result sweep;
+    int64_t job_now_ns;
+    int job_rc;
+    struct nj_err job_err;
+
+    bool sweep_wanted;
+    int64_t store_rest_ns; /* the store failed: not before, wall ns */
+    bool store_failing;    /* logged */
+    bool closing;
+    void (*on_closed)(void *data);
+    void *on_closed_data;
+
+    struct nj_counter *folded, *uncertain, *swept;
+    struct nj_histogram *latency;
+};
+
+/* Submits the job if there is anything for it, and arms the timer. */
+void nj_notifier_schedule(struct nj_notifier *notifier);
+
+/* On the worker, and back on the loop. (notifier_job.c) */
+void nj_notifier_job_run(struct nj_job *job);
+void nj_notifier_job_done(struct nj_job *job);
+
+/* Sends what was claimed. (notifier_send.c) */
+void nj_lane_send(struct nj_lane_state *lane, struct nj_claim *claim, struct nj_notify_settings *settings,
+                  const struct nj_target *target);
+/* What was recorded or given back is forgotten. */
+void nj_lane_idle(struct nj_lane_state *lane);
+
+/* Everything that nobody needs any more. (notifier.c) */
+void nj_notifier_finish(struct nj_notifier *notifier);
+void nj_channel_free(struct nj_channel *channel);
+
+#endif

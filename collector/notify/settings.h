@@ -1,0 +1,33 @@
+/*
+ * What the notifier needs of the configuration, as one copy with the channels' secrets: read-only once made,
+ * shared by the loop and the writer's worker, swapped as a whole at a reload. Freed with its last reference.
+ * Any thread.
+ */
+#ifndef NJ_NOTIFY_SETTINGS_H
+#define NJ_NOTIFY_SETTINGS_H
+
+#include <stdatomic.h>
+
+#include "collector/notify/channel.h"
+
+struct nj_notify_settings {
+    atomic_int references;
+    enum nj_language language;
+    char *public_url;
+    int64_t log_lines;
+    struct nj_route_config *routes;
+    size_t routes_count;
+    struct nj_target *targets;
+    size_t targets_count;
+};
+
+/* With one reference. 0, or a negative errno with a text that names channel and setting. */
+int nj_notify_settings_new(const struct nj_collector_config *config, struct nj_notify_settings **ret_settings,
+                           struct nj_err *err);
+struct nj_notify_settings *nj_notify_settings_ref(struct nj_notify_settings *settings);
+void nj_notify_settings_unref(struct nj_notify_settings *settings); /* takes NULL */
+
+/* The channel of that name, or NULL. */
+const struct nj_target *nj_notify_target(const struct nj_notify_settings *settings, const char *name);
+
+#endif

@@ -1,0 +1,68 @@
+/*
+ * What people read in alerts, in Chinese and English: labels, and Kubernetes' reasons and exit codes in plain
+ * words. Pure; any thread. What is appended may hold text from outside (a reason, an image): escape it before
+ * it is sent.
+ */
+#ifndef NJ_NOTIFY_WORDS_H
+#define NJ_NOTIFY_WORDS_H
+
+#include <stdint.h>
+
+#include "collector/config.h"
+#include "collector/incident/incident.h"
+#include "common/base/buf.h"
+
+enum nj_word {
+    NJ_WORD_GROUP,
+    NJ_WORD_CLUSTER,
+    NJ_WORD_PROJECT,
+    NJ_WORD_NAMESPACE,
+    NJ_WORD_WORKLOAD,
+    NJ_WORD_POD,
+    NJ_WORD_CONTAINER,
+    NJ_WORD_NODE,
+    NJ_WORD_IMAGE,
+    NJ_WORD_REASON,
+    NJ_WORD_LAST_REASON,
+    NJ_WORD_MESSAGE,
+    NJ_WORD_RESTARTS,
+    NJ_WORD_COUNT,
+    NJ_WORD_FIRST,
+    NJ_WORD_LAST,
+    NJ_WORD_ENDED,
+    NJ_WORD_ENDED_AT,
+    NJ_WORD_LASTED,
+    NJ_WORD_NUMBER,
+    NJ_WORD_LOG,
+    NJ_WORD_DETAIL,
+    NJ_WORD_ALL,
+    NJ_WORD_RESOLVED, /* a title's first word */
+    NJ_WORD_DIGEST,   /* likewise */
+    NJ_WORD_INIT_CONTAINER,
+    NJ_WORD_SIDECAR,
+    NJ_WORD_CRASH_LOOP,
+    NJ_WORD_COLON,
+    NJ_WORD_OPEN, /* brackets of an aside */
+    NJ_WORD_CLOSE,
+};
+const char *nj_word(enum nj_language language, enum nj_word word);
+
+const char *nj_words_severity(enum nj_language language, enum nj_severity severity);
+const char *nj_words_kind(enum nj_language language, enum nj_incident_kind kind);
+
+/* Why an incident ended; the engine's own word when it is not known here. */
+const char *nj_words_cause(enum nj_language language, const char *cause);
+
+/* "137 OOMKilled: over its 24 MiB limit": code, Kubernetes' word, and what it means. */
+void nj_words_reason(enum nj_language language, const struct nj_incident *incident, struct nj_buf *out);
+
+/* "24 MiB", "1.5 GiB", "500 B" */
+void nj_words_bytes(int64_t bytes, struct nj_buf *out);
+
+/* "2 d 3 h", "5 min 12 s": the two largest units; negative counts as 0. */
+void nj_words_duration(enum nj_language language, int64_t ns, struct nj_buf *out);
+
+/* "2026-11-21 09:13:32 UTC"; "-" for 0. */
+void nj_words_time(int64_t wall_ns, struct nj_buf *out);
+
+#endif
