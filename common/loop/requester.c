@@ -15,7 +15,7 @@ enum {
     ID_BYTES = 4,
     HOST_MAX = 253,
     RESENDS_MAX = 10,           /* of one request */
-    ADDRESS_PATIENCE_MS = 1000, /* then a name's next address gets its turn */
+    ADDRESS_PATIENCE_MS = 3000, /* then a name's next address gets its turn */
     CONNECTION_LOOK_MS = 25,    /* how often a lost connection is looked for while a reply is awaited */
     RECONNECT_LEAST_MS = 10,
 };
