@@ -1,8 +1,8 @@
 #include "agent/agent.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -21,8 +21,9 @@ enum {
     HTTP_CONNECTIONS_MAX = 16, /* to the API server */
     WORKER_QUEUE_MAX = 1024,
     NODE_NAME_MAX = 256,
-    DRAIN_S = 3,     /* each of storing and sending, when it ends */
-    SILENCE_MIN = 2, /* without an acknowledgement for so long it is not ready */
+    DRAIN_S = 3,            /* each of storing and sending, when it ends */
+    SILENCE_MIN = 2,        /* without an acknowledgement for so long it is not ready, */
+    SILENCE_HEARTBEATS = 3, /* or for so many heartbeats, if that is longer */
 };
 
 /*
@@ -30,7 +31,8 @@ enum {
  */
 struct nj_agent {
     struct nj_loop *loop;
-    const struct nj_agent_config *config;
+    const struct nj_agent_config *config; /* that it was started with */
+    const struct nj_agent_config *live;   /* the newest: its live settings are in force */
     char node[NODE_NAME_MAX];
     int64_t started_ns;
     struct nj_metrics *metrics;
@@ -104,12 +106,12 @@ static void on_stored(void *data)
 }
 
 /* The kubelet starts it anew; opening moves the damaged file aside, and what is still to be seen is found
- * again. */
+ * again. There is nothing to drain into. */
 static void on_broken(void *data, const struct nj_err *err)
 {
     (void)data;
     nj_error("outbox", "%s: ending, to begin a new one at the next start", err->text);
-    (void)raise(SIGTERM);
+    _Exit(1);
 }
 
 static void fill_status(void *data, struct nj_agent_status *ret_status)
@@ -128,19 +130,26 @@ static bool say(struct nj_buf *out, const char *part, bool ready, const char *wh
     return ready;
 }
 
+static bool is_acknowledged(const struct nj_agent *agent)
+{
+    int64_t last_ns = nj_uplink_last_ack_ns(agent->uplink);
+    int64_t patience_ns = SILENCE_HEARTBEATS * agent->config->collector.heartbeat_ns;
+    if (patience_ns < SILENCE_MIN * NJ_MIN)
+        patience_ns = SILENCE_MIN * NJ_MIN;
+    return last_ns != 0 && nj_loop_wall_ns(agent->loop) - last_ns < patience_ns;
+}
+
 static bool is_ready(void *data, struct nj_buf *out)
 {
-    struct nj_agent *agent = data;
+    const struct nj_agent *agent = data;
     const char *kube = nj_pods_trouble(agent->pods);
     const char *store = nj_capture_trouble(agent->capture);
-    int64_t last_ns = nj_uplink_last_ack_ns(agent->uplink);
-    bool acknowledged = last_ns != 0 && nj_loop_wall_ns(agent->loop) - last_ns < SILENCE_MIN * NJ_MIN;
-    bool ready =
-        say(out, "watch", nj_pods_synced(agent->pods), kube == NULL ? "the pods are not listed yet" : kube);
+    bool ready = say(out, "watch", nj_pods_synced(agent->pods) && kube == NULL,
+                     kube == NULL ? "the pods are not listed yet" : kube);
     ready &= say(out, "outbox", store == NULL, store);
-    ready &= say(out, "collector", acknowledged,
-                 last_ns == 0 ? "it has not acknowledged anything yet"
-                              : "it has not acknowledged anything lately");
+    ready &= say(out, "collector", is_acknowledged(agent),
+                 nj_uplink_last_ack_ns(agent->uplink) == 0 ? "it has not acknowledged anything yet"
+                                                           : "it has not acknowledged anything lately");
     return ready;
 }
 
@@ -292,7 +301,7 @@ int nj_agent_start(struct nj_loop *loop, const struct nj_agent_config *config, s
 {
     struct nj_agent *agent = NJ_NEW(struct nj_agent);
     agent->loop = loop;
-    agent->config = config;
+    agent->config = agent->live = config;
     agent->started_ns = nj_loop_wall_ns(loop);
     find_node(agent);
     make_metrics(agent);
@@ -319,34 +328,34 @@ int nj_agent_start(struct nj_loop *loop, const struct nj_agent_config *config, s
     return 0;
 }
 
-static void say_restart(bool changed, const char *setting)
+static void say_restart(void *data, const char *setting, bool live)
 {
-    if (changed)
-        nj_warn("main", "reload: %s has changed: restart to put it in force", setting);
+    (void)data;
+    if (!live)
+        nj_warn("main", "reload: %s differs from what was started with: restart to put it in force", setting);
+}
+
+static void say_changed(void *data, const char *setting, bool live)
+{
+    (void)data;
+    if (live)
+        nj_info("main", "reload: %s has changed", setting);
 }
 
 int nj_agent_reload(struct nj_agent *agent, const struct nj_agent_config *config, struct nj_err *err)
 {
-    const struct nj_agent_config *old = agent->config;
     struct nj_redactor *redactor = NULL;
     int rc = make_redactor(config, &redactor, err);
     if (rc < 0)
         return rc;
     struct nj_log_limits limits = limits_of(config);
     struct nj_detector_times times = times_of(config);
+    nj_agent_config_compare(agent->config, config, say_restart, NULL);
+    nj_agent_config_compare(agent->live, config, say_changed, NULL);
     nj_capture_set(agent->capture, &limits, redactor);
     nj_detector_set_times(agent->detector, &times);
     nj_pods_wake(agent->pods);
-    say_restart(!nj_streq(old->cluster, config->cluster), "cluster");
-    say_restart(!nj_streq(old->node, config->node), "node");
-    say_restart(!nj_streq(old->kubernetes.kubeconfig, config->kubernetes.kubeconfig),
-                "kubernetes.kubeconfig");
-    say_restart(!nj_streq(old->collector.url, config->collector.url), "collector.url");
-    say_restart(!nj_streq(old->collector.key_file, config->collector.key_file), "collector.key_file");
-    say_restart(!nj_streq(old->outbox.path, config->outbox.path), "outbox.path");
-    say_restart(!nj_streq(old->crash.log_dir, config->crash.log_dir), "crash.log_dir");
-    say_restart(!nj_streq(old->http.listen, config->http.listen), "http.listen");
-    agent->config = config;
+    agent->live = config;
     return 0;
 }
 

@@ -40,7 +40,6 @@ static void handle(void *data, struct nj_httpd_request *request)
         (void)nj_buf_append_str(&body, ready ? "readyz check passed\n" : "readyz check failed\n");
         reply(request, ready ? 200 : 503, text, &body);
     } else if (nj_streq(path, "/metrics")) {
-        http->options.collect(http->options.data);
         int rc = nj_metrics_render(http->options.metrics, &body);
         reply(request, rc < 0 ? 500 : 200, "text/plain; version=0.0.4; charset=utf-8", &body);
     } else {

@@ -18,8 +18,6 @@ struct nj_agent_http_options {
     int max_connections;
     /* Says of each part whether it is ready, one line each; true when all are. */
     bool (*ready)(void *data, struct nj_buf *out);
-    /* Brings gauges up to date before they are rendered. */
-    void (*collect)(void *data);
     void *data;
 };
 

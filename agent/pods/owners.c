@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <uthash.h>
+#include <utlist.h>
 
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
@@ -38,7 +38,7 @@ static const struct link links[] = {{"ReplicaSet", "apps/", "replicasets", "Depl
 
 /* A ReplicaSet or Job: its workload is known, or being asked for. */
 struct owner {
-    UT_hash_handle hh; /* in the order of last use */
+    struct owner *prev, *next; /* in the order of last use */
     char *uid;
     char *kind, *name;  /* the answer; while it is asked for, the guess */
     int64_t expires_ns; /* monotonic; of an answer */
@@ -54,7 +54,8 @@ struct nj_owners {
     struct nj_kube_client *client;
     char *node;
     size_t max_cached;
-    struct owner *cache;
+    struct owner *cache; /* few enough to look through */
+    size_t cached_count;
     size_t asked;   /* requests under way */
     char *pod_name; /* scratch: a static pod's name without the node's */
     bool closing;
@@ -96,7 +97,8 @@ static void owner_free(struct owner *owner)
 
 static void forget(struct nj_owners *owners, struct owner *owner)
 {
-    HASH_DEL(owners->cache, owner);
+    DL_DELETE(owners->cache, owner);
+    owners->cached_count--;
     owner_free(owner);
 }
 
@@ -197,12 +199,10 @@ static void finish_closing(struct nj_owners *owners)
         return;
     void (*on_closed)(void *data) = owners->on_closed;
     void *data = owners->on_closed_data;
-    struct owner *owner = owners->cache;
-    HASH_CLEAR(hh, owners->cache);
-    while (owner != NULL) {
-        struct owner *next = owner->hh.next;
+    struct owner *owner = NULL;
+    struct owner *next = NULL;
+    DL_FOREACH_SAFE (owners->cache, owner, next) {
         owner_free(owner);
-        owner = next;
     }
     free(owners->node);
     free(owners->pod_name);
@@ -277,11 +277,11 @@ static const struct link *find_link(const struct nj_owner_query *query)
 /* Room for one more: what was unused longest and is not being asked for goes. False: everything is. */
 static bool make_room(struct nj_owners *owners)
 {
-    if (HASH_COUNT(owners->cache) < owners->max_cached)
+    if (owners->cached_count < owners->max_cached)
         return true;
     struct owner *owner = owners->cache;
     while (owner != NULL && owner->request != NULL)
-        owner = owner->hh.next;
+        owner = owner->next;
     if (owner == NULL)
         return false;
     forget(owners, owner);
@@ -311,16 +311,17 @@ void nj_owners_cancel(struct nj_owner_request *request)
 /* Known and not too old, or being asked for; moved to the end of the order. */
 static struct owner *find_owner(struct nj_owners *owners, const char *uid)
 {
-    struct owner *owner = NULL;
-    HASH_FIND_STR(owners->cache, uid, owner);
+    struct owner *owner = owners->cache;
+    while (owner != NULL && strcmp(owner->uid, uid) != 0)
+        owner = owner->next;
     if (owner == NULL)
         return NULL;
-    HASH_DEL(owners->cache, owner);
     if (owner->request == NULL && owner->expires_ns <= nj_loop_mono_ns(owners->loop)) {
-        owner_free(owner);
+        forget(owners, owner);
         return NULL;
     }
-    HASH_ADD_KEYPTR(hh, owners->cache, owner->uid, strlen(owner->uid), owner);
+    DL_DELETE(owners->cache, owner);
+    DL_APPEND(owners->cache, owner);
     return owner;
 }
 
@@ -352,7 +353,8 @@ bool nj_owners_resolve(struct nj_owners *owners, const struct nj_owner_query *qu
         owner->uid = nj_strdup(query->uid);
         owner->link = link;
         guess(owner, query);
-        HASH_ADD_KEYPTR(hh, owners->cache, owner->uid, strlen(owner->uid), owner);
+        DL_APPEND(owners->cache, owner);
+        owners->cached_count++;
         if (ask(owner, query) == 0) {
             owners->asked++;
         } else {
@@ -381,7 +383,7 @@ void nj_owners_close(struct nj_owners *owners, void (*on_closed)(void *data), vo
     owners->closing = true;
     owners->on_closed = on_closed;
     owners->on_closed_data = data;
-    for (struct owner *owner = owners->cache; owner != NULL; owner = owner->hh.next) {
+    for (struct owner *owner = owners->cache; owner != NULL; owner = owner->next) {
         while (owner->waiting != NULL)
             nj_owners_cancel(owner->waiting);
         if (owner->request != NULL)
