@@ -111,10 +111,10 @@ static void quantities(void **state)
 static void what_is_absent_reads_as_empty(void **state)
 {
     struct nj_kube_object object;
+    static const char odd_types[] = "{\"metadata\":{\"name\":3,\"labels\":[],\"deletionTimestamp\":null,"
+                                    "\"ownerReferences\":{}},\"status\":{\"conditions\":7}}";
     static const char *const texts[] = {"{}", " {\"metadata\":{},\"spec\":{},\"status\":{}}\n",
-                                        "{\"metadata\":null,\"spec\":null,\"status\":null}",
-                                        "{\"metadata\":{\"name\":3,\"labels\":[],\"deletionTimestamp\":null,"
-                                        "\"ownerReferences\":{}},\"status\":{\"conditions\":7}}"};
+                                        "{\"metadata\":null,\"spec\":null,\"status\":null}", odd_types};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         assert_int_equal(decode_text(*state, NJ_KUBE_POD, texts[i], &object), 0);
         assert_string_equal(object.meta.name, "");
