@@ -1,10 +1,8 @@
 #include "common/loop/httpd.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -18,11 +16,7 @@
 enum {
     CONNECTION_MEMORY = 32 * 1024, /* of MHD: request line and headers must fit */
     DISCARD_MAX = 1024 * 1024,     /* of a body that is too large, so that its sender can read the 413 */
-    BACKLOG = 128,
     SWEEP_MS = 1000,
-    KEEPALIVE_IDLE_S = 60,
-    KEEPALIVE_INTERVAL_S = 10,
-    KEEPALIVE_PROBES = 6,
 };
 
 /* ---- requests ---- */
@@ -366,96 +360,6 @@ void nj_httpd_run_soon(struct nj_httpd *httpd)
 
 /* ---- begin and end ---- */
 
-union address {
-    struct sockaddr any;
-    struct sockaddr_in ipv4;
-    struct sockaddr_in6 ipv6;
-};
-
-/* "HOST:PORT" with an IP address, a bracketed one, or nothing for all addresses. */
-static int parse_listen(const char *text, union address *ret_address, struct nj_err *err)
-{
-    *ret_address = (union address){0};
-    const char *colon = strrchr(text, ':');
-    int64_t port = 0;
-    if (colon == NULL || nj_parse_int(colon + 1, 0, UINT16_MAX, &port) < 0)
-        return nj_err_set(err, -EINVAL, "\"%s\" is not ADDRESS:PORT", text);
-    size_t len = (size_t)(colon - text);
-    NJ_CLEANUP_FREE char *host = nj_strndup(text, len);
-    if (len >= 2 && host[0] == '[' && host[len - 1] == ']') {
-        host[len - 1] = '\0';
-        ret_address->ipv6.sin6_family = AF_INET6;
-        ret_address->ipv6.sin6_port = htons((uint16_t)port);
-        if (inet_pton(AF_INET6, host + 1, &ret_address->ipv6.sin6_addr) == 1)
-            return 0;
-    } else if (len == 0) {
-        ret_address->ipv6.sin6_family = AF_INET6;
-        ret_address->ipv6.sin6_port = htons((uint16_t)port);
-        return 0;
-    } else {
-        ret_address->ipv4.sin_family = AF_INET;
-        ret_address->ipv4.sin_port = htons((uint16_t)port);
-        if (inet_pton(AF_INET, host, &ret_address->ipv4.sin_addr) == 1)
-            return 0;
-    }
-    return nj_err_set(err, -EINVAL,
-                      "\"%s\": the address is no IP address (IPv6 in brackets), nor empty for all", text);
-}
-
-static void set_option(int fd, int level, int option, int value)
-{
-    (void)setsockopt(fd, level, option, &value, sizeof(value));
-}
-
-/* A socket that listens, or a negative errno. Connections inherit its keepalive. */
-static int listen_on(const union address *address)
-{
-    int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -errno;
-    set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-    set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-    set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
-    set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
-    set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
-    bool ipv6 = address->any.sa_family == AF_INET6;
-    if (ipv6)
-        set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
-    if (bind(fd, &address->any, ipv6 ? sizeof(address->ipv6) : sizeof(address->ipv4)) < 0 ||
-        listen(fd, BACKLOG) < 0) {
-        int rc = -errno;
-        (void)close(fd);
-        return rc;
-    }
-    return fd;
-}
-
-static int port_of(int fd)
-{
-    union address address = {0};
-    socklen_t len = sizeof(address);
-    if (getsockname(fd, &address.any, &len) < 0)
-        return -1;
-    return ntohs(address.any.sa_family == AF_INET ? address.ipv4.sin_port : address.ipv6.sin6_port);
-}
-
-static int listen_text(const char *text, struct nj_err *err)
-{
-    union address address;
-    int rc = parse_listen(text, &address, err);
-    if (rc < 0)
-        return rc;
-    int fd = listen_on(&address);
-    if (fd == -EAFNOSUPPORT && text[0] == ':') { /* a kernel without IPv6 */
-        in_port_t port = address.ipv6.sin6_port;
-        address = (union address){.ipv4 = {.sin_family = AF_INET, .sin_port = port}};
-        fd = listen_on(&address);
-    }
-    if (fd < 0)
-        return nj_err_set(err, fd, "cannot listen on %s: %s", text, strerror(-fd));
-    return fd;
-}
-
 static struct MHD_Daemon *start_daemon(struct nj_httpd *httpd, int fd, const struct nj_httpd_options *options)
 {
     return MHD_start_daemon(
@@ -489,12 +393,13 @@ static void watch_daemon(struct nj_httpd *httpd)
 int nj_httpd_start(struct nj_loop *loop, const struct nj_httpd_options *options, struct nj_httpd **ret_httpd,
                    struct nj_err *err)
 {
-    int fd = listen_text(options->listen, err);
+    int port = 0;
+    int fd = nj_httpd_listen(options->listen, &port, err);
     if (fd < 0)
         return fd;
     struct nj_httpd *httpd = NJ_NEW(struct nj_httpd);
     httpd->loop = loop;
-    httpd->port = port_of(fd);
+    httpd->port = port;
     httpd->max_body_bytes = options->max_body_bytes == 0 ? 1 : options->max_body_bytes;
     httpd->idle_timeout_s = options->idle_timeout_s < 1 ? 1 : (unsigned)options->idle_timeout_s;
     httpd->handle = options->handle;

@@ -1,5 +1,5 @@
 /*
- * What httpd.c (the server, requests, answers) and httpd_stream.c share. Private to them.
+ * What httpd.c (the server, requests, answers), httpd_listen.c and httpd_stream.c share. Private to them.
  */
 #ifndef NJ_LOOP_HTTPD_INTERNAL_H
 #define NJ_LOOP_HTTPD_INTERNAL_H
@@ -62,6 +62,9 @@ struct nj_httpd {
     void (*on_closed)(void *data);
     void *on_closed_data;
 };
+
+/* A socket that listens on "ADDRESS:PORT", or a negative errno. */
+int nj_httpd_listen(const char *text, int *ret_port, struct nj_err *err);
 
 /* Lets MHD work from the loop's next turn. */
 void nj_httpd_run_soon(struct nj_httpd *httpd);
