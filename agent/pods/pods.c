@@ -7,6 +7,7 @@
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/trim.h"
 #include "common/kube/watch.h"
 
 /* A wall clock may be set; what is due is looked at again after this at the latest. */
@@ -97,6 +98,7 @@ static void on_synced(void *data)
     note_recovery(pods);
     nj_detector_synced(pods->detector, nj_loop_wall_ns(pods->loop));
     note_state(pods);
+    nj_memory_trim(); /* of what a whole list took */
     arm(pods);
 }
 
