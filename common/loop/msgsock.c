@@ -115,6 +115,12 @@ int nj_sock_watch(uv_poll_t *poll, uv_poll_cb on_ready)
     return uv_poll_start(poll, UV_READABLE, on_ready); /* both of nanomsg's descriptors become readable */
 }
 
+void nj_sock_unwatch(uv_poll_t *poll)
+{
+    if (poll->data != NULL)
+        (void)uv_poll_stop(poll);
+}
+
 int nj_sock_connect(struct nj_sock *sock, const char *url, bool ipv6, uint64_t reconnect_ms)
 {
     int rc = set_option(sock, NN_SOL_SOCKET, NN_IPV4ONLY, ipv6 ? 0 : 1);

@@ -40,6 +40,7 @@ void nj_sock_close(struct nj_sock *sock, void (*on_closed)(void *data), void *da
 
 /* Starts to watch for a message to receive, or for room to send one. */
 int nj_sock_watch(uv_poll_t *poll, uv_poll_cb on_ready);
+void nj_sock_unwatch(uv_poll_t *poll); /* also one that nj_sock_open() did not get to */
 
 /* Start an endpoint: its number, or a negative errno. reconnect_ms: the pause after a broken connection.
  * Whether the address is IPv6 must be right: nanomsg aborts otherwise. */

@@ -163,7 +163,7 @@ void nj_replier_pause(struct nj_replier *replier, bool paused)
         return;
     replier->paused = paused;
     if (paused)
-        (void)uv_poll_stop(&replier->sock.readable);
+        nj_sock_unwatch(&replier->sock.readable);
     else
         (void)nj_sock_watch(&replier->sock.readable, on_readable);
 }

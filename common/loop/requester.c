@@ -153,7 +153,7 @@ static void try_send(struct nj_requester *requester)
     if (requester->unsent)
         (void)nj_sock_watch(&requester->sock.writable, on_writable);
     else
-        (void)uv_poll_stop(&requester->sock.writable);
+        nj_sock_unwatch(&requester->sock.writable);
 }
 
 static void on_writable(uv_poll_t *poll, int status, int events)
@@ -164,7 +164,7 @@ static void on_writable(uv_poll_t *poll, int status, int events)
     if (requester->state == WAITING && requester->unsent)
         try_send(requester);
     else
-        (void)uv_poll_stop(poll);
+        nj_sock_unwatch(poll);
 }
 
 /* nanomsg tells of no disconnection: it is seen by the count of connections. */
@@ -190,7 +190,7 @@ static void forget_request(struct nj_requester *requester)
 {
     (void)uv_timer_stop(&requester->timer);
     (void)uv_timer_stop(&requester->look);
-    (void)uv_poll_stop(&requester->sock.writable);
+    nj_sock_unwatch(&requester->sock.writable);
     free(requester->request);
     requester->request = NULL;
     requester->unsent = false;
@@ -406,8 +406,8 @@ void nj_requester_close(struct nj_requester *requester, void (*on_closed)(void *
     requester->on_closed = on_closed;
     requester->on_closed_data = data;
     disconnect(requester);
-    (void)uv_poll_stop(&requester->sock.readable);
-    (void)uv_poll_stop(&requester->sock.writable);
+    nj_sock_unwatch(&requester->sock.readable);
+    nj_sock_unwatch(&requester->sock.writable);
     uv_close((uv_handle_t *)&requester->timer, on_timer_closed);
     uv_close((uv_handle_t *)&requester->look, on_timer_closed);
 }

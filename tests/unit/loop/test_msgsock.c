@@ -10,7 +10,15 @@
 #include "common/loop/msgsock.h"
 #include "tests/unit/loop/support.h"
 
-enum { URL_MAX = 64, MANY = 200, RECONNECTS = 1000, MESSAGE_MAX = 4096, KEPT_MAX = 16, OVERSIZE = 8192 };
+enum {
+    URL_MAX = 64,
+    MANY = 200,
+    RECONNECTS = 1000,
+    MESSAGE_MAX = 4096,
+    KEPT_MAX = 16,
+    OVERSIZE = 8192,
+    SOCKETS_MAX = 512
+};
 
 /* A replier that echoes, or keeps the routes of what it got. */
 struct echo {
@@ -726,6 +734,37 @@ static void a_thousand_requesters_leave_no_descriptor(void **state)
     echo_close(&echo);
 }
 
+/* nanomsg has 512 sockets, of two descriptors each. */
+static void when_sockets_run_out_it_is_told(void **state)
+{
+    struct test_loop *test = *state;
+    static struct asker askers[SOCKETS_MAX + 1];
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    if (limit.rlim_cur < 4UL * SOCKETS_MAX)
+        skip(); /* nanomsg does not bear to run out of descriptors first */
+    struct nj_err err = {0};
+    int count = 0;
+    int rc = 0;
+    for (; rc == 0 && count <= SOCKETS_MAX; count++) {
+        askers[count] = (struct asker){.test = test};
+        struct nj_requester_options options =
+            asker_options(&askers[count], "ipc:///nonexistent/socket", NJ_MIN);
+        rc = nj_requester_start(&test->loop, &options, &askers[count].requester, &err);
+    }
+    assert_int_equal(rc, -EMFILE);
+    assert_non_null(strstr(err.text, "ipc:///nonexistent/socket"));
+    const struct nj_replier_options options = {
+        .url = "tcp://127.0.0.1:1", .max_message_bytes = 1, .on_message = on_message};
+    struct nj_replier *replier = NULL;
+    assert_int_equal(nj_replier_start(&test->loop, &options, &replier, &err), -EMFILE);
+    assert_null(replier);
+    for (int i = 0; i < count - 1; i++)
+        asker_close_begin(&askers[i]);
+    for (int i = 0; i < count - 1; i++)
+        test_run_until(test, &askers[i].closed);
+}
+
 /* 200 requesters and their replier in one process. */
 static int raise_fd_limit(void **state)
 {
@@ -767,6 +806,7 @@ int main(void)
         test_loop_case(bad_addresses_are_refused),
         test_loop_case(an_address_in_use_is_told),
         test_loop_case(a_thousand_requesters_leave_no_descriptor),
+        test_loop_case(when_sockets_run_out_it_is_told),
     };
     return cmocka_run_group_tests(tests, raise_fd_limit, NULL);
 }
