@@ -74,8 +74,9 @@ static int64_t saturating_add(int64_t a, int64_t b)
     return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
 }
 
-/* Sets libuv's timer for the soonest of ours; without any, libuv's timer must not keep the loop alive. libuv runs a
- * timer that is armed with 0 from a timer's callback before anything else, for ever: hence least_ms. */
+/* Sets libuv's timer for the soonest of ours; without any, libuv's timer must not keep the loop alive. libuv
+ * runs a timer that is armed with 0 from a timer's callback before anything else, for ever: hence least_ms.
+ */
 static void arm_wake(struct nj_loop *loop, uint64_t least_ms)
 {
     if (loop->timers == NULL) {
