@@ -4,10 +4,10 @@
 #include "common/base/clock.h"
 #include "common/base/str.h"
 
-/* A comma, unless this is the first field of its object or the first item of its list. */
+/* A comma, unless this is the first field of its object or the first item of its list, or has one already. */
 static void comma(struct nj_buf *out)
 {
-    if (out->len > 0 && out->data[out->len - 1] != '{' && out->data[out->len - 1] != '[')
+    if (out->len > 0 && strchr("{[,", out->data[out->len - 1]) == NULL)
         (void)nj_buf_append_char(out, ',');
 }
 
