@@ -57,7 +57,7 @@ static void append_crash(struct nj_buf *out, const struct nj_store_crash *crash,
 static int on_listed(void *data, int64_t rowid, const struct nj_store_crash *crash)
 {
     struct nj_api_call *call = data;
-    nj_api_list_item(call);
+    call->rows++;
     call->cursor = rowid;
     append_crash(&call->body, crash, false);
     return 0;

@@ -75,6 +75,12 @@ static void on_object(void *data, enum nj_watch_event_type type, const struct nj
     pthread_mutex_unlock(&namespaces->mutex);
 }
 
+/* Projects are used as far as they are known: nothing waits for the whole list. */
+static void on_synced(void *data)
+{
+    (void)data;
+}
+
 static void on_trouble(void *data, const struct nj_err *err)
 {
     struct nj_namespaces *namespaces = data;
@@ -105,6 +111,7 @@ int nj_namespaces_start(const struct nj_namespaces_options *options, struct nj_n
             .encoding = NJ_KUBE_PROTOBUF,
             .metrics = options->metrics,
             .on_object = on_object,
+            .on_synced = on_synced,
             .on_trouble = on_trouble,
             .data = namespaces,
         };
