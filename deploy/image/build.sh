@@ -13,8 +13,8 @@ output=nightjar.tar
 tag=localhost/nightjar:$version
 while [ $# -gt 0 ]; do
     case $1 in
-        --output) output=$2; shift 2 ;;
-        --tag) tag=$2; shift 2 ;;
+        --output) output=${2:?--output FILE.tar}; shift 2 ;;
+        --tag) tag=${2:?--tag NAME:TAG}; shift 2 ;;
         -h | --help) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 0 ;;
         *) echo "build.sh: unknown argument '$1' (try --help)" >&2; exit 64 ;;
     esac
@@ -37,7 +37,7 @@ if [ "$(id -u)" = 0 ]; then
     fi
 fi
 
-cmake -S "$source_dir" -B "$work/build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DNJ_TESTS=OFF >&2
+cmake --log-level=NOTICE -S "$source_dir" -B "$work/build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DNJ_TESTS=OFF >&2
 cmake --build "$work/build" >&2
 "$here/rootfs.sh" "$work/build" "$work/rootfs"
 
@@ -45,6 +45,8 @@ cmake --build "$work/build" >&2
 store=(--root "$work/store" --runroot "$work/run" --storage-driver vfs)
 container=$(buildah "${store[@]}" from scratch)
 buildah "${store[@]}" copy --quiet "$container" "$work/rootfs" / >&2
+mkdir "$work/data"
+buildah "${store[@]}" copy --quiet --chown 65532:65532 "$container" "$work/data" /var/lib/nightjar >&2
 buildah "${store[@]}" config --user 65532:65532 --cmd '["/usr/bin/nightjar-collector","--help"]' \
     --env PATH=/usr/bin --label "org.opencontainers.image.title=nightjar" \
     --label "org.opencontainers.image.version=$version" "$container"
