@@ -1,14 +1,16 @@
 #!/usr/bin/env node
 /** The benchmarks' front: builds, runs, prints. */
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { build } from './build.js';
+import { build, BUILD } from './build.js';
+import { benchmarks as crash } from './crash.js';
 import { benchmarks as decode } from './decode.js';
+import { benchmarks as ingest } from './ingest.js';
+import { benchmarks as pods } from './pods.js';
 
 const EXIT_USAGE = 64;
-const benchmarks = { ...decode };
+const benchmarks = { ...decode, ...pods, ...ingest, ...crash };
 
 const names = Object.keys(benchmarks);
 const widest = Math.max(...names.map(({ length }) => length));
@@ -48,7 +50,8 @@ const round = (value) => (typeof value === 'number' && !Number.isInteger(value) 
 const roundAll = (result) => Object.fromEntries(Object.entries(result).map(([key, value]) => [key, round(value)]));
 
 async function runOne(name) {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), `nightjar-${name}-`));
+  // On the disk that the build is on: databases below a /tmp in memory would commit too easily.
+  const folder = fs.mkdtempSync(path.join(BUILD, `${name}-`));
   process.stderr.write(`bench: ${name}\n`);
   const result = await benchmarks[name].run({ folder });
   fs.rmSync(folder, { recursive: true, force: true }); // kept when it failed: its logs tell why
