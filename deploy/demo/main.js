@@ -91,7 +91,12 @@ async function main() {
     process.stderr.write(`demo: not over within ${options.timeoutS} s; logs are in ${lab.path('logs')}\n`);
     process.exit(1);
   }, options.timeoutS * 1000);
-  const leave = () => lab.destroy().finally(() => process.exit(130));
+  let left = false; // somebody has had enough
+  let isOver = false;
+  const leave = () => {
+    left = true;
+    lab.destroy().finally(() => process.exit(isOver ? 0 : 130));
+  };
   process.once('SIGINT', leave);
   process.once('SIGTERM', leave);
   try {
@@ -110,12 +115,14 @@ async function main() {
     show.summary(lab, result);
     if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`);
     if (staysUp) {
+      isOver = true;
       show.whereToLook(lab);
       await new Promise(() => {}); // until Ctrl-C
     }
     await lab.stopPrograms();
     await lab.destroy();
   } catch (error) {
+    if (left) await new Promise(() => {});
     process.stderr.write(`demo: ${error.message}\nlogs are in ${lab.path('logs')}\n`);
     await lab.destroy({ keep: true });
     process.exit(1);

@@ -26,7 +26,7 @@ const SANITIZERS = {
 };
 const SANITIZER_REPORT = /(?:ERROR|WARNING): \w+Sanitizer|runtime error:/;
 
-/** Robots' keys and the names of their channels. */
+/** The key of the robot that there is unless others are asked for. */
 export const ROBOT = 'robot-1';
 
 /** @returns {Promise<{status: number, headers: Headers, text: string, json: any}>} */
@@ -86,7 +86,7 @@ export class Lab {
    * @param {boolean} [options.realTime]  no clock of its own
    * @param {string[]} [options.kubesim]  more of its arguments
    * @param {string[]} [options.wecomsim] likewise
-   * @param {object} [options.agent]      settings laid over the usual ones
+   * @param {object | ((lab: Lab) => object)} [options.agent] settings laid over the usual ones
    * @param {object} [options.collector]  likewise
    * @param {object} [options.env]        of agent and collector
    * @param {string} [options.build]      where the programs are
@@ -134,8 +134,13 @@ export class Lab {
     this.ports = { ingest: await freePort(), api: await freePort() };
     this.agentPorts = new Map();
     for (const node of this.nodes) this.agentPorts.set(node, await freePort());
-    fs.writeFileSync(this.path('robot-url'), this.wecom.robots[0]);
+    for (const url of this.wecom.robots) fs.writeFileSync(this.robotFile(new URL(url).searchParams.get('key')), url);
     fs.writeFileSync(this.path('hook-url'), this.wecom.hook);
+  }
+
+  /** Holds the URL of a robot. */
+  robotFile(key = ROBOT) {
+    return this.path(`url-of-${key}`);
   }
 
   get apiUrl() {
@@ -144,6 +149,10 @@ export class Lab {
 
   agentUrl(node = this.nodes[0]) {
     return `http://127.0.0.1:${this.agentPorts.get(node)}`;
+  }
+
+  #own(settings) {
+    return typeof settings === 'function' ? settings(this) : settings;
   }
 
   collectorSettings() {
@@ -156,12 +165,12 @@ export class Lab {
         store: { path: this.path('collector.db') },
         notify: {
           public_url: this.apiUrl,
-          channels: [{ name: 'wecom', type: 'wecom_robot', url_file: this.path('robot-url') }],
+          channels: [{ name: 'wecom', type: 'wecom_robot', url_file: this.robotFile() }],
           routes: [{ group: 'everybody', channels: ['wecom'] }],
         },
         api: { listen: `127.0.0.1:${this.ports.api}` },
       },
-      this.options.collector,
+      this.#own(this.options.collector),
     );
   }
 
@@ -182,7 +191,7 @@ export class Lab {
         crash: { log_dir: this.path('pods') },
         http: { listen: `127.0.0.1:${this.agentPorts.get(node)}` },
       },
-      this.options.agent,
+      this.#own(this.options.agent),
     );
   }
 
@@ -334,7 +343,7 @@ export class Lab {
     for (const [node, agent] of this.agents) {
       if (!agent.isRunning) continue;
       const metrics = await this.agentMetrics(node);
-      const waiting = ['nightjar_outbox_events', 'nightjar_agent_findings_pending'].map(
+      const waiting = ['nightjar_outbox_events', 'nightjar_agent_findings_waiting'].map(
         (name) => metricSum(metrics, name) ?? 0,
       );
       const acknowledged = metricSum(metrics, 'nightjar_uplink_events_acknowledged_total');

@@ -5,18 +5,14 @@ const byTime = (a, b) =>
   `${a.namespace}/${a.pod}/${a.container}`.localeCompare(`${b.namespace}/${b.pod}/${b.container}`) ||
   a.attempt - b.attempt;
 
-/** A file belongs to the message before it on its channel. */
+/** A log file belongs to the message that names its pod; its name is NAMESPACE_POD_CONTAINER_ATTEMPT.log. */
 function withFiles(messages) {
-  const told = [];
-  const last = new Map(); // channel: message
-  for (const { channel, msgtype, text, file } of messages) {
-    if (msgtype === 'file' && last.has(channel)) {
-      last.get(channel).files = [...(last.get(channel).files ?? []), file.name];
-    } else {
-      const message = { channel, text: msgtype === 'file' ? file.name : text };
-      told.push(message);
-      last.set(channel, message);
-    }
+  const told = messages.filter(({ msgtype }) => msgtype !== 'file').map(({ channel, text }) => ({ channel, text }));
+  for (const { channel, file } of messages.filter(({ msgtype }) => msgtype === 'file')) {
+    const [, pod] = file.name.split('_');
+    const owner = told.find((message) => message.channel === channel && message.text.includes(pod));
+    if (owner) owner.files = [...(owner.files ?? []), file.name];
+    else told.push({ channel, text: file.name });
   }
   return told;
 }
