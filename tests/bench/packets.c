@@ -50,7 +50,7 @@ static void write_log(struct agent *agent, int64_t at_ns, struct nj_buf *log)
         char time[NJ_TIME_TEXT_MAX];
         uint32_t random = next_random(agent);
         (void)nj_buf_printf(log, "%s %s request %08x: upstream 10.%u.%u.%u:8080 refused after %u ms\n",
-                            nj_time_format(at_ns - (LOG_LINES - line) * 37 * NJ_MS, time),
+                            nj_time_format(at_ns - NJ_MS * 37 * (LOG_LINES - line), time),
                             line + 1 == LOG_LINES ? "FATAL" : "WARN", random, random & 15, random >> 8 & 255,
                             random >> 16 & 255, random >> 20);
     }
