@@ -237,6 +237,19 @@ static size_t utf8_char(const unsigned char *text, size_t len, size_t *ret_skip)
     return length;
 }
 
+/* How many ASCII characters the text begins with, in whole words: most of what is ever checked is ASCII. */
+static size_t ascii_words(const unsigned char *text, size_t len)
+{
+    size_t at = 0;
+    uint64_t word;
+    for (; len - at >= sizeof(word); at += sizeof(word)) {
+        memcpy(&word, text + at, sizeof(word));
+        if ((word & UINT64_C(0x8080808080808080)) != 0)
+            break;
+    }
+    return at;
+}
+
 size_t nj_utf8_cut(const char *text, size_t len, size_t max)
 {
     if (len <= max)
@@ -258,6 +271,9 @@ int nj_utf8_append_lossy(struct nj_buf *out, const char *text, size_t len)
     int rc = 0;
     while (at < len && rc == 0) {
         size_t skip;
+        at += ascii_words(bytes + at, len - at);
+        if (at == len)
+            break;
         size_t length = utf8_char(bytes + at, len - at, &skip);
         if (length > 0) {
             at += length;
@@ -276,11 +292,12 @@ bool nj_utf8_valid(const char *text, size_t len)
 {
     const unsigned char *bytes = (const unsigned char *)text;
     size_t skip;
-    for (size_t at = 0; at < len;) {
+    for (size_t at = ascii_words(bytes, len); at < len;) {
         size_t length = utf8_char(bytes + at, len - at, &skip);
         if (length == 0)
             return false;
         at += length;
+        at += ascii_words(bytes + at, len - at);
     }
     return true;
 }

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -203,6 +204,25 @@ static void replaces_invalid_utf8_as_browsers_do(void **state)
     check_lossy("\xC2\x80\xDF\xBF\xE0\xA0\x80\xEF\xBF\xBF", 10, "\xC2\x80\xDF\xBF\xE0\xA0\x80\xEF\xBF\xBF");
 }
 
+/* ASCII is passed over in words: a character must be found at every place within and between them. */
+static void finds_bad_bytes_anywhere_in_long_text(void **state)
+{
+    (void)state;
+    const struct {
+        const char *from, *to;
+    } pieces[] = {{"\xFF", BAD}, {"\xE4\xBC", BAD}, {"\xE4\xBD\xA0", "\xE4\xBD\xA0"}, {"\x80", BAD}};
+    for (size_t piece = 0; piece < sizeof(pieces) / sizeof(pieces[0]); piece++) {
+        for (int before = 0; before < 20; before++) {
+            char text[64], expected[64];
+            int len = snprintf(text, sizeof(text), "%.*s%s%.*s", before, "abcdefghijklmnopqrst",
+                               pieces[piece].from, 20 - before, "ABCDEFGHIJKLMNOPQRST");
+            (void)snprintf(expected, sizeof(expected), "%.*s%s%.*s", before, "abcdefghijklmnopqrst",
+                           pieces[piece].to, 20 - before, "ABCDEFGHIJKLMNOPQRST");
+            check_lossy(text, (size_t)len, expected);
+        }
+    }
+}
+
 static void stops_at_the_bound_of_the_buffer(void **state)
 {
     (void)state;
@@ -310,6 +330,7 @@ int main(void)
         cmocka_unit_test(prints_durations_and_sizes_so_that_they_read_back),
         cmocka_unit_test(cuts_text_between_characters),
         cmocka_unit_test(replaces_invalid_utf8_as_browsers_do),
+        cmocka_unit_test(finds_bad_bytes_anywhere_in_long_text),
         cmocka_unit_test(stops_at_the_bound_of_the_buffer),
         cmocka_unit_test(writes_json_strings),
         cmocka_unit_test(matches_globs),
