@@ -124,8 +124,10 @@ struct nj_capture_job *nj_capture_job_new(struct nj_capture *capture, const stru
     if (finding->record.key != NULL) {
         job->record_key = nj_strdup(finding->record.key);
         job->record_removed = finding->record.value == NULL;
-        job->record_value = nj_strndup(finding->record.value, finding->record.len);
         job->record_len = finding->record.len;
+        job->record_value = nj_calloc(1, finding->record.len + 1);
+        if (finding->record.len > 0)
+            memcpy(job->record_value, finding->record.value, finding->record.len);
     }
     return job;
 }
