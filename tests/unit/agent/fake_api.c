@@ -13,13 +13,15 @@ static void note_query(void *data, const char *name, const char *value)
 
 static void answer(struct nj_httpd_request *request, const struct fake_answer *answer)
 {
-    nj_httpd_reply(request, answer->status, answer->type, NULL, answer->body, strlen(answer->body));
+    nj_httpd_reply(request, answer->status, answer->type, NULL, answer->body,
+                   answer->len != 0 ? answer->len : strlen(answer->body));
 }
 
 static bool matches(const struct fake_answer *answer, struct nj_httpd_request *request)
 {
     const char *previous = nj_httpd_query(request, "previous");
     return strcmp(answer->path, nj_httpd_path(request)) == 0 &&
+           answer->watch == (nj_httpd_query(request, "watch") != NULL) &&
            (answer->previous == NULL || (previous != NULL && strcmp(answer->previous, previous) == 0));
 }
 

@@ -16,7 +16,9 @@ struct fake_answer {
     const char *previous; /* wanted value of this parameter; NULL: any */
     unsigned status;
     const char *type, *body;
-    bool hold; /* not answered until fake_release() */
+    size_t len; /* of the body; 0: it is text */
+    bool watch; /* wanted: a request with this parameter, or one without */
+    bool hold;  /* not answered until fake_release() */
     int asked;
 };
 
