@@ -23,7 +23,8 @@ export async function crashesOf(lab) {
   const crashes = await Promise.all(listed.map(({ id }) => lab.crash(id)));
   return crashes
     .map(({ namespace, pod, container, containerId, attempt, exitCode, reason, finishedAt, log }) => ({
-      ...{ namespace, pod, container, containerId, attempt, exitCode, reason, finishedAt },
+      ...{ namespace, pod, container, containerId, attempt, exitCode, reason },
+      finishedAt: finishedAt?.replace('.000Z', 'Z') ?? null, // whole seconds, as Kubernetes writes them
       log: { lines: log.lines, text: log.text },
     }))
     .sort(byTime);
