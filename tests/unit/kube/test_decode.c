@@ -19,6 +19,7 @@
 #include "common/kube/decode.h"
 #include "common/kube/quantity.h"
 #include "kubernetes.pb-c.h"
+#include "tests/unit/kube/equal.h"
 
 enum { ARENA_MAX = 1 << 20 };
 
@@ -209,6 +210,105 @@ static void a_pod_tells_its_containers_in_order_with_their_types(void **state)
     assert_int_equal(status->state.started_ns - status->last_state.finished_ns, NJ_SEC);
     assert_int_equal(object.meta.deletion_grace_seconds, 0);
     assert_true(pod->host_network);
+}
+
+/* Wraps a field's number and bytes behind what is in `out` already. */
+static size_t put_field(unsigned char *out, size_t at, unsigned char number, const unsigned char *bytes,
+                        size_t len)
+{
+    assert_in_range(len, 0, (1 << 14) - 1);
+    out[at++] = (unsigned char)(number << 3 | 2);
+    out[at++] = (unsigned char)((len & 0x7f) | 0x80);
+    out[at++] = (unsigned char)(len >> 7);
+    memcpy(out + at, bytes, len);
+    return at + len;
+}
+
+static size_t pack_sidecar_spec(unsigned char *out)
+{
+    K8s__Container setup = K8S__CONTAINER__INIT, proxy = K8S__CONTAINER__INIT, app = K8S__CONTAINER__INIT;
+    K8s__Container debug = K8S__CONTAINER__INIT;
+    K8s__EphemeralContainer ephemeral = K8S__EPHEMERAL_CONTAINER__INIT;
+    K8s__Quantity quantity = K8S__QUANTITY__INIT;
+    K8s__QuantityEntry limit = K8S__QUANTITY_ENTRY__INIT;
+    K8s__ResourceRequirements resources = K8S__RESOURCE_REQUIREMENTS__INIT;
+    setup.name = (char *)"setup";
+    proxy.name = (char *)"proxy";
+    proxy.restartpolicy = (char *)"Always";
+    app.name = (char *)"app";
+    quantity.string = (char *)"24Mi";
+    limit.key = (char *)"memory";
+    limit.value = &quantity;
+    K8s__QuantityEntry *limits[] = {&limit};
+    resources.limits = limits;
+    resources.n_limits = 1;
+    app.resources = &resources;
+    debug.name = (char *)"debug";
+    ephemeral.ephemeralcontainercommon = &debug;
+    K8s__Container *init[] = {&setup, &proxy}, *apps[] = {&app};
+    K8s__EphemeralContainer *ephemerals[] = {&ephemeral};
+    K8s__PodSpec spec = K8S__POD_SPEC__INIT;
+    spec.initcontainers = init;
+    spec.n_initcontainers = 2;
+    spec.containers = apps;
+    spec.n_containers = 1;
+    spec.ephemeralcontainers = ephemerals;
+    spec.n_ephemeralcontainers = 1;
+    return k8s__pod_spec__pack(&spec, out);
+}
+
+static size_t pack_sidecar_status(unsigned char *out)
+{
+    K8s__ContainerStatus proxy = K8S__CONTAINER_STATUS__INIT, setup = K8S__CONTAINER_STATUS__INIT;
+    K8s__ContainerStatus debug = K8S__CONTAINER_STATUS__INIT;
+    K8s__ContainerStateTerminated terminated = K8S__CONTAINER_STATE_TERMINATED__INIT;
+    K8s__ContainerState last = K8S__CONTAINER_STATE__INIT;
+    proxy.name = (char *)"proxy";
+    terminated.has_exitcode = terminated.has_signal = 1;
+    terminated.exitcode = 137;
+    terminated.signal = 9;
+    last.terminated = &terminated;
+    proxy.laststate = &last;
+    setup.name = (char *)"setup";
+    debug.name = (char *)"debug";
+    K8s__ContainerStatus *init[] = {&proxy, &setup}, *ephemeral[] = {&debug};
+    K8s__PodStatus status = K8S__POD_STATUS__INIT;
+    status.initcontainerstatuses = init;
+    status.n_initcontainerstatuses = 2;
+    status.ephemeralcontainerstatuses = ephemeral;
+    status.n_ephemeralcontainerstatuses = 1;
+    return k8s__pod_status__pack(&status, out);
+}
+
+/* The recorded cluster had neither sidecars nor ephemeral containers. */
+static void sidecars_and_ephemeral_containers_are_equal_in_both_encodings(void **state)
+{
+    static const char text[] =
+        "{\"spec\":{\"initContainers\":[{\"name\":\"setup\"},{\"name\":\"proxy\",\"restartPolicy\":"
+        "\"Always\"}],"
+        "\"containers\":[{\"name\":\"app\",\"resources\":{\"limits\":{\"memory\":\"24Mi\"}}}],"
+        "\"ephemeralContainers\":[{\"name\":\"debug\"}]},"
+        "\"status\":{\"initContainerStatuses\":[{\"name\":\"proxy\",\"lastState\":{\"terminated\":{"
+        "\"exitCode\":137,"
+        "\"signal\":9}}},{\"name\":\"setup\"}],\"ephemeralContainerStatuses\":[{\"name\":\"debug\"}]}}";
+    unsigned char part[512], pod[1024], bytes[1200] = {'k', '8', 's', 0};
+    size_t len = put_field(pod, 0, 2, part, pack_sidecar_spec(part));
+    len = put_field(pod, len, 3, part, pack_sidecar_status(part));
+    len = put_field(bytes, 4, 2, pod, len);
+    struct nj_kube_object json, pb;
+    struct nj_buf a = {0}, b = {0};
+    struct nj_err err;
+    assert_int_equal(decode_text(*state, NJ_KUBE_POD, text, &json), 0);
+    assert_int_equal(nj_kube_decode(NJ_KUBE_PROTOBUF, NJ_KUBE_POD, bytes, len, *state, &pb, &err), 0);
+    describe_object(&json, &a);
+    describe_object(&pb, &b);
+    assert_string_equal(a.data, b.data);
+    assert_int_equal(pb.pod.containers[1].type, NJ_CONTAINER_SIDECAR);
+    assert_int_equal(pb.pod.containers[3].type, NJ_CONTAINER_EPHEMERAL);
+    assert_int_equal(pb.pod.statuses[0].type, NJ_CONTAINER_SIDECAR);
+    assert_int_equal(pb.pod.statuses[1].type, NJ_CONTAINER_INIT);
+    nj_buf_done(&a);
+    nj_buf_done(&b);
 }
 
 /* Packs a Pod as an API server would, managedFields (17) behind the other metadata, or in front of it. */
@@ -610,6 +710,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_absent_reads_as_empty, setup, teardown),
         cmocka_unit_test_setup_teardown(labels_are_sorted_and_found, setup, teardown),
         cmocka_unit_test_setup_teardown(a_pod_tells_its_containers_in_order_with_their_types, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(sidecars_and_ephemeral_containers_are_equal_in_both_encodings, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(protobuf_fields_may_come_in_any_order, setup, teardown),
         cmocka_unit_test_setup_teardown(every_cut_object_is_refused, setup, teardown),

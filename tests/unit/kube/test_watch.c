@@ -209,6 +209,31 @@ static void pages_are_one_list(void **state)
     assert_int_equal(api->synced, 1);
 }
 
+static bool serve_pages_and_lose_the_watch(struct api *api, struct test_peer *peer,
+                                           const struct api_request *request)
+{
+    if (request->watch)
+        api_refuse(peer, "410 Gone", "", gone);
+    else
+        api_page(api, peer, 0, API_UIDS, request->continue_token[0] == '\0' ? "page two" : NULL);
+    return true;
+}
+
+/* A server whose first list from its cache comes in pages has no cache: later lists are paged, too. */
+static void where_the_first_list_was_paged_later_ones_are(void **state)
+{
+    struct api *api = *state;
+    api_default_history(api, 6);
+    api->intercept = serve_pages_and_lose_the_watch;
+    api_start_default(api);
+    api_run_requests(api, 5);
+    assert_true(api->requests[2].watch);
+    assert_false(api->requests[3].watch);
+    assert_string_equal(api->requests[3].version, "106");
+    assert_string_equal(api->requests[3].limit, "500");
+    assert_string_equal(api->requests[4].continue_token, "page%20two");
+}
+
 static bool second_page_is_gone(struct api *api, struct test_peer *peer, const struct api_request *request)
 {
     if (request->watch)
@@ -721,6 +746,7 @@ int main(void)
         cmocka_unit_test(nothing_is_lost_or_doubled_wherever_a_watch_breaks),
         api_case(a_watch_that_breaks_after_every_event_still_tells_all),
         api_case(pages_are_one_list),
+        api_case(where_the_first_list_was_paged_later_ones_are),
         api_case(a_continued_page_that_is_gone_leads_to_a_whole_list),
         cmocka_unit_test(a_version_the_server_cannot_list_from_is_given_up),
         api_case(a_server_that_refuses_every_list_is_not_hammered),
