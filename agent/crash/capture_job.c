@@ -126,7 +126,7 @@ struct nj_capture_job *nj_capture_job_new(struct nj_capture *capture, const stru
         job->record_removed = finding->record.value == NULL;
         job->record_len = finding->record.len;
         job->record_value = nj_calloc(1, finding->record.len + 1);
-        if (finding->record.len > 0)
+        if (finding->record.value != NULL)
             memcpy(job->record_value, finding->record.value, finding->record.len);
     }
     return job;

@@ -228,8 +228,10 @@ const struct sim_event *sim_get(const struct sim *sim, enum nj_event_type type, 
         if (matches(&sim->events[i], type, pod, container) && is_first(sim, i) && n-- == 0)
             found = &sim->events[i];
     }
-    if (found == NULL)
+    if (found == NULL) {
         fail_msg("there is no such event of type %d for %s", type, pod == NULL ? "any pod" : pod);
+        abort();
+    }
     for (const struct sim_event *event = found; event < sim->events + sim->events_count; event++) {
         if (strcmp(event->id, found->id) == 0)
             found = event;

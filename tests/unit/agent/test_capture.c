@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "agent/crash/capture.h"
+#include "common/base/alloc.h"
 #include "common/base/arena.h"
 #include "common/base/log.h"
 #include "tests/unit/agent/fake_api.h"
@@ -83,10 +84,10 @@ static void open_outbox(struct fixture *f)
 
 static int setup(void **state)
 {
-    struct fixture *f = calloc(1, sizeof(*f));
     void *test = NULL;
-    if (f == NULL || test_loop_setup(&test) != 0)
+    if (test_loop_setup(&test) != 0)
         return -1;
+    struct fixture *f = NJ_NEW(struct fixture);
     f->test = test;
     fake_api_open(&f->api, f->test);
     (void)snprintf(f->log_dir, sizeof(f->log_dir), "%s/pods", f->api.folder);
@@ -433,7 +434,7 @@ static void test_corrections(void **state)
     hand_over(f, &made);
     wait_idle(f);
     read_back(f);
-    const struct nj_event *last = NULL;
+    const struct nj_event *last = stored(f, "with");
     for (size_t i = 0; i < f->events_count; i++) {
         if (strcmp(f->events[i].id, "with") == 0)
             last = &f->events[i];

@@ -339,12 +339,12 @@ static void test_completed_again_and_again(void **state)
     struct fixture *f = *state;
     f->c->state = running(1);
     look(f, 1);
-    for (int n = 0; n < 6; n++) {
+    for (int64_t n = 0; n < 6; n++) {
         f->c->state = ended(ids[n], 0, "Completed", 10 * n, 10 * n + 5);
         look(f, 10 * n + 6);
         f->c->last_state = f->c->state;
         f->c->state = running(10 * n + 9);
-        f->c->restart_count = n + 1;
+        f->c->restart_count = (int32_t)n + 1;
         look(f, 10 * n + 9);
         restart(f, 10 * n + 9);
         nj_detector_pod(f->sim.detector, NJ_WATCH_MODIFIED, &f->pod.object, at(10 * n + 9));
@@ -656,15 +656,15 @@ static void test_ends_around_a_deletion(void **state)
 {
     struct fixture *f = *state;
     static const struct {
-        int exit_code;
         const char *reason;
         int64_t finished;
+        int exit_code;
         bool told;
     } cases[] = {
-        {1, "Error", 105, false},    {1, "Error", 100, false},     {1, "Error", 99, true},
-        {143, "Error", 99, false}, /* the clocks of server and node differ a little */
-        {143, "Error", 90, true},    {137, "OOMKilled", 99, true}, {137, "OOMKilled", 101, false},
-        {0, "Completed", 99, false},
+        {"Error", 105, 1, false},    {"Error", 100, 1, false},     {"Error", 99, 1, true},
+        {"Error", 99, 143, false}, /* the clocks of server and node differ a little */
+        {"Error", 90, 143, true},    {"OOMKilled", 99, 137, true}, {"OOMKilled", 101, 137, false},
+        {"Completed", 99, 0, false},
     };
     delete_at(&f->pod, 100, 30);
     size_t told = 0;

@@ -327,7 +327,7 @@ static void check_life(const struct world *world, const struct pod *pod, const s
 /* Whatever was told about a container is cleared after its pod is gone, and nothing is remembered. */
 static void check_cleared(struct world *world)
 {
-    world->now += END * 4;
+    world->now += (int64_t)END * 4;
     list(world);
     sim_kill(&world->sim, SIZE_MAX);
     list(world);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent/pods/owners.h"
+#include "common/base/alloc.h"
 #include "tests/unit/agent/fake_api.h"
 
 static const char json[] = "application/json";
@@ -100,10 +101,10 @@ static void close_owners(struct fixture *f)
 
 static int setup(void **state)
 {
-    struct fixture *f = calloc(1, sizeof(*f));
     void *test = NULL;
-    if (f == NULL || test_loop_setup(&test) != 0)
+    if (test_loop_setup(&test) != 0)
         return -1;
+    struct fixture *f = NJ_NEW(struct fixture);
     f->test = test;
     f->metrics = nj_metrics_new();
     fake_api_open(&f->api, f->test);

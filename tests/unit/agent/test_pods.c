@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent/pods/pods.h"
+#include "common/base/alloc.h"
 #include "common/base/buf.h"
 #include "common/base/log.h"
 #include "tests/unit/agent/fake_api.h"
@@ -46,10 +47,10 @@ static void read_list(struct fixture *f)
 
 static int setup(void **state)
 {
-    struct fixture *f = calloc(1, sizeof(*f));
     void *test = NULL;
-    if (f == NULL || test_loop_setup(&test) != 0)
+    if (test_loop_setup(&test) != 0)
         return -1;
+    struct fixture *f = NJ_NEW(struct fixture);
     f->test = test;
     fake_api_open(&f->api, f->test);
     read_list(f);
@@ -57,10 +58,20 @@ static int setup(void **state)
     return 0;
 }
 
-static void start(struct fixture *f, int64_t stable_after_ns)
+/* crasher has run since 09:13:26Z: how long is stable, so that it is from `in_ns` from now on. */
+static int64_t stable_in(const struct fixture *f, int64_t in_ns)
 {
-    struct nj_detector_options detector = {
-        .node = "node1", .times = {.stable_after_ns = stable_after_ns}, .on_finding = on_finding, .data = f};
+    int64_t running_ns = 0;
+    assert_int_equal(nj_time_parse("2026-11-21T09:13:26Z", (size_t)-1, &running_ns), 0);
+    return nj_loop_wall_ns(&f->test->loop) - running_ns + in_ns;
+}
+
+static void start(struct fixture *f, int64_t stable_in_ns)
+{
+    struct nj_detector_options detector = {.node = "node1",
+                                           .times = {.stable_after_ns = stable_in(f, stable_in_ns)},
+                                           .on_finding = on_finding,
+                                           .data = f};
     f->detector = nj_detector_new(&detector);
     struct nj_pods_options pods = {
         .loop = &f->test->loop, .client = f->api.client, .detector = f->detector, .node = "node1"};
