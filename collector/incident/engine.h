@@ -74,6 +74,9 @@ void nj_engine_load(struct nj_engine *engine, const struct nj_incident *incident
 void nj_engine_load_subject(struct nj_engine *engine, int64_t incident_id,
                             const struct nj_incident_subject *subject);
 
+/* What the store says once all is loaded: no lower id is given out. */
+void nj_engine_set_next_id(struct nj_engine *engine, int64_t next_id);
+
 /* `is_new` is false for a crash, or lost crashes, that the store already had: it corrects and counts nothing.
  * Returns the id of the incident that the event belongs to; 0 when there is none (it came too late, or it is
  * a clearing). */

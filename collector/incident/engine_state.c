@@ -388,6 +388,12 @@ void nj_engine_load(struct nj_engine *engine, const struct nj_incident *incident
         engine->next_id = incident->id + 1;
 }
 
+void nj_engine_set_next_id(struct nj_engine *engine, int64_t next_id)
+{
+    if (next_id > engine->next_id)
+        engine->next_id = next_id;
+}
+
 void nj_engine_load_subject(struct nj_engine *engine, int64_t incident_id,
                             const struct nj_incident_subject *subject)
 {

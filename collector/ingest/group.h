@@ -26,11 +26,12 @@ struct nj_group {
     bool upkeep; /* also do what time alone asks for: stale incidents, retention, agents' last words */
 
     /* Results. */
+    struct nj_packet *left;      /* not taken, for this group has enough: for the next */
     struct nj_incident *changed; /* copies of the incidents that changed */
     size_t changed_count;
     int rc; /* of the transaction; when negative nothing was done: the locals are to come again */
     struct nj_err err;
-    bool more_upkeep; /* there is more to delete */
+    bool more_upkeep; /* there is more to delete or to tidy */
 };
 
 enum nj_rejection {
@@ -43,6 +44,7 @@ enum nj_rejection {
     NJ_REJECTED_VERSION,
     NJ_REJECTED_REPLAY,
     NJ_REJECTED_AGENTS, /* too many agents */
+    NJ_REJECTED_STORE,  /* nothing can be written at the moment */
     NJ_REJECTIONS,
 };
 

@@ -9,8 +9,8 @@
 #include "common/wire/batch.h"
 
 enum {
-    GROUP_PACKETS_MAX = 512,            /* of one transaction */
-    GROUP_BYTES_MAX = 16 * 1024 * 1024, /* of their packets */
+    GROUP_PACKETS_MAX = 512,             /* of one transaction */
+    QUEUED_BYTES_MAX = 64 * 1024 * 1024, /* of the packets that wait; beyond, reading pauses */
     UPKEEP_EVERY_S = 5,
     RETRY_AFTER_S = 1, /* after a transaction that failed, or a worker that was full */
     LOCAL_EVENTS_MAX = 10000,
@@ -21,7 +21,7 @@ struct nj_ingest {
     struct nj_group_worker *group_worker;
     struct nj_replier *replier;
     struct nj_packet *first, **last;
-    size_t queued;
+    size_t queued, queued_bytes;
     struct nj_local_event *first_local, **last_local;
     size_t locals;
     struct nj_group group; /* the one on the worker */
@@ -37,6 +37,13 @@ struct nj_ingest {
 };
 
 static void pump(struct nj_ingest *ingest);
+
+static size_t packet_bytes(const struct nj_packet *packet)
+{
+    size_t len = 0;
+    (void)nj_message_bytes(packet->message, &len);
+    return len;
+}
 
 static void free_packet(struct nj_packet *packet)
 {
@@ -69,8 +76,9 @@ static void on_message(void *data, struct nj_message *message)
     *ingest->last = packet;
     ingest->last = &packet->next;
     ingest->queued++;
+    ingest->queued_bytes += packet_bytes(packet);
     nj_counter_add(ingest->packets, 1);
-    if (ingest->queued >= ingest->options.max_queued)
+    if (ingest->queued >= ingest->options.max_queued || ingest->queued_bytes >= QUEUED_BYTES_MAX)
         set_pause(ingest, true);
     pump(ingest);
 }
@@ -80,14 +88,10 @@ static void fill_group(struct nj_ingest *ingest)
 {
     struct nj_group *group = &ingest->group;
     struct nj_packet **last = &group->packets;
-    size_t bytes = 0;
     *group = (struct nj_group){0};
-    for (size_t count = 0; ingest->first != NULL && count < GROUP_PACKETS_MAX && bytes < GROUP_BYTES_MAX;
-         count++) {
+    for (size_t count = 0; ingest->first != NULL && count < GROUP_PACKETS_MAX; count++) {
         struct nj_packet *packet = ingest->first;
-        size_t len = 0;
-        (void)nj_message_bytes(packet->message, &len);
-        bytes += len;
+        ingest->queued_bytes -= packet_bytes(packet);
         ingest->first = packet->next;
         packet->next = NULL;
         *last = packet;
@@ -96,35 +100,44 @@ static void fill_group(struct nj_ingest *ingest)
     }
     if (ingest->first == NULL)
         ingest->last = &ingest->first;
-    group->locals = ingest->first_local;
-    ingest->first_local = NULL;
-    ingest->last_local = &ingest->first_local;
+    if (!ingest->waiting) {
+        group->locals = ingest->first_local;
+        ingest->first_local = NULL;
+        ingest->last_local = &ingest->first_local;
+    }
     group->upkeep = ingest->upkeep_due;
+    ingest->upkeep_due = false;
 }
 
-/* The worker had no room: everything goes back to the front of its queue. */
-static void unfill_group(struct nj_ingest *ingest)
+/* Puts packets back to the front of the queue. */
+static void return_packets(struct nj_ingest *ingest, struct nj_packet **packets)
 {
-    struct nj_group *group = &ingest->group;
-    struct nj_packet **last = &group->packets;
-    while (*last != NULL) {
-        last = &(*last)->next;
+    struct nj_packet **last = packets;
+    if (*packets == NULL)
+        return;
+    for (; *last != NULL; last = &(*last)->next) {
         ingest->queued++;
+        ingest->queued_bytes += packet_bytes(*last);
     }
     *last = ingest->first;
     if (ingest->first == NULL)
-        ingest->last = group->packets == NULL ? &ingest->first : last;
-    if (group->packets != NULL)
-        ingest->first = group->packets;
-    if (group->locals != NULL) {
-        struct nj_local_event **end = &group->locals;
-        while (*end != NULL)
-            end = &(*end)->next;
-        *end = ingest->first_local;
-        if (ingest->first_local == NULL)
-            ingest->last_local = end;
-        ingest->first_local = group->locals;
-    }
+        ingest->last = last;
+    ingest->first = *packets;
+    *packets = NULL;
+}
+
+static void return_locals(struct nj_ingest *ingest)
+{
+    struct nj_local_event **last = &ingest->group.locals;
+    if (*last == NULL)
+        return;
+    while (*last != NULL)
+        last = &(*last)->next;
+    *last = ingest->first_local;
+    if (ingest->first_local == NULL)
+        ingest->last_local = last;
+    ingest->first_local = ingest->group.locals;
+    ingest->group.locals = NULL;
 }
 
 static void work(struct nj_job *job)
@@ -168,7 +181,7 @@ static void finish_locals(struct nj_ingest *ingest)
 {
     struct nj_local_event *next;
     if (ingest->rc < 0 && ingest->group.locals != NULL && !ingest->closing) {
-        unfill_group(ingest); /* its packets are answered already: only the events go back */
+        return_locals(ingest);
         wait_a_little(ingest);
         return;
     }
@@ -185,12 +198,14 @@ static void done(struct nj_job *job)
     ingest->busy = false;
     ingest->rc = ingest->group.rc;
     ingest->err = ingest->group.err;
-    if (ingest->group.upkeep)
-        ingest->upkeep_due = ingest->group.more_upkeep && ingest->rc == 0 && !ingest->closing;
+    if (ingest->group.more_upkeep && !ingest->closing)
+        ingest->upkeep_due = true;
     answer(ingest);
+    return_packets(ingest, &ingest->group.left);
     finish_locals(ingest);
     tell_changes(ingest);
-    if (ingest->queued < ingest->options.max_queued / 2)
+    if (ingest->queued <= ingest->options.max_queued / 2 && ingest->queued_bytes < QUEUED_BYTES_MAX / 2 &&
+        !ingest->closing)
         set_pause(ingest, false);
     pump(ingest);
 }
@@ -232,7 +247,9 @@ static void pump(struct nj_ingest *ingest)
             ingest->busy = true;
             return;
         }
-        unfill_group(ingest);
+        return_packets(ingest, &ingest->group.packets);
+        return_locals(ingest);
+        ingest->upkeep_due = ingest->group.upkeep;
         if (!ingest->closing)
             wait_a_little(ingest);
     }
@@ -258,8 +275,9 @@ static void on_retry(struct nj_timer *timer)
 
 static void make_metrics(struct nj_ingest *ingest, struct nj_group_metrics *group)
 {
-    static const char *const rejections[NJ_REJECTIONS] = {
-        "format", "key", "authentication", "size", "compression", "decode", "version", "replay", "agents"};
+    static const char *const rejections[NJ_REJECTIONS] = {"format",      "key",    "authentication", "size",
+                                                          "compression", "decode", "version",        "replay",
+                                                          "agents",      "store"};
     static const char *const events[NJ_GROUP_EVENT_TYPES] = {"",      "crash",   "lost_crashes",
                                                              "stuck", "cleared", "pod_failure"};
     static const double seconds[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5};
