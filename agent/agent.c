@@ -16,6 +16,7 @@
 #include "common/base/alloc.h"
 #include "common/base/log.h"
 #include "common/base/str.h"
+#include "common/base/trim.h"
 
 enum {
     HTTP_CONNECTIONS_MAX = 16, /* to the API server */
@@ -24,6 +25,8 @@ enum {
     DRAIN_S = 3,            /* each of storing and sending, when it ends */
     SILENCE_MIN = 2,        /* without an acknowledgement for so long it is not ready, */
     SILENCE_HEARTBEATS = 3, /* or for so many heartbeats, if that is longer */
+    TRIM_FIRST_S = 5,       /* when the start is over */
+    TRIM_EVERY_MIN = 10,
 };
 
 /*
@@ -47,6 +50,7 @@ struct nj_agent {
     struct nj_uplink *uplink;
     struct nj_pods *pods;
     struct nj_agent_http *server;
+    struct nj_timer trim;
     int step; /* of stopping */
     void (*on_stopped)(void *data);
     void *on_stopped_data;
@@ -291,6 +295,13 @@ static void make_metrics(struct nj_agent *agent)
                  1);
 }
 
+/* Most of what a start or a crash touches, half of it code, is of no use to an agent that idles. */
+static void on_trim(struct nj_timer *timer)
+{
+    (void)timer;
+    nj_memory_trim();
+}
+
 static void on_start_undone(void *data)
 {
     nj_loop_stop(data);
@@ -305,6 +316,8 @@ int nj_agent_start(struct nj_loop *loop, const struct nj_agent_config *config, s
     agent->started_ns = nj_loop_wall_ns(loop);
     find_node(agent);
     make_metrics(agent);
+    nj_timer_init(&agent->trim, loop, on_trim, agent);
+    nj_timer_start(&agent->trim, TRIM_FIRST_S * NJ_SEC, TRIM_EVERY_MIN * NJ_MIN);
     int rc = open_outbox(agent, err);
     if (rc == 0)
         rc = start_detection(agent, err);
@@ -412,5 +425,6 @@ void nj_agent_stop(struct nj_agent *agent, void (*on_stopped)(void *data), void 
 {
     agent->on_stopped = on_stopped;
     agent->on_stopped_data = data;
+    nj_timer_stop(&agent->trim);
     stop_next(agent);
 }
