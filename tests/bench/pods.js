@@ -6,7 +6,7 @@ import { control, NODE_NAME, withServices } from './services.js';
 const POD_BYTES = 5000; // of JSON
 const MANY = 10_000;
 const USUAL = 110; // what a kubelet takes
-const IDLE_MS = 3000;
+const IDLE_MS = 12_000; // past the first heartbeat, which comes after 10 s
 const SYNC_S = 60;
 const TOKEN = 'kubesim-token';
 const MIB = 1024 * 1024;
@@ -61,6 +61,10 @@ function measure(folder, pods) {
   });
 }
 
+/** Memory and CPU of one run, for both of list_*. */
+let manyPods;
+const measureMany = (folder) => (manyPods ??= measure(folder, MANY));
+
 const memoryExtras = ({ memory, before }) => ({
   rssAnonMiB: memory.RssAnon,
   rssFileMiB: memory.RssFile,
@@ -76,7 +80,7 @@ export const benchmarks = {
     help: 'MiB of memory (VmRSS) of the agent that holds 10,000 pods of 5 KB of JSON; aim: less than 16',
     targets: TARGETS,
     async run({ folder }) {
-      const measured = await measure(folder, MANY);
+      const measured = await measureMany(folder);
       return {
         value: measured.memory.VmRSS,
         unit: 'MiB',
@@ -90,7 +94,7 @@ export const benchmarks = {
     help: 'seconds of CPU time the agent needs for listing them, TLS included; aim: less than 0.15',
     targets: TARGETS,
     async run({ folder }) {
-      const { listCpuSeconds, allCpuSeconds, listMiB } = await measure(folder, MANY);
+      const { listCpuSeconds, allCpuSeconds, listMiB } = await measureMany(folder);
       const { protobufCpuSeconds, jsonCpuSeconds } = CLIENT_GO;
       return {
         value: listCpuSeconds,
