@@ -50,6 +50,9 @@ enum nj_transition { NJ_TRANSITION_NONE, NJ_TRANSITION_OPENED, NJ_TRANSITION_RES
 
 struct nj_engine_options {
     int64_t stale_after_ns;
+    /* How far a subject's time in the store may lag behind: a container that crashes again and again is not
+     * written again each time. */
+    int64_t since_slack_ns;
     size_t max_open; /* beyond, the one that was quiet longest is resolved as "evicted" and counted */
     size_t
         max_subjects; /* of one incident; beyond, the one that was quiet longest is forgotten and counted */

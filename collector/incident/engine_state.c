@@ -226,6 +226,8 @@ bool nj_open_subject_put(struct nj_engine *engine, struct nj_open *open,
         if (from->since_ns <= subject->since_ns)
             return false;
         subject->since_ns = from->since_ns;
+        if (subject->stored && subject->since_ns - subject->stored_since_ns < engine->options.since_slack_ns)
+            return false;
     }
     subject_changed(engine, subject);
     return is_new;
@@ -284,6 +286,7 @@ void nj_engine_clear_changes(struct nj_engine *engine)
     {
         subject->changed = false;
         subject->stored = true;
+        subject->stored_since_ns = subject->since_ns;
         if (subject->gone) {
             leave_pod(engine, subject);
             free_subject(subject);
@@ -401,7 +404,9 @@ void nj_engine_load_subject(struct nj_engine *engine, int64_t incident_id,
     HASH_FIND(hh_id, engine->open_id, &incident_id, sizeof(incident_id), open);
     if (open == NULL)
         return;
-    subject_add(engine, open, subject)->stored = true;
+    struct nj_open_subject *added = subject_add(engine, open, subject);
+    added->stored = true;
+    added->stored_since_ns = added->since_ns;
 }
 
 int nj_engine_each_change(struct nj_engine *engine,

@@ -23,7 +23,7 @@ struct nj_open_subject {
     int64_t incident_id;
     struct nj_open_pod *pod;
     char *container, *pod_name;
-    int64_t since_ns;
+    int64_t since_ns, stored_since_ns;
     bool stored, changed, gone;
     struct nj_open_subject *prev, *next;                 /* of the incident */
     struct nj_open_subject *pod_prev, *pod_next;         /* of the pod */

@@ -207,6 +207,7 @@ static int load_engine(struct nj_group_worker *worker, struct nj_err *err)
     struct nj_store *store = worker->options.store;
     struct nj_engine_options options = {
         .stale_after_ns = worker->options.stale_after_ns,
+        .since_slack_ns = NJ_MIN,
         .max_open = worker->options.max_open,
         .max_subjects = worker->options.max_subjects,
         .on_transition = on_transition,

@@ -8,7 +8,7 @@
 
 enum {
     LEVEL = 1,      /* the writer has one thread, and a crash storm brings many logs at once */
-    WORTH_IT = 128, /* bytes: shorter texts stay as they are */
+    WORTH_IT = 2048, /* bytes: compressing a shorter text costs more than storing it */
 };
 
 struct nj_log_codec {

@@ -12,10 +12,12 @@
 
 enum { BUSY_MS = 5000 };
 
-/* synchronous=FULL: a commit that was acknowledged outlives the machine's power. */
-static const char writer_settings[] = "PRAGMA journal_mode = WAL;"
+/* synchronous=FULL: a commit that was acknowledged outlives the machine's power. Pages of 8 KiB: half the
+ * system calls of 4 KiB for what is appended, and still small where one row of many is changed. */
+static const char writer_settings[] = "PRAGMA page_size = 8192;"
+                                      "PRAGMA journal_mode = WAL;"
                                       "PRAGMA synchronous = FULL;"
-                                      "PRAGMA wal_autocheckpoint = 4000;"
+                                      "PRAGMA wal_autocheckpoint = 2000;"
                                       "PRAGMA journal_size_limit = 67108864;"
                                       "PRAGMA cache_size = -32768;"
                                       "PRAGMA temp_store = MEMORY;";

@@ -569,6 +569,27 @@ static void what_was_not_heard_of_for_long_is_stale(void **state)
     assert_transitions(fixture, "-2 stale;");
 }
 
+static void a_crash_loop_is_not_written_each_time(void **state)
+{
+    (void)state;
+    struct fixture fixture = {.now_ns = noon_ns};
+    const struct nj_engine_options options = {
+        .stale_after_ns = NJ_DAY, .since_slack_ns = NJ_MIN, .max_open = 10, .max_subjects = 10};
+    fixture.engine = nj_engine_new(&options, 1);
+    (void)crash(&fixture, "a", "u1", 0);
+    nj_engine_clear_changes(fixture.engine);
+    (void)crash(&fixture, "b", "u1", 59);
+    assert_changes(&fixture, "1 crash open warning n=2 lost=0 r2;");
+    (void)crash(&fixture, "c", "u1", 60);
+    assert_changes(&fixture, "1 crash open warning n=3 lost=0 r3;+1 u1/app;");
+    /* What is known here is the latest all the same. */
+    (void)crash(&fixture, "d", "u1", 90);
+    cleared(&fixture, NJ_CLEARED_STABLE, "u1", 80);
+    assert_int_equal(1, nj_engine_open_count(fixture.engine));
+    nj_engine_free(fixture.engine);
+    nj_buf_done(&fixture.transitions);
+}
+
 static void too_many_open_incidents_evict_the_quietest(void **state)
 {
     (void)state;
@@ -927,6 +948,7 @@ int main(void)
         TEST(a_start_within_the_second_of_the_trouble_clears_it),
         TEST(a_pod_that_was_ended_counts_once_and_by_design_is_mild),
         TEST(what_was_not_heard_of_for_long_is_stale),
+        TEST(a_crash_loop_is_not_written_each_time),
         TEST(too_many_open_incidents_evict_the_quietest),
         TEST(too_many_pods_of_one_incident_forget_the_quietest),
         TEST(times_that_cannot_be_are_not_believed),

@@ -1251,7 +1251,7 @@ static void a_damaged_log_is_told_and_not_believed(void **state)
     (void)state;
     struct nj_log_codec *codec = nj_log_codec_new();
     struct nj_buf packed = {0}, text = {0};
-    char log[1000];
+    char log[4000];
     memset(log, 'a', sizeof(log));
     enum nj_log_encoding encoding;
     assert_int_equal(0, nj_log_pack(codec, log, sizeof(log), &encoding, &packed));
