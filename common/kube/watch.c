@@ -377,8 +377,11 @@ int64_t nj_watch_last_heard_ns(const struct nj_watch *watch)
 
 void nj_watch_close(struct nj_watch *watch, void (*on_closed)(void *data), void *data)
 {
-    if (watch == NULL)
+    if (watch == NULL) {
+        if (on_closed != NULL)
+            on_closed(data);
         return;
+    }
     assert(!watch->closed);
     watch->closed = true;
     watch->on_closed = on_closed;

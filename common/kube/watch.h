@@ -46,7 +46,7 @@ size_t nj_watch_count(const struct nj_watch *watch); /* objects known */
 /* When the server was last heard, monotonic by the loop's clock; 0: never. */
 int64_t nj_watch_last_heard_ns(const struct nj_watch *watch);
 
-/* No callback but on_closed follows. Takes NULL. */
+/* No callback but on_closed follows. Takes NULL: on_closed is then called at once. */
 void nj_watch_close(struct nj_watch *watch, void (*on_closed)(void *data), void *data);
 
 #endif

@@ -681,6 +681,20 @@ static bool is_closed(struct api *api)
     return api->closed;
 }
 
+static void count_close(void *data)
+{
+    (*(int *)data)++;
+}
+
+static void what_was_never_started_is_closed_at_once(void **state)
+{
+    (void)state;
+    int closed = 0;
+    nj_watch_close(NULL, count_close, &closed);
+    assert_int_equal(closed, 1);
+    nj_watch_close(NULL, NULL, NULL);
+}
+
 /* In each callback in turn, then between them. */
 static void it_can_be_closed_anywhere(void **state)
 {
@@ -707,7 +721,6 @@ static void it_can_be_closed_anywhere(void **state)
         assert_non_null(watch);
         assert_int_equal(api_teardown(&one), 0);
     }
-    nj_watch_close(NULL, NULL, NULL);
 }
 
 static bool end_each_watch(struct api *api, struct test_peer *peer, const struct api_request *request)
@@ -761,6 +774,7 @@ int main(void)
         api_case(a_login_page_is_no_empty_cluster),
         api_case(an_object_over_the_bound_ends_the_list_with_words),
         api_case(made_up_events_are_no_place_to_go_on_from),
+        cmocka_unit_test(what_was_never_started_is_closed_at_once),
         cmocka_unit_test(it_can_be_closed_anywhere),
         api_case(a_thousand_reconnects_leave_nothing_behind),
     };
