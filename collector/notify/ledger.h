@@ -84,7 +84,7 @@ int nj_ledger_sweep(struct nj_store *store, const struct nj_notify_settings *set
 
 struct nj_claim_terms {
     enum nj_lane lane;
-    size_t budget; /* messages that may be sent now; at least 1 in the text lane */
+    size_t budget; /* messages that may be sent now; 0: it is only looked what waits */
     size_t spare;  /* file lane: how many of them are kept for alerts */
     /* Nothing can be sent on this channel for now, and why: alerts go to the fail-over, if there is one.
      * NULL: it can. */

@@ -481,6 +481,10 @@ static int claim_from_text_lane(struct work *work)
         work->result->waiting += !work->slips.items[i].is_digest && !work->slips.items[i].is_file ? 1 : 0;
     if (work->claim->closed != NULL)
         return move_away(work);
+    if (work->claim->budget == 0) {
+        work->result->wake_ns = work->slips.count > 0 ? work->terms->now_ns : INT64_MAX;
+        return 0;
+    }
     size_t first = SIZE_MAX;
     for (size_t i = work->slips.count; i > 0; i--) {
         const struct slip *slip = &work->slips.items[i - 1];
@@ -492,7 +496,6 @@ static int claim_from_text_lane(struct work *work)
     }
     if (first == SIZE_MAX)
         return 0;
-    assert(work->claim->budget > 0);
     if (!work->slips.items[first].is_digest) {
         size_t members = mark_members(work);
         if (members > work->claim->budget && members > 1)
@@ -567,9 +570,19 @@ static int end_late_file(struct work *work, const struct slip *slip)
     return rc;
 }
 
+/* Room for a file is what the alerts that wait, and those that may come, do not need. */
+static bool has_room_for_file(const struct work *work)
+{
+    size_t needed = work->claim->spare;
+    for (size_t i = 0; i < work->slips.count; i++)
+        needed += is_waiting_text(&work->slips.items[i]) ? 1 : 0;
+    return work->claim->closed == NULL && work->claim->budget > needed;
+}
+
 static int claim_from_file_lane(struct work *work)
 {
     int rc = 0;
+    bool has_room = has_room_for_file(work);
     for (size_t i = 0; i < work->slips.count && rc == 0; i++) {
         const struct slip *slip = &work->slips.items[i];
         if (!slip->is_file)
@@ -581,7 +594,7 @@ static int claim_from_file_lane(struct work *work)
             continue;
         }
         if (slip->next_ns <= work->terms->now_ns) {
-            if (work->claim->closed == NULL && work->claim->budget > work->claim->spare)
+            if (has_room)
                 return claim_file(work, slip);
         } else if (slip->next_ns < late_ns) {
             look_ns = slip->next_ns;

@@ -238,13 +238,18 @@ static void log_circuit(struct nj_channel *channel, const char *closed)
         nj_info("notify", "channel %s is open again", channel->name);
 }
 
-/* May the lane claim now? If not, *ret_until_ns is when it may. Fills the terms of the claim. */
-static bool may_claim(struct nj_lane_state *lane, size_t budget, int64_t now_ns, struct nj_ticket *ticket,
-                      int64_t *ret_until_ns)
+/* On which terms the lane may claim now. */
+static void fill_claim(struct nj_lane_state *lane, size_t budget, int64_t now_ns, struct nj_ticket *ticket)
 {
     struct nj_channel *channel = lane->channel;
+    struct nj_notifier *notifier = channel->notifier;
     const char *closed = nj_circuit_closed(&channel->circuit, now_ns);
     log_circuit(channel, closed);
+    ticket->claims = true;
+    ticket->claim_ledger_terms =
+        (struct nj_ledger_terms){.settings = notifier->settings,
+                                 .target = nj_notify_target(notifier->settings, channel->name),
+                                 .now_ns = now_ns};
     ticket->claim = (struct nj_claim_terms){.lane = lane->kind,
                                             .budget = budget,
                                             .spare = channel->rate.limit / SPARE_SHARE,
@@ -253,17 +258,12 @@ static bool may_claim(struct nj_lane_state *lane, size_t budget, int64_t now_ns,
     if (closed != NULL) {
         (void)snprintf(ticket->closed, sizeof(ticket->closed), "%s", closed);
         ticket->claim.closed = ticket->closed;
-        return true;
+    } else if (now_ns < channel->circuit.rest_ns) {
+        ticket->claim.budget = 0;
+        ticket->until_ns = channel->circuit.rest_ns;
+    } else if (budget == 0) {
+        ticket->until_ns = nj_rate_when(&channel->rate, 1, now_ns);
     }
-    if (now_ns < channel->circuit.rest_ns) {
-        *ret_until_ns = channel->circuit.rest_ns;
-        return false;
-    }
-    if (lane->kind == NJ_LANE_TEXT && budget == 0) {
-        *ret_until_ns = nj_rate_when(&channel->rate, 1, now_ns);
-        return false;
-    }
-    return true;
 }
 
 /* Adds what the lane wants from the store to the job. Returns when it wants something by itself next. */
@@ -282,21 +282,15 @@ static int64_t add_ticket(struct nj_notifier *notifier, struct nj_lane_state *la
                                                   .cannot_shrink = lane->claim->delivery.text_len <=
                                                                    (size_t)2 * NJ_RENDER_BYTES_MIN};
     }
-    int64_t until_ns = lane->wake_ns;
-    bool wants = (lane->look || ticket->records) && !in_flight && !notifier->closing &&
-                 !lane->channel->removed && lane->channel->recovered;
-    if (wants) {
-        ticket->claims = may_claim(lane, *budget, now_ns, ticket, &until_ns);
-        ticket->claim_ledger_terms =
-            (struct nj_ledger_terms){.settings = notifier->settings,
-                                     .target = nj_notify_target(notifier->settings, lane->channel->name),
-                                     .now_ns = now_ns};
-        *budget -= ticket->claims && *budget > 0 ? 1 : 0;
-        lane->look = !ticket->claims;
+    if ((lane->look || ticket->records) && !in_flight && !notifier->closing && !lane->channel->removed &&
+        lane->channel->recovered) {
+        fill_claim(lane, *budget, now_ns, ticket);
+        *budget -= ticket->claim.budget > 0 ? 1 : 0;
+        lane->look = false;
     }
     if (ticket->records || ticket->claims)
         notifier->tickets_count++;
-    return in_flight || ticket->claims ? INT64_MAX : until_ns;
+    return in_flight || ticket->claims ? INT64_MAX : lane->wake_ns;
 }
 
 static bool can_be_freed(const struct nj_channel *channel)

@@ -45,6 +45,7 @@ struct nj_ticket {
     struct nj_ledger_terms record_terms, claim_ledger_terms;
     struct nj_record_terms record;
     struct nj_claim_terms claim;
+    int64_t until_ns; /* when something may be claimed; 0: now */
     char closed[NJ_OUTCOME_TEXT_MAX];
     struct nj_ledger_result recorded, claimed;
 };

@@ -103,14 +103,21 @@ static void apply_recovery(struct nj_notifier *notifier)
         nj_counter_add(notifier->swept, notifier->sweep.ended[i]);
 }
 
-/* A log file that waits for room in the rate: when there will be some. */
-static int64_t file_wake_ns(struct nj_channel *channel, const struct nj_ticket *ticket, int64_t now_ns)
+/* When the lane looks again by itself. */
+static int64_t next_look_ns(struct nj_channel *channel, const struct nj_ticket *ticket, int64_t now_ns)
 {
     int64_t wake_ns = ticket->claimed.wake_ns;
-    if (wake_ns == INT64_MAX || ticket->claim.closed != NULL || ticket->claim.budget > ticket->claim.spare)
+    if (wake_ns == INT64_MAX)
         return wake_ns;
-    int64_t room_ns = nj_rate_when(&channel->rate, ticket->claim.spare + 1, now_ns);
-    return room_ns < wake_ns ? room_ns : wake_ns;
+    if (ticket->until_ns > wake_ns)
+        return ticket->until_ns;
+    /* A log file may wait for room in the rate rather than for its time. */
+    if (ticket->claim.lane == NJ_LANE_FILE && ticket->claim.closed == NULL &&
+        ticket->claim.budget <= ticket->claim.spare) {
+        int64_t room_ns = nj_rate_when(&channel->rate, ticket->claim.spare + 1, now_ns);
+        return room_ns < wake_ns ? room_ns : wake_ns;
+    }
+    return wake_ns;
 }
 
 static void apply_ticket(struct nj_notifier *notifier, struct nj_ticket *ticket)
@@ -131,8 +138,7 @@ static void apply_ticket(struct nj_notifier *notifier, struct nj_ticket *ticket)
     count_ended(channel, claimed);
     lane->look = lane->look || claimed->more;
     lane->waiting = claimed->waiting;
-    lane->wake_ns =
-        lane->kind == NJ_LANE_FILE ? file_wake_ns(channel, ticket, notifier->job_now_ns) : claimed->wake_ns;
+    lane->wake_ns = next_look_ns(channel, ticket, notifier->job_now_ns);
     if (claimed->claim != NULL)
         nj_lane_send(lane, claimed->claim, notifier->job_settings, ticket->claim_ledger_terms.target);
 }
