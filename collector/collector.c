@@ -65,9 +65,20 @@ static void find_project(void *data, const char *cluster, const char *namespace,
 static void on_incidents_changed(void *data, const struct nj_incident *incidents, size_t count)
 {
     struct nj_collector *collector = data;
-    nj_notifier_kick(collector->notifier);
+    if (collector->notifier != NULL)
+        nj_notifier_kick(collector->notifier);
     for (size_t i = 0; i < count && collector->api != NULL; i++)
         nj_api_publish(collector->api, &incidents[i]);
+}
+
+/* On the writer's worker. */
+static int plan(void *data, struct nj_store *writer, const struct nj_incident *incident,
+                enum nj_transition transition, int64_t now_ns, struct nj_err *err)
+{
+    struct nj_collector *collector = data;
+    if (collector->notifier == NULL) /* it could not be started, and all is being closed */
+        return nj_err_set(err, -ECANCELED, "nobody can be told yet");
+    return nj_notifier_plan(collector->notifier, writer, incident, transition, now_ns, err);
 }
 
 static void on_kube_trouble(void *data, const struct nj_err *err)
@@ -163,20 +174,24 @@ static int start_namespaces(struct nj_collector *collector, struct nj_err *err)
     return nj_namespaces_start(&options, &collector->namespaces, err);
 }
 
-static int start_ingest(struct nj_collector *collector, struct nj_err *err)
+static int start_notifier(struct nj_collector *collector, struct nj_err *err)
 {
-    const struct nj_collector_config *config = collector->config;
-    struct nj_notifier_options notifier = {
+    struct nj_notifier_options options = {
         .loop = collector->loop,
         .http = collector->http,
         .writer = collector->writer,
         .store = collector->writer_store,
         .metrics = collector->metrics,
-        .config = config,
+        .config = collector->config,
     };
-    int rc = nj_notifier_start(&notifier, &collector->notifier, err);
-    if (rc < 0)
-        return rc;
+    return nj_notifier_start(&options, &collector->notifier, err);
+}
+
+/* The engine is read from the writer's store on this thread: before the notifier, whose worker uses it at
+ * once. */
+static int start_ingest(struct nj_collector *collector, struct nj_err *err)
+{
+    const struct nj_collector_config *config = collector->config;
     struct nj_ingest_options options = {
         .loop = collector->loop,
         .writer = collector->writer,
@@ -198,8 +213,8 @@ static int start_ingest(struct nj_collector *collector, struct nj_err *err)
                       .incidents_ns = config->store.incidents_ns,
                       .agents_ns = config->store.agents_ns},
         .project = find_project,
-        .plan = nj_notifier_plan,
-        .plan_data = collector->notifier,
+        .plan = plan,
+        .plan_data = collector,
         .on_changed = on_incidents_changed,
         .data = collector,
     };
@@ -265,6 +280,8 @@ int nj_collector_start(struct nj_loop *loop, const struct nj_collector_config *c
         rc = start_namespaces(collector, err);
     if (rc == 0)
         rc = start_ingest(collector, err);
+    if (rc == 0)
+        rc = start_notifier(collector, err);
     if (rc == 0)
         rc = start_unscheduled(collector, err);
     if (rc == 0)
