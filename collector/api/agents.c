@@ -15,8 +15,7 @@ static int on_agent(void *data, const struct nj_store_agent *agent)
     nj_api_field_time(out, "startedAt", status->started_ns);
     nj_api_field_time(out, "firstHeardAt", agent->first_heard_ns);
     nj_api_field_time(out, "lastHeardAt", agent->last_heard_ns);
-    nj_api_field_bool(out, "silent",
-                      now_ns - agent->last_heard_ns > call->api->options.config->ingest.silent_after_ns);
+    nj_api_field_bool(out, "silent", now_ns - agent->last_heard_ns > call->config->ingest.silent_after_ns);
     nj_api_field_int(out, "committed", (int64_t)agent->committed);
     nj_api_field_int(out, "pods", status->pods);
     nj_api_field_bool(out, "watchSynced", status->watch_synced);

@@ -4,8 +4,8 @@
  * Reads go to a reader connection on a worker of their own, so that no query holds up ingest. Bearer tokens:
  * the read token may read, the write token may do both; compared in constant time; /livez, /readyz, /metrics
  * and /openapi.json need none. Without any token only loopback is listened on (nj_collector_config_check()
- * refuses the rest) and all is allowed. Errors are problem+json (RFC 9457). Unknown query parameters are
- * errors.
+ * refuses the rest) and all is allowed. Errors are problem+json (RFC 9457). Query parameters that are unknown
+ * or given twice are errors; an empty one counts as not given. Loop thread only.
  */
 #ifndef NJ_API_API_H
 #define NJ_API_API_H
@@ -23,7 +23,8 @@ struct nj_api_options {
     struct nj_worker *reader; /* the worker that owns `store` */
     struct nj_store *store;   /* a reader connection */
     struct nj_metrics *metrics;
-    const struct nj_collector_config *config;
+    const struct nj_collector_config *config; /* stays valid until the end, also after nj_api_reload() */
+    size_t max_answer_bytes;                  /* of a query's; larger ones are refused; 0: 64 MiB */
     /* Says what is not ready, one line an item ("store: ok", "ingest: not listening"); true when all is. */
     bool (*ready)(void *data, struct nj_buf *out);
     /* Brings gauges up to date before /metrics is rendered; may be NULL. */
@@ -33,6 +34,9 @@ struct nj_api_options {
 
 int nj_api_start(const struct nj_api_options *options, struct nj_api **ret_api, struct nj_err *err);
 int nj_api_port(const struct nj_api *api);
+
+/* New settings. The address, the tokens and the number of connections stay as they were at the start. */
+void nj_api_reload(struct nj_api *api, const struct nj_collector_config *config);
 
 /* An incident changed and is committed: tell the streams. Borrowed. */
 void nj_api_publish(struct nj_api *api, const struct nj_incident *incident);

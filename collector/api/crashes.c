@@ -1,3 +1,4 @@
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -57,10 +58,10 @@ static void append_crash(struct nj_buf *out, const struct nj_store_crash *crash,
 static int on_listed(void *data, int64_t rowid, const struct nj_store_crash *crash)
 {
     struct nj_api_call *call = data;
-    call->rows++;
+    nj_api_list_item(call);
     call->cursor = rowid;
     append_crash(&call->body, crash, false);
-    return 0;
+    return call->body.overflowed ? -EOVERFLOW : 0;
 }
 
 static int query_crashes(struct nj_api_call *call, struct nj_err *err)
@@ -120,23 +121,36 @@ void nj_api_crash(struct nj_api_call *call)
     nj_api_run(call, query_crash);
 }
 
+/* Names of Kubernetes objects need no quoting; what else an agent may have sent does. */
+static void name_file(struct nj_api_call *call, const struct nj_store_crash *crash)
+{
+    const struct nj_subject *subject = &crash->subject;
+    char name[256];
+    (void)snprintf(name, sizeof(name), "%.63s_%.100s_%.63s_%d", subject->namespace, subject->pod,
+                   subject->container, crash->crash.attempt);
+    for (char *c = name; *c != '\0'; c++) {
+        if (!isalnum((unsigned char)*c) && strchr("._-", *c) == NULL)
+            *c = '_';
+    }
+    (void)snprintf(call->disposition, sizeof(call->disposition), "%s; filename=\"%s.log\"",
+                   call->download ? "attachment" : "inline", name);
+}
+
 static int on_log(void *data, int64_t rowid, const struct nj_store_crash *crash)
 {
     struct nj_api_call *call = data;
     const struct nj_log_text *log = &crash->crash.log;
     (void)rowid;
-    /* Names of Kubernetes objects are DNS labels: nothing in them needs quoting. */
-    (void)snprintf(call->disposition, sizeof(call->disposition), "%s; filename=\"%.63s_%.100s_%.63s_%d.log\"",
-                   call->with_log ? "attachment" : "inline", crash->subject.namespace, crash->subject.pod,
-                   crash->subject.container, crash->crash.attempt);
-    if (call->disposition[strcspn(call->disposition, "\r\n")] != '\0')
-        call->disposition[0] = '\0';
+    if (log->len == 0 && log->missing[0] != '\0')
+        return nj_err_set(&call->err, -ENODATA, "there is no log of this crash: %s", log->missing);
+    name_file(call, crash);
     return nj_buf_append(&call->body, nj_str(log->text), log->text == NULL ? 0 : log->len);
 }
 
 static int query_log(struct nj_api_call *call, struct nj_err *err)
 {
-    return get_crash(call, on_log, err);
+    int rc = get_crash(call, on_log, err);
+    return rc == -ENODATA ? -ENOENT : rc;
 }
 
 void nj_api_crash_log(struct nj_api_call *call)
@@ -144,7 +158,7 @@ void nj_api_crash_log(struct nj_api_call *call)
     int64_t download = 0;
     if (!nj_api_param_int(call, "download", 0, 1, &download))
         return;
-    call->with_log = download != 0;
+    call->download = download != 0;
     call->content_type = "text/plain; charset=utf-8";
     nj_api_run(call, query_log);
 }

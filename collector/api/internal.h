@@ -8,23 +8,30 @@
 #include "collector/api/tokens.h"
 #include "common/loop/httpd.h"
 
-enum { NJ_API_PARAMS_MAX = 16, NJ_API_LIMIT_DEFAULT = 100, NJ_API_ANSWER_MAX = 64 * 1024 * 1024 };
+enum {
+    NJ_API_PARAMS_MAX = 16,
+    NJ_API_ARGUMENT_MAX = 256, /* bytes of a path's "{...}", with the terminator */
+    NJ_API_LIMIT_DEFAULT = 100,
+    NJ_API_ANSWER_MAX = 64 * 1024 * 1024,
+};
 
 struct nj_api_call;
 
 /* One endpoint of the table in api.c, which is also what the test holds openapi.json against. */
 struct nj_api_endpoint {
-    const char *path; /* one "{...}" segment at most: it becomes call->argument */
-    enum nj_api_access access;
+    const char *path;                         /* one "{...}" segment at most: it becomes call->argument */
     void (*handle)(struct nj_api_call *call); /* on the loop; ends with one of the nj_api_ functions below */
     const char *params[NJ_API_PARAMS_MAX];    /* the query parameters it knows */
+    enum nj_api_access access;
+    bool is_page; /* a part of the page, which openapi.json does not describe */
 };
 extern const struct nj_api_endpoint nj_api_endpoints[];
 
 struct nj_api_call {
     struct nj_api *api;
     struct nj_httpd_request *request;
-    char argument[128]; /* what stood for the path's "{...}" */
+    const struct nj_collector_config *config; /* in force when the request came */
+    char argument[NJ_API_ARGUMENT_MAX];       /* what stood for the path's "{...}" */
     struct nj_job job;
 
     /* What the query is asked; strings belong to the request. */
@@ -32,10 +39,10 @@ struct nj_api_call {
     struct nj_crash_filter crashes;
     int64_t id;
     int limit;
-    bool with_log;
+    bool download;
 
     /* Runs on the reader's worker: fills in what follows. A negative errno becomes a problem: -ENOENT 404,
-     * others 500. */
+     * -EOVERFLOW 400, others 500. */
     int (*query)(struct nj_api_call *call, struct nj_err *err);
     struct nj_buf body;
     const char *content_type; /* NULL: application/json */
@@ -52,18 +59,26 @@ struct nj_api {
     struct nj_api_tokens *tokens;
     struct nj_api_stream *streams;
     int64_t streams_count;
-    struct nj_timer keepalive;
-    struct nj_counter *requests, *refused, *slow_readers;
-    struct nj_gauge *streams_open;
-    int calls; /* on the reader's worker */
+    uv_timer_t keepalive;
+    void (*on_timer_closed)(struct nj_api *api);
+    struct nj_httpd_counts counted; /* what the counters below have of the server's own counts */
+    struct nj_counter *refused, *queries_refused, *streams_refused, *slow_readers, *malformed, *too_large,
+        *too_slow;
+    struct nj_gauge *connections, *streams_open;
+    int calls;   /* on the reader's worker */
+    int handles; /* not closed yet: the server and the timer */
     bool closing;
-    bool httpd_closed;
     void (*on_closed)(void *data);
     void *on_closed_data;
 };
 
 /* Hands the call to the reader's worker; the answer follows. */
 void nj_api_run(struct nj_api_call *call, int (*query)(struct nj_api_call *call, struct nj_err *err));
+
+void nj_api_free_call(struct nj_api_call *call);
+
+/* Counts a request by the status it is answered with. */
+void nj_api_count(struct nj_api *api, unsigned status);
 
 /* Answers and frees the call. */
 void nj_api_answer(struct nj_api_call *call, unsigned status, const char *content_type, const void *body,
@@ -100,11 +115,16 @@ void nj_api_crash(struct nj_api_call *call);
 void nj_api_crash_log(struct nj_api_call *call);
 void nj_api_agents(struct nj_api_call *call);
 void nj_api_stream(struct nj_api_call *call);
+void nj_api_livez(struct nj_api_call *call);
+void nj_api_readyz(struct nj_api_call *call);
+void nj_api_metrics(struct nj_api_call *call);
+void nj_api_asset(struct nj_api_call *call);
+void nj_api_page(struct nj_api_call *call);
 
-/* stream.c */
+/* stream.c. on_stopped() follows from the loop. */
 void nj_api_streams_publish(struct nj_api *api, const struct nj_incident *incident);
 void nj_api_streams_start(struct nj_api *api);
-void nj_api_streams_stop(struct nj_api *api);
+void nj_api_streams_stop(struct nj_api *api, void (*on_stopped)(struct nj_api *api));
 
 /* Files of the page and openapi.json, in the program by CMake; terminated, the length without the terminator.
  */

@@ -4,14 +4,15 @@
  * "ID.REVISION", its data the incident as in REST. Only what changes from now on: who connects, or connects
  * anew, reads /api/v1/incidents first.
  */
-#include <string.h>
+#include <stdlib.h>
 
 #include "collector/api/internal.h"
 #include "common/base/alloc.h"
+#include "common/base/str.h"
 
 enum {
-    STREAM_QUEUE_MAX = 1024 * 1024, /* bytes that wait for one reader */
-    STREAM_KEEPALIVE_S = 15,
+    STREAM_QUEUE_MAX = 1024 * 1024,  /* bytes that wait for one reader */
+    STREAM_KEEPALIVE_MS = 15 * 1000, /* proxies end what is silent for longer */
 };
 
 struct nj_api_stream {
@@ -39,12 +40,17 @@ void nj_api_stream(struct nj_api_call *call)
 {
     static const char hello[] = ": incidents as they change\nretry: 3000\n\n";
     struct nj_api *api = call->api;
-    if (api->streams_count >= api->options.config->api.max_streams) {
-        nj_counter_add(api->slow_readers, 1);
-        nj_api_problem(call, 503, "%lld streams are open already: api.max_streams",
+    if (nj_streq(nj_httpd_method(call->request), "HEAD")) {
+        nj_api_answer(call, 200, "text/event-stream", "", 0);
+        return;
+    }
+    if (api->streams_count >= call->config->api.max_streams) {
+        nj_counter_add(api->streams_refused, 1);
+        nj_api_problem(call, 503, "%lld streams are open already, as many as api.max_streams allows",
                        (long long)api->streams_count);
         return;
     }
+    nj_api_count(api, 200);
     struct nj_api_stream *stream = NJ_NEW(struct nj_api_stream);
     stream->api = api;
     stream->next = api->streams;
@@ -54,19 +60,15 @@ void nj_api_stream(struct nj_api_call *call)
     stream->stream =
         nj_httpd_reply_stream(call->request, "text/event-stream", STREAM_QUEUE_MAX, on_stream_closed, stream);
     (void)nj_httpd_stream_write(stream->stream, hello, sizeof(hello) - 1);
-    nj_buf_done(&call->body);
-    free(call);
+    nj_api_free_call(call);
 }
 
-/* A stream that cannot take more ends, and its on_closed() removes it from the list: hence `next` first. */
-static void write_all(struct nj_api *api, const char *bytes, size_t len)
+/* A stream that cannot take more is ended, and counted, by the server; on_stream_closed() follows from the
+ * loop. */
+static void write_all(const struct nj_api *api, const char *bytes, size_t len)
 {
-    struct nj_api_stream *next;
-    for (struct nj_api_stream *stream = api->streams; stream != NULL; stream = next) {
-        next = stream->next;
-        if (nj_httpd_stream_write(stream->stream, bytes, len) < 0)
-            nj_counter_add(api->slow_readers, 1);
-    }
+    for (const struct nj_api_stream *stream = api->streams; stream != NULL; stream = stream->next)
+        (void)nj_httpd_stream_write(stream->stream, bytes, len);
 }
 
 void nj_api_streams_publish(struct nj_api *api, const struct nj_incident *incident)
@@ -82,24 +84,31 @@ void nj_api_streams_publish(struct nj_api *api, const struct nj_incident *incide
     nj_buf_done(&out);
 }
 
-static void keepalive(struct nj_timer *timer)
+static void on_keepalive(uv_timer_t *keepalive)
 {
     static const char comment[] = ":\n\n";
-    write_all(timer->data, comment, sizeof(comment) - 1);
+    write_all(keepalive->data, comment, sizeof(comment) - 1);
 }
 
+/* Real time, as everything that concerns connections: a replay's clock may fly, or stand still. */
 void nj_api_streams_start(struct nj_api *api)
 {
-    nj_timer_init(&api->keepalive, api->options.loop, keepalive, api);
-    nj_timer_start(&api->keepalive, STREAM_KEEPALIVE_S * NJ_SEC, STREAM_KEEPALIVE_S * NJ_SEC);
+    (void)uv_timer_init(&api->options.loop->uv, &api->keepalive);
+    api->keepalive.data = api;
+    (void)uv_timer_start(&api->keepalive, on_keepalive, STREAM_KEEPALIVE_MS, STREAM_KEEPALIVE_MS);
+    uv_unref((uv_handle_t *)&api->keepalive);
 }
 
-void nj_api_streams_stop(struct nj_api *api)
+static void on_timer_closed(uv_handle_t *keepalive)
 {
-    struct nj_api_stream *next;
-    nj_timer_stop(&api->keepalive);
-    for (struct nj_api_stream *stream = api->streams; stream != NULL; stream = next) {
-        next = stream->next;
+    struct nj_api *api = keepalive->data;
+    api->on_timer_closed(api);
+}
+
+void nj_api_streams_stop(struct nj_api *api, void (*on_stopped)(struct nj_api *api))
+{
+    api->on_timer_closed = on_stopped;
+    uv_close((uv_handle_t *)&api->keepalive, on_timer_closed);
+    for (const struct nj_api_stream *stream = api->streams; stream != NULL; stream = stream->next)
         nj_httpd_stream_end(stream->stream);
-    }
 }

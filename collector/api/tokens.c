@@ -24,6 +24,15 @@ static void hash(const struct nj_api_tokens *tokens, const char *token, size_t l
                        sizeof(tokens->key));
 }
 
+static bool is_sendable(const char *token, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (token[i] <= ' ' || token[i] > '~')
+            return false;
+    }
+    return true;
+}
+
 static int load(const struct nj_api_tokens *tokens, const char *key, const char *path,
                 unsigned char ret_hash[TOKEN_HASH], bool *ret_has, struct nj_err *err)
 {
@@ -34,7 +43,12 @@ static int load(const struct nj_api_tokens *tokens, const char *key, const char 
     int rc = nj_config_read_secret(key, path, TOKEN_MAX, &token, &len, err);
     if (rc < 0)
         return rc;
-    if (len < TOKEN_MIN)
+    if (!is_sendable(token, len))
+        rc = nj_err_set(err, -EINVAL,
+                        "%s: the token in %s has a character that no header can carry: only visible ASCII is "
+                        "allowed, without spaces",
+                        key, path);
+    else if (len < TOKEN_MIN)
         rc = nj_err_set(err, -EINVAL, "%s: the token in %s is too short: %d bytes at least", key, path,
                         TOKEN_MIN);
     else
