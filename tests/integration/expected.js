@@ -40,6 +40,8 @@ const byId = (a, b) => a.containerId.localeCompare(b.containerId);
 
 /** Each of the 39 once, nothing else, each with its own log. @param {{logs?: boolean}} options */
 export function assertCrashes(crashes, { logs = true } = {}) {
+  const names = (list) => list.map(({ pod, container, attempt }) => `${pod} ${container} ${attempt}`).sort();
+  assert.deepEqual(names(crashes), names(CRASHES));
   assert.deepEqual(crashes.map(comparable).sort(byId), CRASHES.map(comparable).sort(byId));
   if (!logs) return;
   for (const crash of crashes) {

@@ -78,9 +78,7 @@ const options = {
   }),
 };
 
-async function killSome(lab, t, random, session) {
-  const { timeNs, endTime } = await lab.control('state');
-  const when = moments(random, { start: BigInt(timeNs), end: parseTime(endTime) });
+async function killSome(lab, t, { random, when, session }) {
   for (const [index, at] of when.entries()) {
     const victim = VICTIMS[(session + index) % VICTIMS.length];
     const awayS = random() * AWAY_S;
@@ -102,8 +100,10 @@ for (let session = 0; session < SESSIONS; session++) {
     const { random } = seeded(t, session);
     await lab.startAll();
     await lab.control('clock', { hold: HOLD });
+    const { timeNs, endTime } = await lab.control('state');
+    const when = moments(random, { start: BigInt(timeNs), end: parseTime(endTime) });
     await lab.run();
-    await killSome(lab, t, random, session);
+    await killSome(lab, t, { random, when, session });
     await lab.finish();
     const { crashes, lostCrashes, incidents } = await outcome(lab);
     assertCrashes(crashes);

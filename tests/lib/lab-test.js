@@ -24,7 +24,8 @@ function showLogs(lab) {
  */
 export async function inLab(t, options, run) {
   const lab = new Lab(options);
-  t.after(() => lab.destroy({ keep: KEEP })); // also when the time is over
+  let keep = false;
+  t.after(() => lab.destroy({ keep })); // also when the time is over
   try {
     await run(lab);
     const exits = await lab.stopPrograms();
@@ -33,10 +34,11 @@ export async function inLab(t, options, run) {
     }
     assert.deepEqual(lab.sanitizerReports(), []);
   } catch (error) {
+    keep = KEEP;
     showLogs(lab);
     throw error;
   } finally {
-    await lab.destroy({ keep: KEEP });
+    await lab.destroy({ keep });
   }
 }
 
