@@ -5,12 +5,25 @@
 
 #include "common/base/str.h"
 
-enum { CRONJOB_DIGITS_MIN = 8 }; /* minutes since 1970 have eight digits from 1989 to 2160 */
+/* Minutes since 1970 have eight digits until 2160. Those before December 2009 are no CronJob's: rather dates,
+ * as people write them into names (20261121). */
+enum { CRONJOB_DIGITS = 8, CRONJOB_MINUTES_MIN = 21 * 1000 * 1000 };
 
 static void set(struct nj_workload *workload, const char *kind, const char *name, size_t len)
 {
     (void)snprintf(workload->kind, sizeof(workload->kind), "%s", kind);
     (void)snprintf(workload->name, sizeof(workload->name), "%.*s", (int)len, name);
+}
+
+/* "NAME-MINUTES" */
+static bool is_cronjobs(const char *name, size_t len)
+{
+    int64_t minutes = 0;
+    if (len < CRONJOB_DIGITS + 2 || name[len - CRONJOB_DIGITS - 1] != '-')
+        return false;
+    const char *digits = name + len - CRONJOB_DIGITS;
+    return strspn(digits, "0123456789") == CRONJOB_DIGITS &&
+           nj_parse_int(digits, CRONJOB_MINUTES_MIN, INT64_MAX, &minutes) == 0;
 }
 
 void nj_workload_guess(const char *controller_kind, const char *controller_name, const char *template_hash,
@@ -27,15 +40,9 @@ void nj_workload_guess(const char *controller_kind, const char *controller_name,
         set(ret_workload, "Deployment", controller_name, len - hash - 1);
         return;
     }
-    if (nj_streq(controller_kind, "Job")) {
-        size_t digits = 0;
-        while (digits < len && controller_name[len - 1 - digits] >= '0' &&
-               controller_name[len - 1 - digits] <= '9')
-            digits++;
-        if (digits >= CRONJOB_DIGITS_MIN && len > digits + 1 && controller_name[len - digits - 1] == '-') {
-            set(ret_workload, "CronJob", controller_name, len - digits - 1);
-            return;
-        }
+    if (nj_streq(controller_kind, "Job") && is_cronjobs(controller_name, len)) {
+        set(ret_workload, "CronJob", controller_name, len - CRONJOB_DIGITS - 1);
+        return;
     }
     set(ret_workload, controller_kind, controller_name, len);
 }

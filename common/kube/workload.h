@@ -2,7 +2,7 @@
  * From a pod's controller to its workload by names alone, for when nobody can be asked: a Deployment's
  * ReplicaSet is named DEPLOYMENT-HASH with the pod's label pod-template-hash
  * (pkg/controller/deployment/sync.go), a CronJob's Job CRONJOB-MINUTES
- * (pkg/controller/cronjob/cronjob_controllerv2.go, getJobName). Pure.
+ * (pkg/controller/cronjob/cronjob_controllerv2.go, getJobName: of the scheduled time, since 1970). Pure.
  */
 #ifndef NJ_KUBE_WORKLOAD_H
 #define NJ_KUBE_WORKLOAD_H
