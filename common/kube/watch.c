@@ -28,6 +28,7 @@ struct failure {
     const char *reason;     /* of the metrics */
     bool relist;            /* else the watch is only made again */
     bool now;               /* without a wait: the next request asks for something else */
+    bool expired;           /* a watch from a version too old */
     int64_t retry_after_ns; /* -1: the backoff decides */
 };
 
@@ -91,7 +92,10 @@ static void trouble(struct nj_watch *watch, const struct nj_err *err)
 static void schedule(struct nj_watch *watch, const struct failure *failure)
 {
     int64_t now_ns = nj_loop_mono_ns(watch->loop);
-    int64_t delay_ns = nj_backoff_next(&watch->backoff, now_ns, nj_watch_random());
+    /* A server that was away for long comes back with a short memory: what it was waited for meanwhile must
+     * not put off the list that it asks for. */
+    struct nj_backoff *backoff = failure->expired ? &watch->expiry : &watch->backoff;
+    int64_t delay_ns = nj_backoff_next(backoff, now_ns, nj_watch_random());
     if (failure->retry_after_ns >= 0) {
         delay_ns = failure->retry_after_ns > RETRY_AFTER_MAX ? RETRY_AFTER_MAX : failure->retry_after_ns;
         delay_ns += nj_watch_random() % RETRY_AFTER_JITTER;
@@ -236,6 +240,8 @@ static void fail(struct nj_watch *watch, const struct nj_http_result *result)
     if (result->error == -ECONNREFUSED || code == 429 ||
         (failure.retry_after_ns >= 0 && watch->stop == NJ_STOP_NONE && !status.too_large_resource_version))
         failure.relist = watch->listing;
+
+    failure.expired = !watch->listing && is_expired(code, &status);
 
     struct nj_err err;
     describe(watch, result, &status, &err);

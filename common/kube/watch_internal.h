@@ -21,6 +21,7 @@ struct nj_watch {
     struct nj_watch_options options; /* its strings are owned */
     struct nj_timer timer;           /* the backoff; also calls on_closed() */
     struct nj_backoff backoff;
+    struct nj_backoff expiry; /* of watches whose version was too old: no sign of a server in trouble */
     struct nj_known known;
     struct nj_arena arena;
     bool listing; /* the request, or what the timer waits for, is a list, else a watch */

@@ -398,6 +398,30 @@ static void refusals_of_a_watch(void **state)
     }
 }
 
+static bool away_and_back_with_a_short_memory(struct api *api, struct test_peer *peer,
+                                              const struct api_request *request)
+{
+    enum { AWAY = 6 };
+    if (!request->watch || api->watches > AWAY)
+        return false;
+    api_refuse(peer, api->watches < AWAY ? "429 Too Many Requests" : "410 Gone", "", "{\"kind\":\"Status\"}");
+    return true;
+}
+
+/* As an API server does that was started anew: its watch cache begins where it stands. */
+static void long_waits_do_not_put_off_the_list_after_them(void **state)
+{
+    struct api *api = *state;
+    api_default_history(api, 5);
+    api->intercept = away_and_back_with_a_short_memory;
+    api_start_default(api);
+    api_run_to_end(api);
+    assert_int_equal(api->lists, 2);
+    assert_false(api->requests[7].watch);
+    assert_true(api->requests[6].at_ns - api->requests[5].at_ns >= 12 * NJ_SEC);
+    assert_in_range(api->requests[7].at_ns - api->requests[6].at_ns, 800 * NJ_MS, 1700 * NJ_MS);
+}
+
 static bool throttled_in_the_stream(struct api *api, struct test_peer *peer,
                                     const struct api_request *request)
 {
@@ -765,6 +789,7 @@ int main(void)
         api_case(a_server_that_refuses_every_list_is_not_hammered),
         api_case(after_half_a_list_no_older_one_is_taken),
         cmocka_unit_test(refusals_of_a_watch),
+        api_case(long_waits_do_not_put_off_the_list_after_them),
         api_case(a_429_inside_a_watch_is_no_reason_to_list),
         cmocka_unit_test(a_watch_that_ends_at_once_is_an_error_and_a_quiet_one_is_not),
         api_case(a_silent_peer_is_left_and_the_watch_taken_up),
