@@ -4,11 +4,12 @@
 #include <string.h>
 #include <uthash.h>
 
+#include "collector/cluster/whereabouts.h"
 #include "common/base/alloc.h"
 #include "common/base/str.h"
 #include "common/kube/workload.h"
 
-enum { UID_MAX = 64, MESSAGE_MAX = 1024 };
+enum { UID_MAX = 64, MESSAGE_MAX = 1024, QUESTIONS_MAX = 32 };
 
 static const char REASON[] = "Unschedulable";
 
@@ -20,23 +21,26 @@ struct pod {
     bool told;
     bool listed; /* seen by this process */
     bool deleting;
+    int64_t left_ns; /* when it left the selection */
+    struct nj_unscheduled *owner;
     UT_hash_handle hh;
 };
 
 struct nj_unscheduled {
     struct nj_unscheduled_options options;
     struct nj_watch *watch;
+    struct nj_whereabouts *whereabouts;
     struct nj_timer due;
+    int64_t due_ns; /* monotonic, of the timer; 0: it sleeps */
     struct pod *pods;
     struct nj_counter *ignored;
-    bool first_list_done;
+    bool first_list_done, closing;
     void (*on_closed)(void *data);
     void *on_closed_data;
 };
 
-static void free_pod(struct nj_unscheduled *unscheduled, struct pod *pod)
+static void free_pod(struct pod *pod)
 {
-    HASH_DEL(unscheduled->pods, pod);
     free(pod->namespace);
     free(pod->name);
     free(pod->message);
@@ -55,6 +59,7 @@ static struct pod *add(struct nj_unscheduled *unscheduled, const char *uid, cons
                        const char *name)
 {
     struct pod *pod = NJ_NEW(struct pod);
+    pod->owner = unscheduled;
     (void)snprintf(pod->uid, sizeof(pod->uid), "%s", uid);
     pod->namespace = nj_strdup(namespace);
     pod->name = nj_strdup(name);
@@ -98,41 +103,67 @@ static void tell_cleared(struct nj_unscheduled *unscheduled, const struct pod *p
     char id[NJ_EVENT_ID_MAX];
     struct nj_event event = {
         .id = nj_event_id(id, "unschedulable-cleared", pod->uid, NULL),
-        .at_ns = nj_loop_wall_ns(unscheduled->options.loop),
+        .at_ns = pod->left_ns,
         .type = NJ_EVENT_CLEARED,
         .cleared = {.cause = cause},
     };
     emit(unscheduled, pod, &event);
 }
 
-/* Tells what is due and sleeps until the next is. */
-static void check(struct nj_unscheduled *unscheduled)
+static void on_whereabouts(void *data, enum nj_whereabout answer)
 {
-    int64_t now_ns = nj_loop_wall_ns(unscheduled->options.loop);
-    int64_t soonest_ns = INT64_MAX;
-    struct pod *pod;
-    struct pod *next;
-    HASH_ITER (hh, unscheduled->pods, pod, next) {
-        if (pod->since_ns == 0 || pod->told || pod->deleting)
-            continue;
-        int64_t left_ns = pod->since_ns + unscheduled->options.after_ns - now_ns;
-        if (left_ns <= 0)
-            tell_stuck(unscheduled, pod);
-        else if (left_ns < soonest_ns)
-            soonest_ns = left_ns;
+    struct pod *pod = data;
+    /* Who cannot be asked about has a node, most likely: that is how waiting ends. At the end of the process
+     * the next one asks again. */
+    if (!pod->owner->closing)
+        tell_cleared(pod->owner, pod,
+                     answer == NJ_WHEREABOUT_GONE ? NJ_CLEARED_DELETED : NJ_CLEARED_SCHEDULED);
+    free_pod(pod);
+}
+
+/* It left the selection: it got a node, or it is gone. Only of those that were told it matters. */
+static void leave(struct nj_unscheduled *unscheduled, struct pod *pod)
+{
+    HASH_DEL(unscheduled->pods, pod);
+    pod->left_ns = nj_loop_wall_ns(unscheduled->options.loop);
+    if (!pod->told)
+        free_pod(pod);
+    else if (pod->deleting)
+        on_whereabouts(pod, NJ_WHEREABOUT_GONE);
+    else if (!nj_whereabouts_ask(unscheduled->whereabouts, pod->namespace, pod->name, pod->uid,
+                                 on_whereabouts, pod))
+        on_whereabouts(pod, NJ_WHEREABOUT_UNKNOWN);
+}
+
+/* Tells the pod when its time has come; else makes sure of being awake by then. */
+static void consider(struct nj_unscheduled *unscheduled, struct pod *pod)
+{
+    if (pod->since_ns == 0 || pod->told || pod->deleting)
+        return;
+    int64_t left_ns =
+        pod->since_ns + unscheduled->options.after_ns - nj_loop_wall_ns(unscheduled->options.loop);
+    if (left_ns <= 0) {
+        tell_stuck(unscheduled, pod);
+        return;
     }
     /* A clock that was set back must not make it sleep for ever. */
-    if (soonest_ns > NJ_MIN)
-        soonest_ns = soonest_ns == INT64_MAX ? INT64_MAX : NJ_MIN;
-    if (soonest_ns == INT64_MAX)
-        nj_timer_stop(&unscheduled->due);
-    else
-        nj_timer_start(&unscheduled->due, soonest_ns, 0);
+    if (left_ns > NJ_MIN)
+        left_ns = NJ_MIN;
+    int64_t due_ns = nj_loop_mono_ns(unscheduled->options.loop) + left_ns;
+    if (unscheduled->due_ns != 0 && unscheduled->due_ns <= due_ns)
+        return;
+    unscheduled->due_ns = due_ns;
+    nj_timer_start(&unscheduled->due, left_ns, 0);
 }
 
 static void on_due(struct nj_timer *timer)
 {
-    check(timer->data);
+    struct nj_unscheduled *unscheduled = timer->data;
+    struct pod *pod;
+    struct pod *next;
+    unscheduled->due_ns = 0;
+    HASH_ITER (hh, unscheduled->pods, pod, next)
+        consider(unscheduled, pod);
 }
 
 static void replace(char **text, const char *value)
@@ -170,6 +201,7 @@ static void update(struct nj_unscheduled *unscheduled, const struct nj_kube_obje
             condition->last_transition_ns != 0 ? condition->last_transition_ns : object->meta.created_ns;
     replace(&pod->message, condition->message);
     replace(&pod->image, object->pod.containers_count > 0 ? object->pod.containers[0].image : "");
+    consider(unscheduled, pod);
 }
 
 static void on_object(void *data, enum nj_watch_event_type type, const struct nj_kube_object *object)
@@ -179,16 +211,9 @@ static void on_object(void *data, enum nj_watch_event_type type, const struct nj
         update(unscheduled, object);
     } else {
         struct pod *pod = find(unscheduled, object->meta.uid);
-        if (pod == NULL)
-            return;
-        /* The selection ends a pod's stay with DELETED both when it got a node and when it is gone. */
-        bool scheduled = object->pod.node_name != NULL && *object->pod.node_name != '\0';
-        if (pod->told)
-            tell_cleared(unscheduled, pod,
-                         scheduled || !pod->deleting ? NJ_CLEARED_SCHEDULED : NJ_CLEARED_DELETED);
-        free_pod(unscheduled, pod);
+        if (pod != NULL)
+            leave(unscheduled, pod);
     }
-    check(unscheduled);
 }
 
 static void on_synced(void *data)
@@ -200,10 +225,8 @@ static void on_synced(void *data)
         return;
     unscheduled->first_list_done = true;
     HASH_ITER (hh, unscheduled->pods, pod, next) {
-        if (!pod->listed) { /* it went, or was scheduled, while nobody looked */
-            tell_cleared(unscheduled, pod, NJ_CLEARED_SCHEDULED);
-            free_pod(unscheduled, pod);
-        }
+        if (!pod->listed) /* it left while nobody looked */
+            leave(unscheduled, pod);
     }
 }
 
@@ -218,9 +241,11 @@ struct nj_unscheduled *nj_unscheduled_new(const struct nj_unscheduled_options *o
 {
     struct nj_unscheduled *unscheduled = NJ_NEW(struct nj_unscheduled);
     unscheduled->options = *options;
-    unscheduled->ignored =
-        nj_metrics_counter(options->metrics, "nightjar_unscheduled_pods_ignored_total", "",
-                           "Pods without a node that were not followed because of the bound.");
+    if (options->metrics != NULL)
+        unscheduled->ignored =
+            nj_metrics_counter(options->metrics, "nightjar_unscheduled_pods_ignored_total", "",
+                               "Pods without a node that were not followed because of the bound.");
+    unscheduled->whereabouts = nj_whereabouts_new(options->client, QUESTIONS_MAX);
     nj_timer_init(&unscheduled->due, options->loop, on_due, unscheduled);
     return unscheduled;
 }
@@ -257,16 +282,26 @@ bool nj_unscheduled_synced(const struct nj_unscheduled *unscheduled)
     return unscheduled->watch != NULL && nj_watch_synced(unscheduled->watch);
 }
 
-static void on_watch_closed(void *data)
+static void on_whereabouts_closed(void *data)
 {
     struct nj_unscheduled *unscheduled = data;
     void (*on_closed)(void *data) = unscheduled->on_closed;
     void *on_closed_data = unscheduled->on_closed_data;
-    while (unscheduled->pods != NULL)
-        free_pod(unscheduled, unscheduled->pods);
+    struct pod *pod;
+    struct pod *next;
+    HASH_ITER (hh, unscheduled->pods, pod, next) {
+        HASH_DEL(unscheduled->pods, pod);
+        free_pod(pod);
+    }
     free(unscheduled);
     if (on_closed != NULL)
         on_closed(on_closed_data);
+}
+
+static void on_watch_closed(void *data)
+{
+    struct nj_unscheduled *unscheduled = data;
+    nj_whereabouts_close(unscheduled->whereabouts, on_whereabouts_closed, unscheduled);
 }
 
 void nj_unscheduled_close(struct nj_unscheduled *unscheduled, void (*on_closed)(void *data), void *data)
@@ -276,6 +311,7 @@ void nj_unscheduled_close(struct nj_unscheduled *unscheduled, void (*on_closed)(
             on_closed(data);
         return;
     }
+    unscheduled->closing = true;
     unscheduled->on_closed = on_closed;
     unscheduled->on_closed_data = data;
     nj_timer_stop(&unscheduled->due);

@@ -16,9 +16,9 @@ struct nj_unscheduled;
 struct nj_unscheduled_options {
     struct nj_loop *loop;
     struct nj_kube_client *client;
-    struct nj_metrics *metrics;
-    int64_t after_ns; /* unschedulable for so long is told */
-    size_t max_pods;  /* beyond, further pods are not followed and counted */
+    struct nj_metrics *metrics; /* may be NULL */
+    int64_t after_ns;           /* unschedulable for so long is told */
+    size_t max_pods;            /* beyond, further pods are not followed and counted */
     void (*on_event)(void *data, const struct nj_event *event);
     void (*on_trouble)(void *data, const struct nj_err *err); /* may be NULL */
     void *data;
