@@ -188,7 +188,7 @@ static int open_outbox(struct nj_agent *agent, struct nj_err *err)
         nj_warn("outbox", "the file was damaged: it is now %s, and a new one begins",
                 *found.moved_to == '\0' ? "gone" : found.moved_to);
     agent->worker = nj_worker_new(agent->loop, "nj-worker", WORKER_QUEUE_MAX);
-    return 0;
+    return agent->worker == NULL ? nj_err_set(err, -ENOMEM, "no memory for a thread") : 0;
 }
 
 static int start_detection(struct nj_agent *agent, struct nj_err *err)
@@ -390,18 +390,20 @@ static void finish_stop(struct nj_agent *agent)
 static void stop_next(void *data)
 {
     struct nj_agent *agent = data;
+    struct nj_pods *pods = agent->pods;
+    struct nj_capture *capture = agent->capture;
     struct nj_uplink *uplink = agent->uplink;
     switch (agent->step++) {
     case 0:
         nj_agent_http_close(agent->server, stop_next, agent);
         break;
     case 1:
-        nj_pods_close(agent->pods, stop_next, agent);
-        agent->pods = NULL;
+        agent->pods = NULL; /* what closes at once may free the agent */
+        nj_pods_close(pods, stop_next, agent);
         break;
     case 2:
-        nj_capture_close(agent->capture, DRAIN_S * NJ_SEC, stop_next, agent);
         agent->capture = NULL;
+        nj_capture_close(capture, DRAIN_S * NJ_SEC, stop_next, agent);
         break;
     case 3:
         agent->uplink = NULL;
