@@ -1,5 +1,6 @@
 #include "collector/cluster/unscheduled.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <uthash.h>
@@ -46,6 +47,12 @@ static void free_pod(struct pod *pod)
     free(pod->message);
     free(pod->image);
     free(pod);
+}
+
+static void take_out(struct nj_unscheduled *unscheduled, struct pod *pod)
+{
+    HASH_DEL(unscheduled->pods, pod);
+    assert(unscheduled->pods != pod);
 }
 
 static struct pod *find(const struct nj_unscheduled *unscheduled, const char *uid)
@@ -124,7 +131,7 @@ static void on_whereabouts(void *data, enum nj_whereabout answer)
 /* It left the selection: it got a node, or it is gone. Only of those that were told it matters. */
 static void leave(struct nj_unscheduled *unscheduled, struct pod *pod)
 {
-    HASH_DEL(unscheduled->pods, pod);
+    take_out(unscheduled, pod);
     pod->left_ns = nj_loop_wall_ns(unscheduled->options.loop);
     if (!pod->told)
         free_pod(pod);
@@ -287,10 +294,8 @@ static void on_whereabouts_closed(void *data)
     struct nj_unscheduled *unscheduled = data;
     void (*on_closed)(void *data) = unscheduled->on_closed;
     void *on_closed_data = unscheduled->on_closed_data;
-    struct pod *pod;
-    struct pod *next;
-    HASH_ITER (hh, unscheduled->pods, pod, next) {
-        HASH_DEL(unscheduled->pods, pod);
+    for (struct pod *pod; (pod = unscheduled->pods) != NULL;) {
+        take_out(unscheduled, pod);
         free_pod(pod);
     }
     free(unscheduled);
