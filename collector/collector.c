@@ -21,6 +21,13 @@ enum {
     WRITER_QUEUE_MAX = 256, /* jobs: groups, and what the notifier records */
     READER_QUEUE_MAX = 256, /* queries of REST */
     UNSCHEDULED_PODS_MAX = 20000,
+    TROUBLE_REPEAT_MIN = 10,
+};
+
+/* What was last said of one watch, so that the same is not said at each attempt. */
+struct trouble {
+    char text[NJ_ERR_TEXT_MAX];
+    int64_t said_ns; /* monotonic */
 };
 
 /*
@@ -45,8 +52,8 @@ struct nj_collector {
     struct nj_notifier *notifier;
     struct nj_ingest *ingest;
     struct nj_api *api;
-    char trouble[NJ_ERR_TEXT_MAX]; /* last said of the API server, so that it is said once */
-    int step;                      /* of stopping */
+    struct trouble namespaces_trouble, pods_trouble;
+    int step; /* of stopping */
     void (*on_stopped)(void *data);
     void *on_stopped_data;
 };
@@ -81,13 +88,26 @@ static int plan(void *data, struct nj_store *writer, const struct nj_incident *i
     return nj_notifier_plan(collector->notifier, writer, incident, transition, now_ns, err);
 }
 
-static void on_kube_trouble(void *data, const struct nj_err *err)
+static void say_trouble(struct nj_collector *collector, struct trouble *trouble, const struct nj_err *err)
+{
+    int64_t now_ns = nj_loop_mono_ns(collector->loop);
+    if (nj_streq(trouble->text, err->text) && now_ns - trouble->said_ns < TROUBLE_REPEAT_MIN * NJ_MIN)
+        return;
+    (void)snprintf(trouble->text, sizeof(trouble->text), "%s", err->text);
+    trouble->said_ns = now_ns;
+    nj_warn("kube", "%s; will try again", err->text);
+}
+
+static void on_namespaces_trouble(void *data, const struct nj_err *err)
 {
     struct nj_collector *collector = data;
-    if (nj_streq(collector->trouble, err->text))
-        return;
-    (void)snprintf(collector->trouble, sizeof(collector->trouble), "%s", err->text);
-    nj_warn("kube", "%s", err->text);
+    say_trouble(collector, &collector->namespaces_trouble, err);
+}
+
+static void on_pods_trouble(void *data, const struct nj_err *err)
+{
+    struct nj_collector *collector = data;
+    say_trouble(collector, &collector->pods_trouble, err);
 }
 
 static void on_unscheduled_event(void *data, const struct nj_event *event)
@@ -124,9 +144,10 @@ static bool is_ready(void *data, struct nj_buf *out)
     if (collector->client != NULL) {
         bool synced =
             nj_namespaces_synced(collector->namespaces) && nj_unscheduled_synced(collector->unscheduled);
-        (void)nj_buf_printf(
-            out, "[%s]kubernetes %s%s\n", synced ? "+" : " ",
-            synced ? "ok" : "not in step yet (not required): ", synced ? "" : collector->trouble);
+        const char *trouble = *collector->pods_trouble.text != '\0' ? collector->pods_trouble.text
+                                                                    : collector->namespaces_trouble.text;
+        (void)nj_buf_printf(out, "[%s]kubernetes %s%s\n", synced ? "+" : " ",
+                            synced ? "ok" : "not in step yet (not required): ", synced ? "" : trouble);
     }
     return healthy;
 }
@@ -148,6 +169,8 @@ static int open_store(struct nj_collector *collector, struct nj_err *err)
         return rc;
     collector->writer = nj_worker_new(collector->loop, "nj-writer", WRITER_QUEUE_MAX);
     collector->reader = nj_worker_new(collector->loop, "nj-reader", READER_QUEUE_MAX);
+    if (collector->writer == NULL || collector->reader == NULL)
+        return nj_err_set(err, -ENOMEM, "no memory for a thread");
     collector->http = nj_http_new(collector->loop, HTTP_CONNECTIONS_MAX);
     return collector->http == NULL ? nj_err_set(err, -ENOMEM, "libcurl cannot be set up") : 0;
 }
@@ -168,7 +191,7 @@ static int start_namespaces(struct nj_collector *collector, struct nj_err *err)
         .client = collector->client,
         .metrics = collector->metrics,
         .project_key = config->kubernetes.project_key,
-        .on_trouble = on_kube_trouble,
+        .on_trouble = on_namespaces_trouble,
         .data = collector,
     };
     return nj_namespaces_start(&options, &collector->namespaces, err);
@@ -232,7 +255,7 @@ static int start_unscheduled(struct nj_collector *collector, struct nj_err *err)
         .after_ns = collector->config->kubernetes.unschedulable_after_ns,
         .max_pods = UNSCHEDULED_PODS_MAX,
         .on_event = on_unscheduled_event,
-        .on_trouble = on_kube_trouble,
+        .on_trouble = on_pods_trouble,
         .data = collector,
     };
     collector->unscheduled = nj_unscheduled_new(&options);
