@@ -24,8 +24,8 @@ enum {
 /* By group, the severe first, then by the incident's number; of one incident the end comes last. */
 static int compare(const void *a, const void *b)
 {
-    const struct nj_alert *one = *(const struct nj_alert *const *)a;
-    const struct nj_alert *other = *(const struct nj_alert *const *)b;
+    const struct nj_alert *one = a;
+    const struct nj_alert *other = b;
     int rc = strcmp(nj_str(one->group), nj_str(other->group));
     if (rc == 0)
         rc = (int)other->incident->severity - (int)one->incident->severity;
@@ -35,25 +35,25 @@ static int compare(const void *a, const void *b)
 }
 
 /* Sorts, and keeps of each incident in a group the latest transition. Returns how many are left. */
-static size_t arrange(const struct nj_alert **alerts, size_t count)
+static size_t arrange(struct nj_alert *alerts, size_t count)
 {
     qsort(alerts, count, sizeof(*alerts), compare);
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
-        bool superseded = i + 1 < count && alerts[i]->incident->id == alerts[i + 1]->incident->id &&
-                          nj_streq(alerts[i]->group, alerts[i + 1]->group);
+        bool superseded = i + 1 < count && alerts[i].incident->id == alerts[i + 1].incident->id &&
+                          nj_streq(alerts[i].group, alerts[i + 1].group);
         if (!superseded)
             alerts[kept++] = alerts[i];
     }
     return kept;
 }
 
-static void append_title(const struct nj_render *how, const struct nj_alert **alerts, size_t count,
+static void append_title(const struct nj_render *how, const struct nj_alert *alerts, size_t count,
                          struct nj_buf *out)
 {
     size_t ended = 0;
     for (size_t i = 0; i < count; i++)
-        ended += alerts[i]->transition == NJ_TRANSITION_RESOLVED ? 1 : 0;
+        ended += alerts[i].transition == NJ_TRANSITION_RESOLVED ? 1 : 0;
     bool markdown = how->format == NJ_CHANNEL_MARKDOWN;
     nj_buf_append_str(out, markdown ? "**<font color=\"warning\">" : "");
     nj_buf_printf(out,
@@ -100,14 +100,14 @@ static void append_rest(const struct nj_render *how, size_t left, struct nj_buf 
 }
 
 /* Appends lines while they stay within `room` bytes of `out`. Returns how many were left out. */
-static size_t append_lines(const struct nj_render *how, const struct nj_alert **alerts, size_t count,
+static size_t append_lines(const struct nj_render *how, const struct nj_alert *alerts, size_t count,
                            size_t room, struct nj_buf *out)
 {
     for (size_t i = 0; i < count; i++) {
         struct nj_buf line = {0};
-        if (i == 0 || !nj_streq(alerts[i]->group, alerts[i - 1]->group))
-            append_group(how, alerts[i], &line);
-        append_line(how, alerts[i], &line);
+        if (i == 0 || !nj_streq(alerts[i].group, alerts[i - 1].group))
+            append_group(how, &alerts[i], &line);
+        append_line(how, &alerts[i], &line);
         bool fits = out->len + line.len <= room;
         if (fits)
             nj_buf_append(out, nj_buf_str(&line), line.len);
@@ -138,7 +138,7 @@ static void append_mention(void *data, const char *user, size_t len)
 }
 
 /* The link to all incidents, and everybody who is mentioned by an alert that is still open. */
-static void append_tail(const struct nj_render *how, const struct nj_alert **alerts, size_t count,
+static void append_tail(const struct nj_render *how, const struct nj_alert *alerts, size_t count,
                         struct nj_buf *out)
 {
     bool markdown = how->format == NJ_CHANNEL_MARKDOWN;
@@ -150,8 +150,8 @@ static void append_tail(const struct nj_render *how, const struct nj_alert **ale
                       nj_word(how->language, NJ_WORD_ALL), (int)len, how->public_url);
     struct nj_buf mentions = {0};
     for (size_t i = 0; i < count && markdown; i++) {
-        if (alerts[i]->transition == NJ_TRANSITION_OPENED)
-            nj_mentions_each(alerts[i]->mentions, add_once, &mentions);
+        if (alerts[i].transition == NJ_TRANSITION_OPENED)
+            nj_mentions_each(alerts[i].mentions, add_once, &mentions);
     }
     struct nj_buf line = {.max = how->max_bytes / TAIL_SHARE};
     nj_mentions_each(nj_buf_str(&mentions), append_mention, &line);
@@ -205,9 +205,9 @@ void nj_render_split(enum nj_language language, const char *text, size_t len, si
 void nj_render_digest(const struct nj_render *how, const struct nj_alert *alerts, size_t count,
                       struct nj_buf *out)
 {
-    const struct nj_alert **sorted = nj_calloc(count + 1, sizeof(const struct nj_alert *));
-    for (size_t i = 0; i < count; i++)
-        sorted[i] = &alerts[i];
+    struct nj_alert *sorted = nj_calloc(count + 1, sizeof(*sorted));
+    if (count > 0)
+        memcpy(sorted, alerts, count * sizeof(*sorted));
     size_t kept = arrange(sorted, count);
     struct nj_buf text = {0}, tail = {0};
     append_tail(how, sorted, kept, &tail);

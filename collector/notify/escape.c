@@ -39,10 +39,10 @@ static bool is_letter(char c)
 }
 
 /* What stands for the character at `at`, or NULL when it may stand for itself. */
-static const char *replacement(const char *text, size_t at, size_t len, bool at_start, bool markdown)
+static const char *replacement(const char *text, size_t at, bool at_start, bool markdown)
 {
-    char next = at + 1 < len ? text[at + 1] : '\0';
-    char last = at > 0 ? text[at - 1] : '\0';
+    const char next = text[at + 1]; /* the terminator at the end */
+    const char last = text[at > 0 ? at - 1 : 0];
     char c = text[at];
     if (c == '<' && (next == '@' || next == '/' || next == '!' || is_letter(next)))
         return "\xEF\xBC\x9C"; /* ＜ */
@@ -50,9 +50,9 @@ static const char *replacement(const char *text, size_t at, size_t len, bool at_
         return NULL;
     if (c == '`')
         return "\xEF\xBD\x80"; /* ｀ */
-    if (c == '(' && last == ']')
+    if (c == '(' && at > 0 && last == ']')
         return "\xEF\xBC\x88"; /* （ */
-    if (c == '*' && (next == '*' || last == '*'))
+    if (c == '*' && (next == '*' || (at > 0 && last == '*')))
         return "\xEF\xBC\x8A"; /* ＊ */
     if (c == '#' && at_start)
         return "\xEF\xBC\x83"; /* ＃ */
@@ -67,7 +67,7 @@ static void append_escaped(struct nj_buf *out, const char *text, size_t len, boo
     size_t from = out->len;
     for (size_t at = 0, step = 0; at < len; at += step) {
         uint32_t code = decode(text + at, &step);
-        const char *other = replacement(text, at, len, at_start, markdown);
+        const char *other = replacement(text, at, at_start, markdown);
         if (is_break(code)) {
             if (out->len > from && out->data[out->len - 1] != ' ')
                 nj_buf_append_char(out, ' ');

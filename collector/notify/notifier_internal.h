@@ -52,7 +52,7 @@ struct nj_ticket {
 
 struct nj_channel {
     struct nj_notifier *notifier;
-    struct nj_channel *prev, *next;
+    struct nj_channel *next;
     char *name;
     bool recovered; /* what the last process left was looked at */
     bool removed;   /* not configured any more: freed once nothing is on its way */
@@ -65,13 +65,17 @@ struct nj_channel {
     int64_t short_row;      /* the alert that was too long, ... */
     size_t short_bytes;     /* ... and how long it may be */
 
-    /* The job's, while it recovers the channel. */
-    struct nj_ledger_result recovery;
-    struct nj_rate seed;
-
     struct nj_counter *ended[NJ_LEDGER_STATUSES];
     struct nj_counter *attempts[NJ_OUTCOME_KINDS];
     struct nj_gauge *waiting;
+};
+
+/* A channel whose past the job looks at, and what it found; the worker's while the job runs. */
+struct nj_recovery {
+    struct nj_channel *channel;
+    struct nj_ledger_terms terms;
+    struct nj_ledger_result result;
+    struct nj_rate sent; /* in the last minute */
 };
 
 struct nj_notifier {
@@ -83,22 +87,22 @@ struct nj_notifier {
     struct nj_timer timer;
 
     struct nj_job job;
-    bool job_running;
     struct nj_notify_settings *job_settings;
     struct nj_ticket *tickets;
     size_t tickets_count;
-    struct nj_channel **recovering;
-    size_t recovering_count;
-    bool job_sweeps;
+    struct nj_recovery *recoveries;
+    size_t recoveries_count;
     struct nj_ledger_result sweep;
     int64_t job_now_ns;
-    int job_rc;
     struct nj_err job_err;
+    int job_rc;
+    bool job_running;
+    bool job_sweeps;
 
     bool sweep_wanted;
-    int64_t store_rest_ns; /* the store failed: not before, wall ns */
-    bool store_failing;    /* logged */
+    bool store_failing; /* logged */
     bool closing;
+    int64_t store_rest_ns; /* the store failed: not before, wall ns */
     void (*on_closed)(void *data);
     void *on_closed_data;
 
@@ -106,21 +110,27 @@ struct nj_notifier {
     struct nj_histogram *latency;
 };
 
+/* (notifier_metrics.c) */
+void nj_notifier_make_metrics(struct nj_notifier *notifier);
+void nj_channel_make_metrics(struct nj_channel *channel);
+
 /* Submits the job if there is anything for it, and arms the timer. */
 void nj_notifier_schedule(struct nj_notifier *notifier);
 
-/* On the worker, and back on the loop. (notifier_job.c) */
+/* Collects what there is to do for the store; returns when there will be something by itself, wall ns. Run
+ * and done are the job's; nj_notifier_job_drop() takes back what was collected, nj_notifier_job_clear()
+ * forgets it. (notifier_fill.c, _job.c) */
+int64_t nj_notifier_job_fill(struct nj_notifier *notifier, int64_t now_ns);
+bool nj_notifier_job_is_empty(const struct nj_notifier *notifier);
 void nj_notifier_job_run(struct nj_job *job);
 void nj_notifier_job_done(struct nj_job *job);
+void nj_notifier_job_drop(struct nj_notifier *notifier);
+void nj_notifier_job_clear(struct nj_notifier *notifier);
 
 /* Sends what was claimed. (notifier_send.c) */
 void nj_lane_send(struct nj_lane_state *lane, struct nj_claim *claim, struct nj_notify_settings *settings,
                   const struct nj_target *target);
 /* What was recorded or given back is forgotten. */
 void nj_lane_idle(struct nj_lane_state *lane);
-
-/* Everything that nobody needs any more. (notifier.c) */
-void nj_notifier_finish(struct nj_notifier *notifier);
-void nj_channel_free(struct nj_channel *channel);
 
 #endif

@@ -1,7 +1,6 @@
 /* The one job that works on the store: in one transaction it records what became of messages and claims the
  * next. */
 #include <stdlib.h>
-#include <utlist.h>
 
 #include "collector/notify/notifier_internal.h"
 #include "common/base/clock.h"
@@ -9,7 +8,7 @@
 
 #define STORE_REST_NS NJ_SEC
 
-static int add_seed(void *data, int64_t at_ns)
+static int add_sent(void *data, int64_t at_ns)
 {
     nj_rate_add(data, at_ns);
     return 0;
@@ -17,16 +16,13 @@ static int add_seed(void *data, int64_t at_ns)
 
 /* What the last process left of a channel: messages it was sending, and how many it had sent in the last
  * minute. */
-static int recover(struct nj_notifier *notifier, struct nj_channel *channel)
+static int recover(struct nj_notifier *notifier, struct nj_recovery *recovery)
 {
     struct nj_store *store = notifier->options.store;
-    const struct nj_ledger_terms terms = {.settings = notifier->job_settings,
-                                          .target = nj_notify_target(notifier->job_settings, channel->name),
-                                          .now_ns = notifier->job_now_ns};
-    int rc = nj_ledger_recover(store, &terms, &channel->recovery, &notifier->job_err);
+    int rc = nj_ledger_recover(store, &recovery->terms, &recovery->result, &notifier->job_err);
     if (rc == 0)
-        rc = store->ops->each_sent(store, channel->name, notifier->job_now_ns - NJ_RATE_WINDOW_NS, add_seed,
-                                   &channel->seed, &notifier->job_err);
+        rc = store->ops->each_sent(store, recovery->channel->name, notifier->job_now_ns - NJ_RATE_WINDOW_NS,
+                                   add_sent, &recovery->sent, &notifier->job_err);
     return rc;
 }
 
@@ -35,8 +31,8 @@ static int work(struct nj_notifier *notifier)
     struct nj_store *store = notifier->options.store;
     struct nj_err *err = &notifier->job_err;
     int rc = 0;
-    for (size_t i = 0; i < notifier->recovering_count && rc == 0; i++)
-        rc = recover(notifier, notifier->recovering[i]);
+    for (size_t i = 0; i < notifier->recoveries_count && rc == 0; i++)
+        rc = recover(notifier, &notifier->recoveries[i]);
     if (notifier->job_sweeps && rc == 0)
         rc = nj_ledger_sweep(store, notifier->job_settings, notifier->job_now_ns, &notifier->sweep, err);
     for (size_t i = 0; i < notifier->tickets_count && rc == 0; i++) {
@@ -53,6 +49,7 @@ static int work(struct nj_notifier *notifier)
 void nj_notifier_job_run(struct nj_job *job)
 {
     struct nj_notifier *notifier = job->data;
+    notifier->job_err = (struct nj_err){0};
     const struct nj_store_ops *ops = notifier->options.store->ops;
     int rc = ops->begin(notifier->options.store, &notifier->job_err);
     if (rc == 0) {
@@ -80,22 +77,20 @@ static void count_ended(struct nj_channel *channel, const struct nj_ledger_resul
         nj_histogram_observe(notifier->latency,
                              (double)(nj_loop_wall_ns(notifier->options.loop) - result->told_since_ns) /
                                  NJ_SEC);
-    struct nj_channel *other = NULL;
-    DL_FOREACH (notifier->channels, other) {
-        if (result->elsewhere)
-            other->lanes[NJ_LANE_TEXT].look = true;
-    }
+    for (struct nj_channel *other = notifier->channels; other != NULL && result->elsewhere;
+         other = other->next)
+        other->lanes[NJ_LANE_TEXT].look = true;
 }
 
-static void apply_recovery(struct nj_notifier *notifier)
+static void apply_recoveries(struct nj_notifier *notifier)
 {
-    for (size_t i = 0; i < notifier->recovering_count; i++) {
-        struct nj_channel *channel = notifier->recovering[i];
+    for (size_t i = 0; i < notifier->recoveries_count; i++) {
+        struct nj_recovery *recovery = &notifier->recoveries[i];
+        struct nj_channel *channel = recovery->channel;
         channel->recovered = true;
-        for (size_t t = 0; t < channel->seed.count; t++)
-            nj_rate_add(&channel->rate, channel->seed.times_ns[t]);
-        nj_rate_done(&channel->seed);
-        count_ended(channel, &channel->recovery);
+        for (size_t t = 0; t < recovery->sent.count; t++)
+            nj_rate_add(&channel->rate, recovery->sent.times_ns[t]);
+        count_ended(channel, &recovery->result);
         for (size_t l = 0; l < NJ_LANES; l++)
             channel->lanes[l].look = true;
     }
@@ -145,7 +140,7 @@ static void apply_ticket(struct nj_notifier *notifier, struct nj_ticket *ticket)
 
 static void apply(struct nj_notifier *notifier)
 {
-    apply_recovery(notifier);
+    apply_recoveries(notifier);
     for (size_t i = 0; i < notifier->tickets_count; i++)
         apply_ticket(notifier, &notifier->tickets[i]);
     if (notifier->store_failing)
@@ -161,8 +156,6 @@ static void undo(struct nj_notifier *notifier)
         nj_claim_free(notifier->tickets[i].claimed.claim);
         notifier->tickets[i].lane->look = true;
     }
-    for (size_t i = 0; i < notifier->recovering_count; i++)
-        nj_rate_done(&notifier->recovering[i]->seed);
     notifier->sweep_wanted = notifier->sweep_wanted || notifier->job_sweeps;
     notifier->store_rest_ns = nj_loop_wall_ns(notifier->options.loop) + STORE_REST_NS;
     if (!notifier->store_failing)
@@ -178,12 +171,6 @@ void nj_notifier_job_done(struct nj_job *job)
         apply(notifier);
     else
         undo(notifier);
-    free(notifier->tickets);
-    free(notifier->recovering);
-    notifier->tickets = NULL;
-    notifier->recovering = NULL;
-    notifier->tickets_count = notifier->recovering_count = 0;
-    nj_notify_settings_unref(notifier->job_settings);
-    notifier->job_settings = NULL;
+    nj_notifier_job_clear(notifier);
     nj_notifier_schedule(notifier);
 }

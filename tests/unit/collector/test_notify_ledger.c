@@ -169,6 +169,10 @@ static struct nj_claim *claim_file(struct fixture *fixture, const char *channel)
 /* Records an outcome and frees the claim. */
 static void record_as(struct fixture *fixture, struct nj_claim *claim, struct nj_record_terms record)
 {
+    if (claim == NULL) {
+        fail_msg("nothing was claimed");
+        return;
+    }
     const struct nj_ledger_terms terms = terms_of(fixture, claim->row.channel);
     begin(fixture);
     commit(fixture,

@@ -4,6 +4,7 @@
  * anew on the same database.
  */
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +43,9 @@ struct fixture {
     struct nj_store *store;
     struct nj_metrics *metrics;
     struct nj_notifier *notifier;
-    struct nj_store_ops failing_ops;
+    struct nj_store_ops ops; /* the store's, with a disk that may be full */
+    int (*commit)(struct nj_store *store, struct nj_err *err);
+    atomic_bool full;
     struct nj_err err;
 };
 
@@ -161,11 +164,24 @@ static void use_channels(struct fixture *fixture, const char *channels, const ch
     free(yaml);
 }
 
+static int commit_unless_full(struct nj_store *store, struct nj_err *err)
+{
+    struct fixture *fixture =
+        (struct fixture *)(void *)((char *)(uintptr_t)store->ops - offsetof(struct fixture, ops));
+    if (atomic_load(&fixture->full))
+        return nj_err_set(err, -ENOSPC, "the disk is full");
+    return fixture->commit(store, err);
+}
+
 static void open_all(struct fixture *fixture)
 {
+    fixture->store = open_writer(&fixture->folder);
+    fixture->ops = *fixture->store->ops;
+    fixture->commit = fixture->ops.commit;
+    fixture->ops.commit = commit_unless_full;
+    fixture->store->ops = &fixture->ops;
     fixture->http = nj_http_new(&fixture->test->loop, 8);
     fixture->worker = nj_worker_new(&fixture->test->loop, "writer", 16);
-    fixture->store = open_writer(&fixture->folder);
     fixture->metrics = nj_metrics_new();
 }
 
@@ -962,12 +978,6 @@ static void channels_that_a_reload_takes_away_finish_and_leave_dead_letters(void
     wait_for_rows(fixture, 2, "plain opened sent; ");
 }
 
-static int commit_nothing(struct nj_store *store, struct nj_err *err)
-{
-    (void)store;
-    return nj_err_set(err, -ENOSPC, "the disk is full");
-}
-
 static void while_the_store_fails_nothing_is_sent_and_nothing_is_forgotten(void **state)
 {
     struct fixture *fixture = *state;
@@ -979,16 +989,13 @@ static void while_the_store_fails_nothing_is_sent_and_nothing_is_forgotten(void 
 
     /* The disk fills up while the first is on its way: that it was sent must be stored before anything else
      * goes. */
-    const struct nj_store_ops *ops = fixture->store->ops;
-    fixture->failing_ops = *ops;
-    fixture->failing_ops.commit = commit_nothing;
-    fixture->store->ops = &fixture->failing_ops;
+    atomic_store(&fixture->full, true);
     test_peer_answer(fixture->hanging, "{\"errcode\":0}", true);
     for (int i = 0; i < 5; i++)
         pass(fixture, NJ_SEC);
     assert_int_equal(fixture->requests_count, 1);
 
-    fixture->store->ops = ops;
+    atomic_store(&fixture->full, false);
     pass(fixture, 2 * NJ_SEC);
     wait_for_rows(fixture, 1, "plain opened sent; ");
     wait_for_rows(fixture, 2, "plain opened sent; ");

@@ -81,11 +81,11 @@ static void a_route_matches_by_patterns_and_severity(void **state)
 
 #define ROUTES(proceed)                                                                                      \
     CHANNELS                                                                                                 \
-        "  - {group: other, namespace: other, channels: [hook]}\n"                                           \
-        "  - {group: shop, namespace: shop, channels: [robot, app], mentions: [li, wang], proceed: " proceed \
-        "}\n"                                                                                                \
-        "  - {group: ops, channels: [app, hook], mentions: [wang, '@all'], resolved: false}\n"               \
-        "  - {group: never, channels: [robot]}\n"
+    "  - {group: other, namespace: other, channels: [hook]}\n"                                               \
+    "  - {group: shop, namespace: shop, channels: [robot, app], mentions: [li, wang], proceed: " proceed     \
+    "}\n"                                                                                                    \
+    "  - {group: ops, channels: [app, hook], mentions: [wang, '@all'], resolved: false}\n"                   \
+    "  - {group: never, channels: [robot]}\n"
 
 static void the_first_route_decides_unless_it_proceeds(void **state)
 {
