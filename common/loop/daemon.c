@@ -23,7 +23,7 @@ struct process {
     struct nj_loop loop;
     struct settings *settings; /* the newest first */
     void *state;
-    bool stopping;
+    bool started, stopping;
     uv_signal_t term, interrupt, hangup;
 };
 
@@ -100,7 +100,7 @@ static void on_stopped(void *data)
 static void on_stop(uv_signal_t *handle, int number)
 {
     struct process *process = handle->data;
-    if (process->stopping)
+    if (process->stopping || !process->started) /* what does not run yet has nothing to drain */
         _Exit(128 + number);
     process->stopping = true;
     nj_info("main", "stopping on signal %d: draining what is queued", number);
@@ -113,7 +113,7 @@ static void on_hangup(uv_signal_t *handle, int number)
     struct nj_err err = {0};
     void *config = NULL;
     (void)number;
-    if (process->stopping)
+    if (process->stopping || !process->started)
         return;
     int rc = load_settings(process, &config, &err);
     if (rc == 0) {
@@ -165,6 +165,7 @@ static int run(struct process *process, const char *clock_file)
         (void)nj_loop_close(&process->loop);
         return 1;
     }
+    process->started = true;
     nj_loop_run(&process->loop);
     if (nj_loop_close(&process->loop) < 0)
         nj_warn("main", "a module left a handle open");

@@ -3,8 +3,8 @@
  * programs have in common; what they do is behind start(), reload() and stop().
  *
  * SIGTERM and SIGINT drain: stop() is called, and the process ends with 0 when that is done; a second one
- * ends it at once. SIGHUP reads the settings again: good ones are given to reload(), bad ones are logged and
- * the old ones stay.
+ * ends it at once with 128 + the signal's number, as does one that comes within start(). SIGHUP reads the
+ * settings again: good ones are given to reload(), bad ones are logged and the old ones stay.
  */
 #ifndef NJ_LOOP_DAEMON_H
 #define NJ_LOOP_DAEMON_H
