@@ -53,8 +53,13 @@ async function runOne(name) {
   // On the disk that the build is on: databases below a /tmp in memory would commit too easily.
   const folder = fs.mkdtempSync(path.join(BUILD, `${name}-`));
   process.stderr.write(`bench: ${name}\n`);
-  const result = await benchmarks[name].run({ folder });
-  fs.rmSync(folder, { recursive: true, force: true }); // kept when it failed: its logs tell why
+  let result;
+  try {
+    result = await benchmarks[name].run({ folder });
+  } catch (error) {
+    throw new Error(`${name}: ${error.message}\nits logs are kept in ${folder}`);
+  }
+  fs.rmSync(folder, { recursive: true, force: true });
   return roundAll(result);
 }
 

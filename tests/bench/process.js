@@ -80,10 +80,14 @@ export class Program {
     return JSON.parse(this.output);
   }
 
+  /** Ends it; one that has to be killed is said so. */
   async stop() {
     if (this.failure) return;
     this.child.kill('SIGTERM');
-    const timer = setTimeout(() => this.child.kill('SIGKILL'), END_MS);
+    const timer = setTimeout(() => {
+      process.stderr.write(`bench: ${this.name} does not end on SIGTERM, killing it\n`);
+      this.child.kill('SIGKILL');
+    }, END_MS);
     await this.ended;
     clearTimeout(timer);
   }
