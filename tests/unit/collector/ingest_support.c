@@ -159,7 +159,7 @@ int64_t server_metric(struct server *server, const char *series)
     const char *found = strstr(nj_buf_str(&text), line);
     if (found == NULL)
         fail_msg("no metric %s", series);
-    int64_t value = strtoll(found + strlen(line), NULL, 10);
+    int64_t value = found == NULL ? 0 : strtoll(found + strlen(line), NULL, 10);
     free(line);
     nj_buf_done(&text);
     return value;

@@ -64,15 +64,15 @@ struct agent {
     struct nj_keyring *keyring;
     struct nj_sealer *sealer;
     const char *node, *stream;
-    uint32_t version;
     uint64_t request; /* of the next packet */
+    uint32_t version;
     uint8_t nonce[NJ_SEAL_NONCE];
     struct nj_buf packet; /* the last one, sealed */
 
+    struct nj_ack ack; /* the last answer */
+    char refused[256];
     int answers, timeouts;
     bool unreadable; /* the last answer */
-    struct nj_ack ack;
-    char refused[256];
     bool closed;
 };
 
