@@ -10,7 +10,6 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <uv.h>
 
 #include "collector/notify/circuit.h"
 #include "collector/notify/ledger.h"

@@ -96,7 +96,10 @@ static void make_life(struct world *world, struct pod *pod, struct life *life)
                                       .later_reason = ends[kind].later,
                                       .removed = below(random, 4) == 0};
         instance->late_at = instance->end + below(random, 10);
-        (void)snprintf(instance->id, TEXT, "containerd://%s-%s-%d", pod->name, life->name, life->count);
+        /* All of these are parts of one object: gcc takes the copy for one onto itself. */
+        char id[TEXT];
+        (void)snprintf(id, sizeof(id), "containerd://%s-%s-%d", pod->name, life->name, life->count);
+        memcpy(instance->id, id, sizeof(id));
         life->count++;
         if (instance->end >= pod->deleted) { /* the kubelet ends it within the grace period */
             instance->end = pod->deleted + below(random, pod->gone - pod->deleted);

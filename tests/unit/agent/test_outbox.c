@@ -448,7 +448,7 @@ static void test_a_damaged_file_is_moved_aside_and_a_new_one_begun(void **state)
     memset(garbage, 0x5a, sizeof(garbage));
     for (int round = 0; round < 3; round++) {
         for (int i = 0; i < 100; i++) {
-            char id[16];
+            char id[32];
             (void)snprintf(id, sizeof(id), "event-%d", i);
             struct nj_event event = crash_event(id, "log\n");
             append_one(fixture->outbox, &event);
