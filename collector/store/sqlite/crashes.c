@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <string.h>
 
 #include "collector/store/log_codec.h"
 #include "collector/store/sqlite/internal.h"
@@ -95,10 +96,13 @@ static void read_crash(sqlite3_stmt *statement, int64_t *ret_number, struct nj_s
 
 int nj_sqlite_has_crash(struct nj_store *store, const char *id, bool *ret_known, struct nj_err *err)
 {
+    struct nj_sqlite *sqlite = nj_sqlite_of(store);
     int64_t number = 0;
-    int rc = nj_crash_find(nj_sqlite_of(store), id, &number, err);
+    int rc = nj_crash_find(sqlite, id, &number, err);
     if (rc < 0)
         return rc;
+    if (rc == 0 && strlen(id) < sizeof(sqlite->absent))
+        memcpy(sqlite->absent, id, strlen(id) + 1);
     *ret_known = rc == 1;
     return 0;
 }
@@ -182,7 +186,10 @@ int nj_sqlite_put_crash(struct nj_store *store, const struct nj_store_crash *cra
 {
     struct nj_sqlite *sqlite = nj_sqlite_of(store);
     int64_t number = 0;
-    int found = nj_crash_find(sqlite, crash->id, &number, err);
+    /* Whoever wanted to know whether it is new has had it looked for a moment ago. */
+    bool absent = crash->id[0] != '\0' && strcmp(crash->id, sqlite->absent) == 0;
+    int found = absent ? 0 : nj_crash_find(sqlite, crash->id, &number, err);
+    sqlite->absent[0] = '\0';
     if (found < 0)
         return found;
     int rc = found == 1 ? correct(sqlite, number, crash, err) : insert(sqlite, crash, &number, err);

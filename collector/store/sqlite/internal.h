@@ -65,8 +65,9 @@ struct nj_sqlite {
     int lock_fd; /* writer: of PATH.lock, held as long as it is open; else -1 */
     int failed;  /* the transaction's first error, which commit returns; 0: none */
     sqlite3_stmt *statements[NJ_SQL_SLOTS];
-    struct nj_crash_tail *tail; /* writer; else NULL */
-    bool tail_stale;            /* a rollback may have taken back what the tail holds */
+    struct nj_crash_tail *tail;             /* writer; else NULL */
+    bool tail_stale;                        /* a rollback may have taken back what the tail holds */
+    char absent[NJ_EVENT_ID_BYTES_MAX + 1]; /* the crash that has_crash() has just not found; "": none */
     struct nj_log_codec *codec;
     struct nj_buf packed, text; /* scratch of put_crash and get_crash */
 };

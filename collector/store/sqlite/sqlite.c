@@ -167,6 +167,7 @@ static int sqlite_begin(struct nj_store *store, struct nj_err *err)
 {
     struct nj_sqlite *sqlite = nj_sqlite_of(store);
     sqlite->failed = 0;
+    sqlite->absent[0] = '\0';
     struct nj_binder begin = nj_sql_use(sqlite, NJ_SQL_BEGIN, "BEGIN IMMEDIATE");
     int rc = nj_sql_run(sqlite, &begin, "begin a transaction", err);
     if (rc == 0 && sqlite->tail_stale)

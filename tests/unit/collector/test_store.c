@@ -224,6 +224,34 @@ static void a_crash_comes_back_as_it_was_put_with_its_log(void **state)
     assert_non_null(strstr(fixture->err.text, "crash-2"));
 }
 
+static void asking_for_a_crash_makes_none_twice(void **state)
+{
+    struct fixture *fixture = *state;
+    struct nj_store_crash one = make_crash("crash-1");
+    struct nj_store_crash two = make_crash("crash-2");
+    bool known = true;
+    begin(fixture);
+    assert_int_equal(0, fixture->store->ops->has_crash(fixture->store, one.id, &known, NULL));
+    assert_false(known);
+    assert_true(put_crash(fixture, &one));
+    assert_false(put_crash(fixture, &one));
+    assert_int_equal(0, fixture->store->ops->has_crash(fixture->store, two.id, &known, NULL));
+    assert_false(known);
+    assert_false(put_crash(fixture, &one));
+    commit(fixture);
+    begin(fixture);
+    assert_int_equal(0, fixture->store->ops->has_crash(fixture->store, two.id, &known, NULL));
+    assert_true(put_crash(fixture, &two));
+    fixture->store->ops->rollback(fixture->store);
+    begin(fixture);
+    assert_int_equal(0, fixture->store->ops->has_crash(fixture->store, two.id, &known, NULL));
+    assert_false(known);
+    assert_true(put_crash(fixture, &two));
+    assert_false(put_crash(fixture, &two));
+    commit(fixture);
+    assert_crash(fixture, &two, true);
+}
+
 static void a_long_log_takes_little_room_and_comes_back_whole(void **state)
 {
     struct fixture *fixture = *state;
@@ -1282,6 +1310,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_crash_comes_back_as_it_was_put_with_its_log),
+        TEST(asking_for_a_crash_makes_none_twice),
         TEST(a_long_log_takes_little_room_and_comes_back_whole),
         TEST(a_correction_changes_the_record_and_keeps_log_and_link),
         TEST(a_crash_without_a_log_says_why),
