@@ -21,6 +21,8 @@ enum {
     WRITER_QUEUE_MAX = 256, /* jobs: groups, and what the notifier records */
     READER_QUEUE_MAX = 256, /* queries of REST */
     UNSCHEDULED_PODS_MAX = 20000,
+    PROJECTS_WAIT_S = 5, /* agents' events wait so long for the projects at the start, if need be */
+    PROJECTS_LOOK_EVERY_MS = 20,
     TROUBLE_REPEAT_MIN = 10,
 };
 
@@ -51,6 +53,8 @@ struct nj_collector {
     struct nj_unscheduled *unscheduled;
     struct nj_notifier *notifier;
     struct nj_ingest *ingest;
+    struct nj_timer projects;  /* until they are known */
+    int64_t projects_until_ns; /* monotonic */
     struct nj_api *api;
     struct trouble namespaces_trouble, pods_trouble;
     int step; /* of stopping */
@@ -244,6 +248,25 @@ static int start_ingest(struct nj_collector *collector, struct nj_err *err)
     return nj_ingest_start(&options, &collector->ingest, err);
 }
 
+/* Who is told depends on the project: what agents have to tell waits until the namespaces' are known, or it
+ * seems that the API server is away. */
+static void look_for_projects(struct nj_timer *timer)
+{
+    struct nj_collector *collector = timer->data;
+    bool known = nj_namespaces_synced(collector->namespaces);
+    if (known || nj_loop_mono_ns(collector->loop) >= collector->projects_until_ns)
+        nj_ingest_hold(collector->ingest, false);
+    else
+        nj_timer_start(timer, PROJECTS_LOOK_EVERY_MS * NJ_MS, 0);
+}
+
+static void wait_for_projects(struct nj_collector *collector)
+{
+    collector->projects_until_ns = nj_loop_mono_ns(collector->loop) + PROJECTS_WAIT_S * NJ_SEC;
+    nj_ingest_hold(collector->ingest, true);
+    look_for_projects(&collector->projects);
+}
+
 static int start_unscheduled(struct nj_collector *collector, struct nj_err *err)
 {
     if (collector->client == NULL)
@@ -291,6 +314,7 @@ int nj_collector_start(struct nj_loop *loop, const struct nj_collector_config *c
 {
     struct nj_collector *collector = NJ_NEW(struct nj_collector);
     collector->loop = loop;
+    nj_timer_init(&collector->projects, loop, look_for_projects, collector);
     collector->config = config;
     collector->cluster = config->cluster;
     collector->metrics = nj_metrics_new();
@@ -305,6 +329,8 @@ int nj_collector_start(struct nj_loop *loop, const struct nj_collector_config *c
         rc = start_ingest(collector, err);
     if (rc == 0)
         rc = start_notifier(collector, err);
+    if (rc == 0)
+        wait_for_projects(collector);
     if (rc == 0)
         rc = start_unscheduled(collector, err);
     if (rc == 0)
@@ -414,5 +440,6 @@ void nj_collector_stop(struct nj_collector *collector, void (*on_stopped)(void *
 {
     collector->on_stopped = on_stopped;
     collector->on_stopped_data = data;
+    nj_timer_stop(&collector->projects);
     stop_next(collector);
 }

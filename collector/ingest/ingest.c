@@ -27,7 +27,7 @@ struct nj_ingest {
     struct nj_group group; /* the one on the worker */
     struct nj_job job;
     struct nj_timer upkeep, retry;
-    bool upkeep_due, paused, busy, waiting, closing, replier_closed;
+    bool upkeep_due, held, full, paused, busy, waiting, closing, replier_closed;
     int rc; /* of the last transaction */
     struct nj_err err;
     struct nj_counter *packets, *pauses, *dropped_locals;
@@ -58,14 +58,20 @@ static void free_local(struct nj_local_event *local)
     free(local);
 }
 
-static void set_pause(struct nj_ingest *ingest, bool paused)
+/* Whether the collector's own events go into the next group. */
+static bool locals_may_go(const struct nj_ingest *ingest)
 {
+    return !ingest->waiting && (!ingest->held || ingest->closing);
+}
+
+/* Whether packets are read. */
+static void update_pause(struct nj_ingest *ingest)
+{
+    bool paused = ingest->held || ingest->full || ingest->closing;
     if (ingest->paused == paused || ingest->replier == NULL)
         return;
     ingest->paused = paused;
     nj_replier_pause(ingest->replier, paused);
-    if (paused)
-        nj_counter_add(ingest->pauses, 1);
 }
 
 static void on_message(void *data, struct nj_message *message)
@@ -78,8 +84,12 @@ static void on_message(void *data, struct nj_message *message)
     ingest->queued++;
     ingest->queued_bytes += packet_bytes(packet);
     nj_counter_add(ingest->packets, 1);
-    if (ingest->queued >= ingest->options.max_queued || ingest->queued_bytes >= QUEUED_BYTES_MAX)
-        set_pause(ingest, true);
+    if (!ingest->full &&
+        (ingest->queued >= ingest->options.max_queued || ingest->queued_bytes >= QUEUED_BYTES_MAX)) {
+        ingest->full = true;
+        nj_counter_add(ingest->pauses, 1);
+        update_pause(ingest);
+    }
     pump(ingest);
 }
 
@@ -100,7 +110,7 @@ static void fill_group(struct nj_ingest *ingest)
     }
     if (ingest->first == NULL)
         ingest->last = &ingest->first;
-    if (!ingest->waiting) {
+    if (locals_may_go(ingest)) {
         group->locals = ingest->first_local;
         ingest->first_local = NULL;
         ingest->last_local = &ingest->first_local;
@@ -204,9 +214,10 @@ static void done(struct nj_job *job)
     return_packets(ingest, &ingest->group.left);
     finish_locals(ingest);
     tell_changes(ingest);
-    if (ingest->queued <= ingest->options.max_queued / 2 && ingest->queued_bytes < QUEUED_BYTES_MAX / 2 &&
-        !ingest->closing)
-        set_pause(ingest, false);
+    if (ingest->queued <= ingest->options.max_queued / 2 && ingest->queued_bytes < QUEUED_BYTES_MAX / 2) {
+        ingest->full = false;
+        update_pause(ingest);
+    }
     pump(ingest);
 }
 
@@ -239,7 +250,7 @@ static void pump(struct nj_ingest *ingest)
     if (ingest->busy || ingest->replier_closed)
         return;
     bool something =
-        ingest->first != NULL || ingest->upkeep_due || (ingest->first_local != NULL && !ingest->waiting);
+        ingest->first != NULL || ingest->upkeep_due || (ingest->first_local != NULL && locals_may_go(ingest));
     if (something && !(ingest->closing && ingest->waiting)) {
         fill_group(ingest);
         ingest->job = (struct nj_job){.run = work, .done = done, .data = ingest};
@@ -376,6 +387,13 @@ int nj_ingest_start(const struct nj_ingest_options *options, struct nj_ingest **
     return 0;
 }
 
+void nj_ingest_hold(struct nj_ingest *ingest, bool held)
+{
+    ingest->held = held;
+    update_pause(ingest);
+    pump(ingest);
+}
+
 void nj_ingest_local_event(struct nj_ingest *ingest, const struct nj_event *event)
 {
     struct nj_local_event *local = NJ_NEW(struct nj_local_event);
@@ -426,6 +444,6 @@ void nj_ingest_close(struct nj_ingest *ingest, void (*on_closed)(void *data), vo
     ingest->upkeep_due = true; /* what agents said last is written */
     nj_timer_stop(&ingest->upkeep);
     nj_timer_stop(&ingest->retry);
-    set_pause(ingest, true);
+    update_pause(ingest);
     pump(ingest);
 }

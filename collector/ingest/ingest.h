@@ -53,6 +53,10 @@ struct nj_ingest_options {
 int nj_ingest_start(const struct nj_ingest_options *options, struct nj_ingest **ret_ingest,
                     struct nj_err *err);
 
+/* While held, no packets are read, what agents send waits in their connections, and the collector's own
+ * events wait too. Not held at the start. */
+void nj_ingest_hold(struct nj_ingest *ingest, bool held);
+
 /* An event that the collector itself saw; goes the same way. Kept until it is committed. */
 void nj_ingest_local_event(struct nj_ingest *ingest, const struct nj_event *event);
 

@@ -616,6 +616,24 @@ static void what_was_in_trouble_is_known_at_the_start(void **state)
     nj_buf_done(&got);
 }
 
+static void while_it_is_held_everything_waits(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct nj_event event = make_event(NJ_EVENT_CRASH, "a"), local = make_event(NJ_EVENT_STUCK, "b");
+    nj_ingest_hold(fixture->server.ingest, true);
+    nj_ingest_local_event(fixture->server.ingest, &local);
+    agent_send(&fixture->agent, &event, 1, 1);
+    /* Long enough to lose patience. */
+    agent_wait(&fixture->agent);
+    assert_int_equal(1, fixture->agent.timeouts);
+    assert_incidents(fixture, "");
+    nj_ingest_hold(fixture->server.ingest, false);
+    agent_tell(&fixture->agent, &event, 1, 1);
+    assert_int_equal(1, fixture->agent.ack.committed);
+    assert_int_equal(2, server_metric(&fixture->server, "nightjar_ingest_events_total{type=\"crash\"}") +
+                            server_metric(&fixture->server, "nightjar_ingest_events_total{type=\"stuck\"}"));
+}
+
 static void stopping_answers_what_was_received(void **state)
 {
     struct fixture *fixture = *state;
@@ -800,6 +818,7 @@ int main(int argc, char **argv)
         TEST(a_restart_remembers_streams_incidents_and_heartbeats),
         TEST(the_collectors_own_events_go_the_same_way),
         TEST(what_was_in_trouble_is_known_at_the_start),
+        TEST(while_it_is_held_everything_waits),
         TEST(stopping_answers_what_was_received),
         TEST(time_alone_resolves_deletes_and_remembers_heartbeats),
         TEST(an_address_in_use_is_told),
