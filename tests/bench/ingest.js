@@ -63,6 +63,7 @@ function ingest({ folder }, { agents, batches, batchEvents }) {
       eventsInCommit,
       ...others,
       collectorCpuSeconds: cpuSeconds,
+      eventsPerCollectorCpuSecond: events / cpuSeconds, // what a busy machine disturbs least
       collectorHighestRssMiB: highestRssMiB,
     };
   });
