@@ -21,8 +21,7 @@ enum {
     WRITER_QUEUE_MAX = 256, /* jobs: groups, and what the notifier records */
     READER_QUEUE_MAX = 256, /* queries of REST */
     UNSCHEDULED_PODS_MAX = 20000,
-    PROJECTS_WAIT_S = 5, /* agents' events wait so long for the projects at the start, if need be */
-    PROJECTS_LOOK_EVERY_MS = 20,
+    PROJECTS_WAIT_MS = 5000, /* agents' events wait so long for the projects at the start, if need be */
     TROUBLE_REPEAT_MIN = 10,
 };
 
@@ -53,8 +52,7 @@ struct nj_collector {
     struct nj_unscheduled *unscheduled;
     struct nj_notifier *notifier;
     struct nj_ingest *ingest;
-    struct nj_timer projects;  /* until they are known */
-    int64_t projects_until_ns; /* monotonic */
+    uv_timer_t projects; /* waits for them at the start */
     struct nj_api *api;
     struct trouble namespaces_trouble, pods_trouble;
     int step; /* of stopping */
@@ -179,6 +177,20 @@ static int open_store(struct nj_collector *collector, struct nj_err *err)
     return collector->http == NULL ? nj_err_set(err, -ENOMEM, "libcurl cannot be set up") : 0;
 }
 
+static void on_projects(void *data)
+{
+    struct nj_collector *collector = data;
+    if (collector->ingest == NULL || uv_is_closing((uv_handle_t *)&collector->projects))
+        return;
+    (void)uv_timer_stop(&collector->projects);
+    nj_ingest_hold(collector->ingest, false);
+}
+
+static void on_projects_late(uv_timer_t *timer)
+{
+    on_projects(timer->data);
+}
+
 static int start_namespaces(struct nj_collector *collector, struct nj_err *err)
 {
     const struct nj_collector_config *config = collector->config;
@@ -195,6 +207,7 @@ static int start_namespaces(struct nj_collector *collector, struct nj_err *err)
         .client = collector->client,
         .metrics = collector->metrics,
         .project_key = config->kubernetes.project_key,
+        .on_synced = on_projects,
         .on_trouble = on_namespaces_trouble,
         .data = collector,
     };
@@ -249,22 +262,13 @@ static int start_ingest(struct nj_collector *collector, struct nj_err *err)
 }
 
 /* Who is told depends on the project: what agents have to tell waits until the namespaces' are known, or it
- * seems that the API server is away. */
-static void look_for_projects(struct nj_timer *timer)
-{
-    struct nj_collector *collector = timer->data;
-    bool known = nj_namespaces_synced(collector->namespaces);
-    if (known || nj_loop_mono_ns(collector->loop) >= collector->projects_until_ns)
-        nj_ingest_hold(collector->ingest, false);
-    else
-        nj_timer_start(timer, PROJECTS_LOOK_EVERY_MS * NJ_MS, 0);
-}
-
+ * seems that the API server is away (in real time, as everything that waits for a peer). */
 static void wait_for_projects(struct nj_collector *collector)
 {
-    collector->projects_until_ns = nj_loop_mono_ns(collector->loop) + PROJECTS_WAIT_S * NJ_SEC;
+    if (nj_namespaces_synced(collector->namespaces))
+        return;
     nj_ingest_hold(collector->ingest, true);
-    look_for_projects(&collector->projects);
+    (void)uv_timer_start(&collector->projects, on_projects_late, PROJECTS_WAIT_MS, 0);
 }
 
 static int start_unscheduled(struct nj_collector *collector, struct nj_err *err)
@@ -314,7 +318,8 @@ int nj_collector_start(struct nj_loop *loop, const struct nj_collector_config *c
 {
     struct nj_collector *collector = NJ_NEW(struct nj_collector);
     collector->loop = loop;
-    nj_timer_init(&collector->projects, loop, look_for_projects, collector);
+    collector->projects.data = collector;
+    (void)uv_timer_init(&loop->uv, &collector->projects);
     collector->config = config;
     collector->cluster = config->cluster;
     collector->metrics = nj_metrics_new();
@@ -405,13 +410,14 @@ static void finish_stop(struct nj_collector *collector)
 static void stop_next(void *data)
 {
     struct nj_collector *collector = data;
+    struct nj_api *api = collector->api;
     switch (collector->step++) {
     case 0:
         nj_unscheduled_close(collector->unscheduled, stop_next, collector);
         break;
     case 1:
-        nj_api_close(collector->api, stop_next, collector);
-        collector->api = NULL;
+        collector->api = NULL; /* first: the last step frees the collector, and may come within this call */
+        nj_api_close(api, stop_next, collector);
         break;
     case 2:
         nj_ingest_close(collector->ingest, stop_next, collector);
@@ -436,10 +442,14 @@ static void stop_next(void *data)
     }
 }
 
+static void on_projects_closed(uv_handle_t *handle)
+{
+    stop_next(handle->data);
+}
+
 void nj_collector_stop(struct nj_collector *collector, void (*on_stopped)(void *data), void *data)
 {
     collector->on_stopped = on_stopped;
     collector->on_stopped_data = data;
-    nj_timer_stop(&collector->projects);
-    stop_next(collector);
+    uv_close((uv_handle_t *)&collector->projects, on_projects_closed);
 }
