@@ -78,10 +78,11 @@ static void on_object(void *data, enum nj_watch_event_type type, const struct nj
     pthread_mutex_unlock(&namespaces->mutex);
 }
 
-/* Projects are used as far as they are known: nothing waits for the whole list. */
 static void on_synced(void *data)
 {
-    (void)data;
+    struct nj_namespaces *namespaces = data;
+    if (namespaces->options.on_synced != NULL)
+        namespaces->options.on_synced(namespaces->options.data);
 }
 
 static void on_trouble(void *data, const struct nj_err *err)

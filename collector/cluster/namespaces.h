@@ -18,6 +18,7 @@ struct nj_namespaces_options {
     struct nj_kube_client *client; /* NULL: nothing is watched and no namespace has a project */
     struct nj_metrics *metrics;
     const char *project_key;                                  /* label first, then annotation; copied */
+    void (*on_synced)(void *data);                            /* after each list; may be NULL */
     void (*on_trouble)(void *data, const struct nj_err *err); /* may be NULL */
     void *data;
 };
