@@ -5,13 +5,12 @@
 #ifndef NJ_CRASH_CAPTURE_INTERNAL_H
 #define NJ_CRASH_CAPTURE_INTERNAL_H
 
-#include <uthash.h>
-
 #include "agent/crash/capture.h"
 #include "common/base/arena.h"
+#include "common/base/table.h"
 
 enum {
-    NJ_CAPTURE_BATCH = 16,   /* findings that one transaction takes at most */
+    NJ_CAPTURE_BATCH = 16,  /* findings that one transaction takes at most */
     NJ_CAPTURE_REASONS = 8, /* of crashes, that are counted by name */
     NJ_CAPTURE_LOGLESS = 64,
 };

@@ -93,7 +93,7 @@ static void copy_event(struct nj_capture_job *job, const struct nj_finding *find
 {
     const struct nj_event *event = finding->event;
     if (nj_event_encode(event, &job->event) < 0)
-        abort();
+        nj_out_of_memory(); /* it is bounded, and the detector's own */
     job->type = event->type;
     job->id_hash = nj_hash64(event->id, strlen(event->id));
     job->has_workload = finding->has_workload;

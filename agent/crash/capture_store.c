@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "agent/crash/capture_internal.h"
+#include "common/base/alloc.h"
 #include "common/base/str.h"
 #include "common/wire/batch.h"
 
@@ -55,6 +56,10 @@ static bool read_file(struct nj_capture_job *job, int32_t attempt, struct nj_eve
     else
         (void)nj_err_set(&err, rc, "%s", strerror(-rc));
     nj_log_close(&files);
+    if (rc == -ENOMEM) {
+        job->stored = rc; /* there may be more when it is tried again */
+        return false;
+    }
     if (rc == 0 && !result.other_instance) {
         event->crash.attempt = attempt;
         keep_log(job, &result, NJ_LOG_FROM_FILE, event, ret_text);
@@ -91,6 +96,10 @@ static bool read_answer(struct nj_capture_job *job, struct nj_event *event, stru
     struct nj_err err = {0};
     int rc = nj_log_from_api(job->api_text.data == NULL ? "" : job->api_text.data, job->api_text.len,
                              &job->source, &job->limits, job->redactor->redactor, &result, &err);
+    if (rc == -ENOMEM) {
+        job->stored = rc;
+        return false;
+    }
     if (rc == 0 && !result.other_instance) {
         keep_log(job, &result, NJ_LOG_FROM_API, event, ret_text);
         return true;
@@ -106,18 +115,20 @@ static bool read_answer(struct nj_capture_job *job, struct nj_event *event, stru
     return false;
 }
 
-/* False: the API server has to be asked first. */
+/* False: the API server has to be asked first. Without memory job->stored says so. */
 static bool find_log(struct nj_capture_job *job, struct nj_event *event, struct nj_buf *ret_text,
                      struct nj_arena *arena)
 {
     struct nj_err why = {.text = "the log file is gone"};
     job->log_outcome = NJ_LOG_GONE;
     job->redacted = 0;
-    for (int i = 0; i < job->attempts_count; i++) {
+    for (int i = 0; i < job->attempts_count && job->stored == 0; i++) {
         if (read_file(job, job->attempts[i], event, ret_text, &why))
             return true;
     }
-    if (job->fetches > 0 && read_answer(job, event, ret_text, &why))
+    if (job->stored == 0 && job->fetches > 0 && read_answer(job, event, ret_text, &why))
+        return true;
+    if (job->stored < 0)
         return true;
     if (job->fetches < FETCHES_MAX && job->capture->client != NULL)
         return false;
@@ -139,6 +150,8 @@ static const char *clean(struct nj_capture_job *job, const char *text, struct nj
         kept = nj_arena_strndup(arena, nj_buf_str(&out), nj_utf8_cut(nj_buf_str(&out), out.len, MESSAGE_MAX));
     }
     nj_buf_done(&out);
+    if (hidden == -ENOMEM || (hidden >= 0 && kept == NULL))
+        job->stored = -ENOMEM;
     return kept != NULL ? kept : "(message left out: it could not be searched for secrets)";
 }
 
@@ -169,8 +182,8 @@ static void prepare(struct nj_capture_job *job, struct nj_arena *arena, struct g
     job->stored = 0;
     group->has_event[at] = job->event.len > 0;
     if (group->has_event[at]) {
-        struct nj_err err = {0};
-        job->stored = nj_event_decode(job->event.data, job->event.len, arena, event, &err);
+        job->stored =
+            nj_event_decode(job->event.data, job->event.len, arena, event, &job->capture->batch.err);
         if (job->stored < 0)
             return;
         if (job->workload_kind != NULL) {
@@ -181,13 +194,19 @@ static void prepare(struct nj_capture_job *job, struct nj_arena *arena, struct g
             job->needs_fetch = true;
             return;
         }
-        clean_messages(job, event, arena);
+        if (job->stored == 0)
+            clean_messages(job, event, arena);
+        if (job->stored < 0) {
+            (void)nj_err_set(&job->capture->batch.err, job->stored, "out of memory");
+            nj_buf_done(&group->texts[at]);
+            return;
+        }
     }
     group->has_record[at] = job->record_key != NULL;
     if (group->has_record[at] && !job->record_removed) {
         struct nj_buf *value = &group->values[at];
         if (nj_buf_append(value, job->record_value, job->record_len) < 0)
-            abort();
+            nj_out_of_memory();
         if (job->workload_kind != NULL)
             nj_detector_record_workload(value, job->workload_kind, job->workload);
     }
@@ -234,9 +253,7 @@ void nj_capture_work(struct nj_job *work)
 {
     struct nj_capture *capture = work->data;
     struct nj_capture_batch *batch = &capture->batch;
-    struct group *group = calloc(1, sizeof(*group));
-    if (group == NULL)
-        abort();
+    struct group *group = NJ_NEW(struct group);
     for (int i = 0; i < batch->count; i++) {
         prepare(batch->jobs[i], &batch->arena, group);
         if (group->bytes >= GROUP_BYTES)

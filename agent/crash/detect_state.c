@@ -143,7 +143,7 @@ void nj_memory_set(char **text, const char *value)
 static void put(struct nj_buf *out, const char *text)
 {
     if (nj_buf_append_str(out, text) < 0)
-        abort();
+        nj_out_of_memory();
 }
 
 /* Names have no control characters; a hostile server's would break the lines apart. */
@@ -159,7 +159,7 @@ static void put_text(struct nj_buf *out, const char *text)
 static void put_int(struct nj_buf *out, int64_t value)
 {
     if (nj_buf_printf(out, "\t%" PRId64, value) < 0)
-        abort();
+        nj_out_of_memory();
 }
 
 static void put_container(struct nj_buf *out, const struct nj_container_memory *container)

@@ -7,9 +7,8 @@
 #ifndef NJ_CRASH_DETECT_STATE_H
 #define NJ_CRASH_DETECT_STATE_H
 
-#include <uthash.h>
-
 #include "agent/crash/detect.h"
+#include "common/base/table.h"
 
 /* Classes of waiting: each has its own patience. The names are part of ids and records. */
 enum nj_wait_class {

@@ -10,9 +10,8 @@
 #ifndef NJ_INCIDENT_ENGINE_STATE_H
 #define NJ_INCIDENT_ENGINE_STATE_H
 
-#include <uthash.h>
-
 #include "collector/incident/engine.h"
+#include "common/base/table.h"
 
 /* What a clearing is about: what is waited for, crashes, or the rest (nothing clears those but the pod's
  * end). */

@@ -6,9 +6,8 @@
 #ifndef NJ_INGEST_STREAMS_H
 #define NJ_INGEST_STREAMS_H
 
-#include <uthash.h>
-
 #include "collector/store/store.h"
+#include "common/base/table.h"
 
 enum { NJ_STREAM_KEY_MAX = 640, NJ_STREAM_VERSION_MAX = 64 };
 

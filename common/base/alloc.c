@@ -5,12 +5,16 @@
 #include <stdio.h>
 #include <string.h>
 
+_Noreturn void nj_out_of_memory(void)
+{
+    fputs("nightjar: out of memory\n", stderr);
+    abort();
+}
+
 static void *or_abort(void *memory)
 {
-    if (memory == NULL) {
-        fputs("nightjar: out of memory\n", stderr);
-        abort();
-    }
+    if (memory == NULL)
+        nj_out_of_memory();
     return memory;
 }
 

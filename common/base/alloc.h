@@ -25,6 +25,9 @@ char *nj_strndup(const char *text, size_t length);
 /* asprintf() that aborts instead of failing. */
 char *nj_asprintf(const char *format, ...) __attribute__((format(printf, 1, 2), returns_nonnull));
 
+/* What all of these do when memory is out: says so and aborts. Also for failures that can only mean that. */
+_Noreturn void nj_out_of_memory(void);
+
 #define NJ_NEW(type) ((type *)nj_calloc(1, sizeof(type)))
 
 /* Frees what a local variable points to when it goes out of scope: `NJ_CLEANUP_FREE char *name = ...;` */

@@ -78,6 +78,7 @@ void nj_arena_reset(struct nj_arena *arena)
         }
     }
     arena->used = 0;
+    arena->starved = false;
 }
 
 /* A block with room for `size` bytes, or NULL. */
@@ -107,8 +108,10 @@ void *nj_arena_alloc(struct nj_arena *arena, size_t size)
     struct nj_arena_block *block = arena->blocks;
     if (block == NULL || block->size - block->used < aligned + DISTANCE) {
         block = new_block(arena, aligned + DISTANCE);
-        if (block == NULL)
+        if (block == NULL) {
+            arena->starved = true;
             return NULL;
+        }
         if (block->size != ORDINARY_SIZE && arena->blocks != NULL) {
             /* Behind the ordinary block in use, whose rest stays usable. */
             block->next = arena->blocks->next;

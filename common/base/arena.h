@@ -6,6 +6,7 @@
 #ifndef NJ_BASE_ARENA_H
 #define NJ_BASE_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct nj_arena_block;
@@ -15,6 +16,8 @@ struct nj_arena {
     struct nj_arena_block *spare;
     size_t used; /* bytes handed out since the last reset */
     size_t max;  /* bytes; nj_arena_alloc() fails beyond */
+    bool
+        starved; /* since the last reset it failed within the bound: memory is out, the content is innocent */
 };
 
 void nj_arena_init(struct nj_arena *arena, size_t max);

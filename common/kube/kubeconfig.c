@@ -263,7 +263,9 @@ int nj_kubeconfig_parse(const char *path, const char *text, size_t len, struct n
         return nj_err_set(err, -ENOMEM, "kubeconfig %s: out of memory", path);
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
     int rc;
-    if (yaml_parser_load(&parser, &reader.document) == 0) {
+    if (yaml_parser_load(&parser, &reader.document) == 0 && parser.error == YAML_MEMORY_ERROR) {
+        rc = nj_err_set(err, -ENOMEM, "kubeconfig %s: out of memory", path);
+    } else if (parser.error != YAML_NO_ERROR) {
         rc = nj_err_set(err, -EINVAL, "kubeconfig %s:%zu: not valid YAML: %s", path,
                         parser.problem_mark.line + 1, nj_str(parser.problem));
     } else {

@@ -155,7 +155,8 @@ static int take_events(const Nightjar__Batch *message, struct nj_arena *arena, s
 {
     struct nj_event *events = nj_arena_zalloc(arena, message->n_events, sizeof(*events));
     if (events == NULL)
-        return nj_err_set(err, -EOVERFLOW, "batch of %zu events needs more than %zu bytes of memory",
+        return nj_err_set(err, arena->starved ? -ENOMEM : -EOVERFLOW,
+                          "batch of %zu events needs more memory than there is, or than %zu bytes",
                           message->n_events, arena->max);
     uint64_t last = 0;
     for (size_t i = 0; i < message->n_events; i++) {

@@ -7,8 +7,9 @@
  * Encoders replace what is no UTF-8 (U+FFFD), so that no agent can make a batch that its collector must
  * refuse. Decoders refuse: more than NJ_BATCH_EVENTS_MAX events, sequence numbers that do not rise, strings
  * that are no UTF-8, events without a known type or with an id that is empty or longer than
- * NJ_EVENT_ID_BYTES_MAX: -EPROTO with a text; what needs more memory than the arena's bound: -EOVERFLOW.
- * Decoded strings, log texts too, live in the arena and are terminated. Any thread.
+ * NJ_EVENT_ID_BYTES_MAX: -EPROTO with a text; what needs more memory than the arena's bound: -EOVERFLOW;
+ * -ENOMEM when there is none.  * Decoded strings, log texts too, live in the arena and are terminated. Any
+ * thread.
  */
 #ifndef NJ_WIRE_BATCH_H
 #define NJ_WIRE_BATCH_H

@@ -63,7 +63,9 @@ ProtobufCMessage *nj_codec_unpack(const ProtobufCMessageDescriptor *type, const 
     ProtobufCMessage *message = protobuf_c_message_unpack(type, &allocator, len, bytes);
     if (message != NULL)
         return message;
-    if (state.exhausted)
+    if (arena->starved)
+        *ret_rc = nj_err_set(err, -ENOMEM, "no memory for %s of %zu bytes", what, len);
+    else if (state.exhausted)
         *ret_rc = nj_err_set(err, -EOVERFLOW, "%s of %zu bytes needs more than %zu bytes of memory", what,
                              len, arena->max);
     else

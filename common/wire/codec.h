@@ -21,8 +21,8 @@ char *nj_codec_text(struct nj_arena *repairs, const char *text);
 /* Appends the message. 0, -EOVERFLOW, -ENOMEM. */
 int nj_codec_pack(const ProtobufCMessage *message, struct nj_buf *out);
 
-/* Everything in the arena; byte fields are terminated too. NULL with *ret_rc -EPROTO (no such message) or
- * -EOVERFLOW (larger than the arena's bound) and a text naming `what`. */
+/* Everything in the arena; byte fields are terminated too. NULL with *ret_rc -EPROTO (no such message),
+ * -EOVERFLOW (larger than the arena's bound) or -ENOMEM and a text naming `what`. */
 ProtobufCMessage *nj_codec_unpack(const ProtobufCMessageDescriptor *type, const char *what, const void *bytes,
                                   size_t len, struct nj_arena *arena, int *ret_rc, struct nj_err *err);
 
