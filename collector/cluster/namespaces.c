@@ -4,10 +4,10 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "common/base/alloc.h"
 #include "common/base/str.h"
+#include "common/base/table.h"
 
 enum { UID_MAX = 64, NAME_MAX_BYTES = 64 };
 

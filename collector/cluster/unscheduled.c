@@ -3,11 +3,11 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "collector/cluster/whereabouts.h"
 #include "common/base/alloc.h"
 #include "common/base/str.h"
+#include "common/base/table.h"
 #include "common/kube/workload.h"
 
 enum { UID_MAX = 64, MESSAGE_MAX = 1024, QUESTIONS_MAX = 32 };
