@@ -333,15 +333,19 @@ static bool happened(const struct nj_http_easy *easy, CURLINFO info)
     return curl_easy_getinfo(easy->curl, info, &after_us) == CURLE_OK && after_us > 0;
 }
 
-/* libcurl notes the time of the TCP connection only when TLS stands too. */
+/* libcurl notes the time of the TCP connection only when TLS stands too, and neither on a kept connection. */
 static const char *phase_by_times(const struct nj_http_easy *easy)
 {
+    if (happened(easy, CURLINFO_STARTTRANSFER_TIME_T))
+        return "response";
+    if (happened(easy, CURLINFO_PRETRANSFER_TIME_T))
+        return "request";
     if (!happened(easy, CURLINFO_NAMELOOKUP_TIME_T))
         return "name lookup";
     bool tls = strstr(easy->what, " https:") != NULL;
     if (!happened(easy, tls ? CURLINFO_APPCONNECT_TIME_T : CURLINFO_CONNECT_TIME_T))
         return tls ? "connect or TLS handshake" : "connect";
-    return happened(easy, CURLINFO_STARTTRANSFER_TIME_T) ? "response" : "request";
+    return "request";
 }
 
 const char *nj_http_easy_phase(const struct nj_http_easy *easy, CURLcode code)
