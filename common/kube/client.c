@@ -178,7 +178,12 @@ int nj_kube_client_start(struct nj_kube_client *client, const char *path, const 
     char *accept_header = nj_asprintf("Accept: %s", accept);
     char *authorization =
         client->token == NULL ? NULL : nj_asprintf("Authorization: Bearer %s", client->token);
-    const char *headers[] = {accept_header, authorization, NULL};
+    const char *headers[4] = {accept_header};
+    size_t header_count = 1;
+    if (authorization != NULL)
+        headers[header_count++] = authorization;
+    if (options->body_len > 0)
+        headers[header_count] = "Content-Type: application/json";
     const struct nj_http_tls tls = {.ca_pem = client->ca,
                                     .cert_file = client->config.cert_file,
                                     .cert_pem = client->config.cert_pem,

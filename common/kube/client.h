@@ -24,7 +24,7 @@ void nj_kube_client_free(struct nj_kube_client *client); /* after its requests h
 const char *nj_kube_client_server(const struct nj_kube_client *client);
 
 /* Starts a request to `path` ("/api/v1/pods?..."), with credentials and `accept`; options' url, headers and
- * tls are filled in here. A 401 makes the next request read the token anew. */
+ * tls are filled in here, and a body is JSON. A 401 makes the next request read the token anew. */
 int nj_kube_client_start(struct nj_kube_client *client, const char *path, const char *accept,
                          const struct nj_http_options *options, struct nj_http_request **ret_request,
                          struct nj_err *err);
