@@ -9,12 +9,14 @@
 #include "common/base/buf.h"
 #include "common/base/str.h"
 #include "common/kube/client.h"
+#include "common/kube/decode.h"
 
 enum {
     SECRET_BYTES = 32,
     SECRET_HEX = 2 * SECRET_BYTES + 1,
     SECRET_ENTRIES_MAX = 2,
     REQUEST_TIMEOUT_S = 15,
+    STATUS_ARENA_MAX = 1 << 20,
 };
 
 static const struct secret {
@@ -49,6 +51,20 @@ static void finish(struct creation *creation, int status)
     creation->http = NULL;
 }
 
+static void say_refusal(const struct creation *creation, const char *name,
+                        const struct nj_http_result *result)
+{
+    struct nj_arena arena;
+    struct nj_kube_status status = {0};
+    nj_arena_init(&arena, STATUS_ARENA_MAX);
+    bool told =
+        nj_kube_decode_status(NJ_KUBE_JSON, result->body, result->body_len, &arena, &status, NULL) == 0;
+    fprintf(stderr, "nightjar-collector: creating Secret %s/%s: the API server answered %ld%s%s%s\n",
+            creation->namespace, name, result->status, told ? ": " : "", told ? status.message : "",
+            result->status == 403 ? " (needed: `create` on secrets in this namespace)" : "");
+    nj_arena_done(&arena);
+}
+
 static void on_created(void *data, const struct nj_http_result *result)
 {
     struct creation *creation = data;
@@ -64,9 +80,7 @@ static void on_created(void *data, const struct nj_http_result *result)
     } else if (result->status == 409) {
         printf("secret/%s unchanged\n", name);
     } else {
-        fprintf(stderr, "nightjar-collector: creating Secret %s/%s: the API server answered %ld%s\n",
-                creation->namespace, name, result->status,
-                result->status == 403 ? ": grant `create` on secrets in this namespace" : "");
+        say_refusal(creation, name, result);
         finish(creation, 1);
         return;
     }

@@ -3,8 +3,8 @@
  * server of the cluster it runs in. What is there already stays as it is, so that running it again changes
  * nothing.
  *
- *   nightjar-key  key                      the key that seals what agents and collector say
- * (common/wire/seal.h) nightjar-api  read-token, write-token  bearer tokens of the REST API
+ *   nightjar-key: key                      seals what agents and collector say (common/wire/seal.h)
+ *   nightjar-api: read-token, write-token  bearer tokens of the REST API
  */
 #ifndef NJ_COLLECTOR_SECRETS_H
 #define NJ_COLLECTOR_SECRETS_H
