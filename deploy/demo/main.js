@@ -7,7 +7,7 @@ import { crashesOf, incidentsOf, lostCrashesOf, messagesOf } from '../../tests/l
 import { Show } from './show.js';
 
 /** Recorded seconds in one, when it is to be over soon. */
-const FAST = 60;
+const FAST = 100;
 /** How long the session takes when it is to be watched. */
 const WATCHED_S = 36;
 /** What waits for the rate of a robot is sent within so much recorded time. */

@@ -65,7 +65,7 @@ async function assertHook(lab, incidents) {
 
 const options = {
   recording: RECORDING,
-  speed: 40,
+  speed: 80,
   wecomsim: ['--rate', '1000'],
   collector: (lab) => ({
     notify: {

@@ -5,7 +5,7 @@ import { labTest } from '../lib/lab-test.js';
 import { outcome } from '../lib/outcome.js';
 import { assertCrashes, assertIncidents, assertMessages, CRASHES, recordedLog } from './expected.js';
 
-const recorded = { recording: RECORDING, speed: 40 };
+const recorded = { recording: RECORDING, speed: 80 };
 
 /** For what comes all at once: no message has to wait for the next minute. */
 const unlimited = {

@@ -87,6 +87,7 @@ export function makeControl(kubesim) {
     'POST /kubesim/start': () => timeline.start(),
     'POST /kubesim/clock': async (body) => {
       if (body.speed !== undefined) timeline.speed = parseSpeed(body.speed);
+      if (body.pace !== undefined) simulation.pace.follow(body.pace);
       if (body.hold !== undefined) timeline.isHeld = () => counters.open('pods') < body.hold;
       if (body.advance !== undefined) await timeline.advance(fromSeconds(body.advance));
       return state();

@@ -51,7 +51,8 @@ Control API (JSON)
   GET    /kubesim/requests   the newest requests;  ?clear=1 forgets them and sets all counts to 0
   POST   /kubesim/start      begins with --start control
   POST   /kubesim/clock      {"speed": N|"max"}, {"hold": N}: time stands still while fewer than N watches of pods are open,
-                             {"advance": virtual seconds, at once}
+                             {"pace": [URL...]}: after each event it waits for two answers from these, {"advance": virtual
+                             seconds, at once}
   GET, POST, DELETE /kubesim/faults   {"action", "verb", "resource", "agent", "times", "skip", "at", ...}; DELETE ?id=N or all
   POST   /kubesim/crash      {"namespace", "pod", "container", "exitCode", "reason", "message", "lines", "restartAfter"}
   POST   /kubesim/compact    history is forgotten: {"resource"} or all; continue tokens, too

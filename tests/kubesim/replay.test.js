@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
@@ -254,4 +255,23 @@ test('times keep their precision when they are written', () => {
   }
   assert.equal(parseTime('2026-11-21T10:13:32+01:00'), parseTime('2026-11-21T09:13:32Z'));
   assert.equal(parseTime('no time'), undefined);
+});
+
+test('time waits for programs that are to see each event', async (t) => {
+  const { api, control } = await startReplay(t);
+  let answers = 0;
+  const slow = http.createServer((request, response) => {
+    answers++;
+    setImmediate(() => response.end('ok'));
+  });
+  await new Promise((resolve) => {
+    slow.listen(0, '127.0.0.1', resolve);
+  });
+  t.after(() => slow.close());
+  await post(`${control}/kubesim/clock`, { pace: [`http://127.0.0.1:${slow.address().port}/livez`] });
+  const events = take(watch(`${api}/api/v1/pods?resourceVersion=2499`), 100);
+  await ask(`${control}/kubesim/wait?until=watch:pods`);
+  await post(`${control}/kubesim/start`);
+  await events;
+  assert.ok(answers >= 2 * 99, `${answers} answers for 100 events`);
 });

@@ -6,6 +6,7 @@ import { Churn } from './churn.js';
 import { Counters } from './counters.js';
 import { makeCluster } from './generate.js';
 import { Kubelet } from './kubelet.js';
+import { Pace } from './pace.js';
 import { PodLogs } from './podlogs.js';
 import { scheduleRecordedLogs } from './recorded-logs.js';
 import { deriveNamespaces, readRecording } from './recording.js';
@@ -17,6 +18,8 @@ const FLUSH_TIMEOUT_MS = 500;
 
 export class Simulation {
   counters = new Counters();
+  pace = new Pace();
+  #sent = 0; // events, when the programs were last waited for
   applied = 0;
   total = 0;
 
@@ -135,13 +138,17 @@ export class Simulation {
     return this.applied === this.total;
   }
 
-  /** Resolves when what was sent to the watches has left this process. */
+  /** Resolves when what was sent to the watches has left this process, and those that are waited for have seen it. */
   flush = async () => {
     await Promise.all([...this.counters.watches].map((watch) => watch.flushed(FLUSH_TIMEOUT_MS)));
+    const sent = Object.values(this.counters.events).reduce((sum, count) => sum + count, 0);
+    if (sent !== this.#sent) await this.pace.wait();
+    this.#sent = sent;
   };
 
   async stop() {
     await this.timeline.stop();
+    this.pace.stop();
     this.clock?.close();
   }
 }

@@ -249,7 +249,13 @@ export class Lab {
     for (const node of this.nodes) this.startAgent(node);
     await this.collectorReady();
     for (const node of this.nodes) await this.agentReady(node);
+    await this.pace();
     return this;
+  }
+
+  /** Recorded time waits for the agents from now on, however little processor they get. */
+  async pace() {
+    if (!this.options.realTime) await this.control('clock', { pace: this.nodes.map((node) => `${this.agentUrl(node)}/livez`) });
   }
 
   /** Time begins to run. */
