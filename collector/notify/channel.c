@@ -34,12 +34,15 @@ const char *nj_outcome_name(enum nj_outcome_kind kind)
 void nj_outcome_set(struct nj_outcome *outcome, enum nj_outcome_kind kind, const char *format, ...)
 {
     *outcome = (struct nj_outcome){.kind = kind, .retry_after_ns = -1};
+    char *text = NULL;
     va_list args;
     va_start(args, format);
-    int len = vsnprintf(outcome->text, sizeof(outcome->text), format, args);
+    int len = vasprintf(&text, format, args);
     va_end(args);
-    if (len >= (int)sizeof(outcome->text))
-        outcome->text[nj_utf8_cut(outcome->text, strlen(outcome->text), sizeof(outcome->text) - 2)] = '\0';
+    if (len < 0)
+        return; /* out of memory: without words */
+    memcpy(outcome->text, text, nj_utf8_cut(text, (size_t)len, sizeof(outcome->text) - 1));
+    free(text);
 }
 
 const struct nj_channel_ops *nj_channel_ops_of(int config_type)

@@ -61,25 +61,33 @@ static const char *replacement(const char *text, size_t at, bool at_start, bool 
     return NULL;
 }
 
+/* One line without what is hidden: only then are characters neighbours that people, and WeCom, see side by
+ * side. */
+static void append_visible(struct nj_buf *out, const char *text, size_t len)
+{
+    for (size_t at = 0, step = 0; at < len; at += step) {
+        uint32_t code = decode(text + at, &step);
+        if (is_break(code)) {
+            if (out->len > 0 && out->data[out->len - 1] != ' ')
+                nj_buf_append_char(out, ' ');
+        } else if (code == '\t') {
+            nj_buf_append_str(out, "    ");
+        } else if (!is_hidden(code)) {
+            nj_buf_append(out, text + at, step);
+        }
+    }
+}
+
 static void append_escaped(struct nj_buf *out, const char *text, size_t len, bool markdown)
 {
     bool at_start = true;
-    size_t from = out->len;
-    for (size_t at = 0, step = 0; at < len; at += step) {
-        uint32_t code = decode(text + at, &step);
+    for (size_t at = 0; at < len; at++) {
         const char *other = replacement(text, at, at_start, markdown);
-        if (is_break(code)) {
-            if (out->len > from && out->data[out->len - 1] != ' ')
-                nj_buf_append_char(out, ' ');
-            continue;
-        }
-        if (code == '\t')
-            nj_buf_append_str(out, "    ");
-        else if (other != NULL)
+        if (other != NULL)
             nj_buf_append_str(out, other);
-        else if (!is_hidden(code))
-            nj_buf_append(out, text + at, step);
-        if (code != ' ' && code != '\t' && code != '>' && code != '#' && !is_hidden(code))
+        else
+            nj_buf_append_char(out, text[at]);
+        if (text[at] != ' ' && text[at] != '>' && text[at] != '#')
             at_start = false;
     }
 }
@@ -88,9 +96,10 @@ void nj_escape(struct nj_buf *out, const char *text, size_t len, size_t max, boo
 {
     /* A line of any length costs no more than what may be shown of it. */
     size_t taken = len > 4 * max + INPUT_SLACK ? 4 * max + INPUT_SLACK : len;
-    struct nj_buf valid = {0}, line = {0};
+    struct nj_buf valid = {0}, visible = {0}, line = {0};
     nj_utf8_append_lossy(&valid, text, taken);
-    append_escaped(&line, nj_buf_str(&valid), valid.len, markdown);
+    append_visible(&visible, nj_buf_str(&valid), valid.len);
+    append_escaped(&line, nj_buf_str(&visible), visible.len, markdown);
     while (line.len > 0 && line.data[line.len - 1] == ' ')
         line.data[--line.len] = '\0';
     if (line.len <= max && taken == len) {
@@ -100,5 +109,6 @@ void nj_escape(struct nj_buf *out, const char *text, size_t len, size_t max, boo
         nj_buf_append_str(out, ELLIPSIS);
     }
     nj_buf_done(&valid);
+    nj_buf_done(&visible);
     nj_buf_done(&line);
 }

@@ -44,6 +44,49 @@ int nj_ledger_end_members(struct nj_store *store, const struct nj_ledger_terms *
                           bool elsewhere, const char *error, struct nj_ledger_result *result,
                           struct nj_err *err);
 
+/* A row that waits, as far as choosing needs it. */
+struct nj_slip {
+    int64_t id, incident_id, created_ns, next_ns, done_ns, digest_id;
+    bool is_digest;
+    bool is_member; /* of the digest that is being made */
+};
+
+struct nj_slips {
+    struct nj_slip *items; /* of the lane, oldest first, at most NJ_LEDGER_ROWS_MAX */
+    size_t count;
+    size_t texts; /* alerts that wait in the other lane's place or this one's, likewise */
+};
+
+/* What a claim works with. */
+struct nj_claim_work {
+    struct nj_store *store;
+    const struct nj_ledger_terms *terms;
+    const struct nj_claim_terms *claim;
+    struct nj_ledger_result *result;
+    struct nj_err *err;
+    struct nj_slips slips;
+};
+
+/* A whole row by its id, with strings of its own. (ledger_take.c, as what follows) */
+int nj_claim_read_row(struct nj_claim_work *work, int64_t id, struct nj_notification *ret_row);
+
+/* The incident (data: struct nj_incident *) as a copy. */
+int nj_claim_copy_incident(void *data, const struct nj_incident *incident);
+
+struct nj_terms nj_claim_terms_of(const struct nj_claim_work *work, size_t max_bytes);
+enum nj_transition nj_claim_transition(const struct nj_notification *row);
+
+/* Marks the row as being sent and makes it the result's claim; takes it. */
+int nj_claim_hand_over(struct nj_claim_work *work, struct nj_claim *claim);
+
+/* The next part of a row's text, or its log file. When the row turns out to have none, it ends and `more` is
+ * set. */
+int nj_claim_text(struct nj_claim_work *work, const struct nj_slip *slip);
+int nj_claim_log_file(struct nj_claim_work *work, const struct nj_slip *slip);
+
+/* The slips marked as members, of which there are so many, as one digest. (ledger_digest.c) */
+int nj_claim_digest(struct nj_claim_work *work, size_t members);
+
 bool nj_ledger_has_failover(const struct nj_target *target);
 
 #endif

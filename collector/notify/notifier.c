@@ -90,6 +90,7 @@ int nj_notifier_start(const struct nj_notifier_options *options, struct nj_notif
         return rc;
     struct nj_notifier *notifier = NJ_NEW(struct nj_notifier);
     notifier->options = *options;
+    notifier->options.config = NULL; /* it was copied */
     (void)pthread_mutex_init(&notifier->lock, NULL);
     atomic_init(&notifier->planned, false);
     nj_timer_init(&notifier->timer, options->loop, on_timer, notifier);

@@ -3,16 +3,31 @@
  * changed the incident); the notifier takes them to their channels.
  *
  * At most once for each (incident, transition, channel): a row is marked SENDING, durably, before the first
- * byte leaves, and SENT after the channel's own success code. A row found in SENDING after a restart is
- * UNCERTAIN: a channel that can drop duplicates itself (WeCom application messages, a webhook with an
- * idempotency key) gets it again, a group robot does not, unless its `resend_uncertain` says so; it is
- * counted and shown. Transient failures are retried with backoff, then the `failover` channel is told; what
- * is given up stays as a dead letter.
+ * byte leaves, and SENT after the channel's own success code. What certainly reached nobody is tried again,
+ * with growing waits. What may have arrived (no answer after the request left, or a row found in SENDING
+ * after a restart) is sent again, byte for byte, only to a channel that drops duplicates itself (WeCom
+ * application messages, a webhook with its idempotency key) or whose `resend_uncertain` says so; a group
+ * robot's is UNCERTAIN, counted and shown.
+ *
+ * The `failover` channel is told instead when the retries are used up, the message is refused, the channel is
+ * gone or its secret is wrong, when some members were not told, and when at run time it is uncertain whether
+ * a message arrived: rather told by another channel too than by none. Not after a restart: then it most
+ * likely arrived. Without a fail-over a message is tried for a day, then it stays as a dead letter (FAILED,
+ * with the reason).
  *
  * A channel's rate (20 a minute for a robot) is kept across restarts: when more waits than may be sent, what
- * waits is folded into one digest. The first message of a lone incident goes at once.
+ * waits is folded into one digest of at most NJ_RENDER_PARTS_MAX messages. The first message of a lone
+ * incident goes at once. A crash's log follows as a file while half of the rate is free; it never delays or
+ * repeats an alert.
  *
- * Lives on the loop; reads and writes the store through the writer's worker.
+ * A channel that fails rests for a while and its alerts wait, or go to the fail-over. One whose secret is
+ * wrong is not asked again before a reload, as repeats ban the address.
+ *
+ * Lives on the loop; reads and writes the store through the writer's worker. Metrics:
+ * nightjar_notifications_total{channel,status}, nightjar_notification_attempts_total{channel,outcome},
+ * nightjar_notifications_waiting{channel}, nightjar_notifications_folded_total,
+ * nightjar_notifications_uncertain_total, nightjar_notifications_swept_total,
+ * nightjar_notification_latency_seconds.
  */
 #ifndef NJ_NOTIFY_NOTIFIER_H
 #define NJ_NOTIFY_NOTIFIER_H
@@ -32,14 +47,15 @@ struct nj_notifier_options {
     struct nj_worker *writer; /* the worker that owns `store` */
     struct nj_store *store;   /* the writer connection */
     struct nj_metrics *metrics;
-    const struct nj_collector_config *config; /* borrowed until nj_notifier_close() or the next reload */
+    const struct nj_collector_config *config; /* copied, as far as it is needed */
 };
 
 /* Reads the channels' secrets; -ENOENT etc. with a text that names channel and setting. */
 int nj_notifier_start(const struct nj_notifier_options *options, struct nj_notifier **ret_notifier,
                       struct nj_err *err);
 
-/* Swaps in a new configuration (channels, routes, language); on error the old one stays. */
+/* Swaps in a new configuration (channels, routes, language), which is copied; on error the old one stays.
+ * Channels are known by their names. */
 int nj_notifier_reload(struct nj_notifier *notifier, const struct nj_collector_config *config,
                        struct nj_err *err);
 
@@ -48,10 +64,11 @@ int nj_notifier_reload(struct nj_notifier *notifier, const struct nj_collector_c
 int nj_notifier_plan(void *data, struct nj_store *writer, const struct nj_incident *incident,
                      enum nj_transition transition, int64_t now_ns, struct nj_err *err);
 
-/* Something was committed: look at the rows now. */
+/* Something was committed: look at the rows now. Costs nothing when nj_notifier_plan() has added none since.
+ */
 void nj_notifier_kick(struct nj_notifier *notifier);
 
-/* Rows that wait or are being sent, as last seen; for tests and readiness. */
+/* Alerts that wait or are being sent, as last seen, at most 2000 a channel; for tests and readiness. */
 size_t nj_notifier_waiting(const struct nj_notifier *notifier);
 
 /* Lets what is being sent finish (bounded by the channels' timeouts), sends nothing new, then calls

@@ -7,8 +7,8 @@
 #include "common/base/alloc.h"
 #include "common/base/log.h"
 
-/* Of the rate, this part is kept for alerts: log files do without. */
-enum { SPARE_SHARE = 4 };
+/* Half of the rate is kept for alerts: log files do with the rest. */
+enum { SPARE_SHARE = 2 };
 
 static void log_circuit(struct nj_channel *channel, const char *closed)
 {

@@ -6,12 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collector/notify/escape.h"
 #include "collector/notify/wecom_internal.h"
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
 #include "common/base/str.h"
 
-enum { TOKEN_LIFE_S = 7200, NOT_TOLD_BYTES_MAX = 160 };
+enum { TOKEN_LIFE_S = 7200, NOT_TOLD_BYTES_MAX = 80 };
 
 static const struct {
     int64_t errcode;
@@ -69,14 +70,14 @@ static void read_not_told(struct json_object *object, struct nj_wecom_answer *an
     struct nj_buf list = {0};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char *text = copy_text(object, names[i]);
-        if (text != NULL)
-            nj_buf_printf(&list, "%s%s %s", list.len == 0 ? "" : ", ", names[i], text);
+        if (text != NULL) {
+            nj_buf_printf(&list, "%s%s ", list.len == 0 ? "" : ", ", names[i]);
+            nj_escape(&list, text, strlen(text), NOT_TOLD_BYTES_MAX, false);
+        }
         free(text);
     }
-    if (list.len > 0) {
-        list.data[nj_utf8_cut(list.data, list.len, NOT_TOLD_BYTES_MAX)] = '\0';
-        answer->not_told = nj_strdup(list.data);
-    }
+    if (list.len > 0)
+        answer->not_told = nj_buf_take(&list);
     nj_buf_done(&list);
 }
 

@@ -971,6 +971,210 @@ static void a_long_backlog_is_moved_in_pieces(void **state)
     nj_claim_free(digest);
 }
 
+static void a_digest_leaves_out_what_was_deleted(void **state)
+{
+    struct fixture *fixture = *state;
+    open_incident(fixture, 1);
+    const struct nj_notification orphan = {.incident_id = 9,
+                                           .transition = "opened",
+                                           .channel = "plain",
+                                           .created_ns = noon_ns,
+                                           .next_ns = noon_ns};
+    int64_t id = 0;
+    begin(fixture);
+    commit(fixture, fixture->store->ops->add_notification(fixture->store, &orphan, &id, &fixture->err));
+    open_incident(fixture, 2);
+    struct nj_claim *digest = claim_with(fixture, "plain", (struct nj_claim_terms){.budget = 1});
+    assert_non_null(strstr(digest->delivery.text, "【汇总】2 条告警"));
+    assert_rows(fixture, 9, "plain opened failed (the incident was deleted for its age); ");
+    record(fixture, digest, NJ_OUTCOME_DONE);
+    assert_rows(fixture, 2, "plain opened folded; ");
+}
+
+static void files_in_any_number_hold_up_no_alert(void **state)
+{
+    struct fixture *fixture = *state;
+    use_channels(fixture, "robot");
+    begin(fixture);
+    int rc = 0;
+    for (int64_t id = 1; id <= NJ_LEDGER_ROWS_MAX + 10 && rc == 0; id++) {
+        struct nj_notification told = {.incident_id = id,
+                                       .transition = "opened",
+                                       .channel = "robot",
+                                       .parts_done = 1,
+                                       .created_ns = noon_ns,
+                                       .next_ns = noon_ns,
+                                       .done_ns = noon_ns};
+        int64_t row = 0;
+        rc = fixture->store->ops->add_notification(fixture->store, &told, &row, &fixture->err);
+    }
+    commit(fixture, rc);
+    open_incident(fixture, NJ_LEDGER_ROWS_MAX + 100);
+    struct nj_claim *alert = claim(fixture, "robot");
+    assert_non_null(alert);
+    assert_int_equal(fixture->result.waiting, 1);
+    record(fixture, alert, NJ_OUTCOME_DONE);
+}
+
+/* A store whose calls fail one after the other: the n-th, then the n+1-th... */
+struct failing {
+    struct nj_store_ops ops, real;
+    int until; /* calls left before the one that fails; negative: none fails */
+};
+
+static struct failing *failing_of(struct nj_store *store)
+{
+    return (struct failing *)(void *)((char *)(uintptr_t)store->ops - offsetof(struct failing, ops));
+}
+
+static bool fails(struct nj_store *store, struct nj_err *err)
+{
+    struct failing *failing = failing_of(store);
+    if (failing->until < 0 || failing->until-- > 0)
+        return false;
+    (void)nj_err_set(err, -EIO, "input/output error");
+    return true;
+}
+
+static int put_or_fail(struct nj_store *store, const struct nj_notification *row, struct nj_err *err)
+{
+    return fails(store, err) ? -EIO : failing_of(store)->real.put_notification(store, row, err);
+}
+
+static int add_or_fail(struct nj_store *store, const struct nj_notification *row, int64_t *ret_id,
+                       struct nj_err *err)
+{
+    return fails(store, err) ? -EIO : failing_of(store)->real.add_notification(store, row, ret_id, err);
+}
+
+static int each_or_fail(struct nj_store *store, const char *channel, enum nj_notification_status status,
+                        int64_t now_ns, int limit,
+                        int (*on_row)(void *data, const struct nj_notification *row), void *data,
+                        struct nj_err *err)
+{
+    int rc =
+        failing_of(store)->real.each_notification(store, channel, status, now_ns, limit, on_row, data, err);
+    return rc == 0 && fails(store, err) ? -EIO : rc; /* after all rows were handed out */
+}
+
+static int each_of_or_fail(struct nj_store *store, int64_t incident, int limit,
+                           int (*on_row)(void *data, const struct nj_notification *row), void *data,
+                           struct nj_err *err)
+{
+    int rc = failing_of(store)->real.each_notification_of(store, incident, limit, on_row, data, err);
+    return rc == 0 && fails(store, err) ? -EIO : rc;
+}
+
+static int get_incident_or_fail(struct nj_store *store, int64_t id,
+                                int (*on_incident)(void *data, const struct nj_incident *incident),
+                                void *data, struct nj_err *err)
+{
+    return fails(store, err) ? -EIO : failing_of(store)->real.get_incident(store, id, on_incident, data, err);
+}
+
+static int get_crash_or_fail(struct nj_store *store, const char *id, bool with_log,
+                             int (*on_crash)(void *data, int64_t rowid, const struct nj_store_crash *crash),
+                             void *data, struct nj_err *err)
+{
+    return fails(store, err) ? -EIO
+                             : failing_of(store)->real.get_crash(store, id, with_log, on_crash, data, err);
+}
+
+static int add_sent_or_fail(struct nj_store *store, const char *channel, int64_t at_ns, struct nj_err *err)
+{
+    return fails(store, err) ? -EIO : failing_of(store)->real.add_sent(store, channel, at_ns, err);
+}
+
+/* Claims until it works, each time with the next call of the store failing. */
+static struct nj_claim *claim_against_failures(struct fixture *fixture, const char *channel,
+                                               struct nj_claim_terms claim)
+{
+    struct failing *failing = failing_of(fixture->store);
+    const struct nj_ledger_terms terms = terms_of(fixture, channel);
+    for (int n = 0;; n++) {
+        assert_in_range(n, 0, 100);
+        begin(fixture);
+        failing->until = n;
+        int rc = nj_ledger_claim(fixture->store, &terms, &claim, &fixture->result, &fixture->err);
+        bool failed = failing->until < 0 && rc < 0;
+        failing->until = -1;
+        if (!failed) {
+            commit(fixture, rc);
+            return fixture->result.claim;
+        }
+        assert_int_equal(rc, -EIO);
+        assert_null(fixture->result.claim);
+        fixture->store->ops->rollback(fixture->store);
+    }
+}
+
+static void record_against_failures(struct fixture *fixture, struct nj_claim *claim,
+                                    enum nj_outcome_kind kind)
+{
+    struct failing *failing = failing_of(fixture->store);
+    const struct nj_ledger_terms terms = terms_of(fixture, claim->row.channel);
+    struct nj_outcome outcome;
+    nj_outcome_set(&outcome, kind, "%s", "");
+    const struct nj_record_terms record_terms = {.outcome = &outcome};
+    for (int n = 0;; n++) {
+        assert_in_range(n, 0, 100);
+        begin(fixture);
+        failing->until = n;
+        int rc =
+            nj_ledger_record(fixture->store, &terms, claim, &record_terms, &fixture->result, &fixture->err);
+        bool failed = failing->until < 0 && rc < 0;
+        failing->until = -1;
+        if (!failed) {
+            commit(fixture, rc);
+            break;
+        }
+        fixture->store->ops->rollback(fixture->store);
+    }
+    nj_claim_free(claim);
+}
+
+static void every_call_of_the_store_may_fail(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct nj_store_ops *real = fixture->store->ops;
+    struct failing failing = {.ops = *real, .real = *real, .until = -1};
+    failing.ops.put_notification = put_or_fail;
+    failing.ops.add_notification = add_or_fail;
+    failing.ops.each_notification = each_or_fail;
+    failing.ops.each_notification_of = each_of_or_fail;
+    failing.ops.get_incident = get_incident_or_fail;
+    failing.ops.get_crash = get_crash_or_fail;
+    failing.ops.add_sent = add_sent_or_fail;
+    fixture->store->ops = &failing.ops;
+
+    use_channels(fixture, "robot");
+    open_incident(fixture, 1);
+    record_against_failures(fixture,
+                            claim_against_failures(fixture, "robot", (struct nj_claim_terms){.budget = 9}),
+                            NJ_OUTCOME_DONE);
+    record_against_failures(
+        fixture,
+        claim_against_failures(fixture, "robot", (struct nj_claim_terms){.lane = NJ_LANE_FILE, .budget = 9}),
+        NJ_OUTCOME_DONE);
+    assert_rows(fixture, 1, "robot opened sent parts 3; ");
+    use_channels(fixture, "first");
+    open_many(fixture, 2, 4);
+    record_against_failures(fixture,
+                            claim_against_failures(fixture, "first", (struct nj_claim_terms){.budget = 1}),
+                            NJ_OUTCOME_REFUSED);
+    assert_rows(fixture, 4, "first opened failed; second opened pending; ");
+    assert_null(claim_against_failures(fixture, "second", (struct nj_claim_terms){.closed = "it is down"}));
+    assert_rows(fixture, 4, "first opened failed; second opened failed (it is down); hook opened pending; ");
+    (void)plan(fixture, 4, NJ_TRANSITION_RESOLVED);
+    record_against_failures(fixture,
+                            claim_against_failures(fixture, "hook", (struct nj_claim_terms){.budget = 1}),
+                            NJ_OUTCOME_DONE);
+    assert_rows(
+        fixture, 4,
+        "first opened failed; second opened failed (it is down); hook opened folded; hook resolved folded; ");
+    fixture->store->ops = real;
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -1013,6 +1217,9 @@ int main(void)
         TEST(a_closed_channel_without_a_fail_over_keeps_its_alerts_for_a_day),
         TEST(a_closed_channel_gives_away_its_unfinished_digest),
         TEST(a_long_backlog_is_moved_in_pieces),
+        TEST(a_digest_leaves_out_what_was_deleted),
+        TEST(files_in_any_number_hold_up_no_alert),
+        TEST(every_call_of_the_store_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -564,9 +564,9 @@ static void log_files_leave_room_for_alerts(void **state)
     pass(fixture, NJ_SEC);
     assert_int_equal(count_requests(fixture, "\"msgtype\":\"markdown\""), 20);
     assert_int_equal(count_requests(fixture, "\"msgtype\":\"file\""), 0);
-    /* With the next minute files follow, but five messages are kept for alerts. */
+    /* With the next minute files follow, but half of its messages are kept for alerts. */
     pass(fixture, NJ_MIN);
-    assert_int_equal(count_requests(fixture, "\"msgtype\":\"file\""), 15);
+    assert_int_equal(count_requests(fixture, "\"msgtype\":\"file\""), 10);
     open_incidents(fixture, 21, 21);
     wait_for_requests(fixture, fixture->requests_count + 1);
     assert_last_says(fixture, "\"msgtype\":\"markdown\"");
