@@ -7,7 +7,7 @@
 #include "common/base/alloc.h"
 
 enum {
-    LEVEL = 1,      /* the writer has one thread, and a crash storm brings many logs at once */
+    LEVEL = 1,       /* the writer has one thread, and a crash storm brings many logs at once */
     WORTH_IT = 2048, /* bytes: compressing a shorter text costs more than storing it */
 };
 

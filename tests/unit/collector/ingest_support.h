@@ -64,14 +64,13 @@ struct agent {
     struct nj_keyring *keyring;
     struct nj_sealer *sealer;
     const char *node, *stream;
-    uint64_t request; /* of the next packet */
+    uint64_t request;     /* of the next packet */
+    struct nj_buf packet; /* the last one, sealed */
+    struct nj_ack ack;    /* the last answer */
+    int answers, timeouts;
     uint32_t version;
     uint8_t nonce[NJ_SEAL_NONCE];
-    struct nj_buf packet; /* the last one, sealed */
-
-    struct nj_ack ack; /* the last answer */
     char refused[256];
-    int answers, timeouts;
     bool unreadable; /* the last answer */
     bool closed;
 };
