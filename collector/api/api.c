@@ -42,7 +42,10 @@ const struct nj_api_endpoint nj_api_endpoints[] = {
     PAGE("/", nj_api_page),
     PAGE("/incidents/{id}", nj_api_page),
     PAGE("/app.js", nj_api_asset),
+    PAGE("/rest.js", nj_api_asset),
+    PAGE("/words.js", nj_api_asset),
     PAGE("/style.css", nj_api_asset),
+    PAGE("/icon.svg", nj_api_asset),
     {.path = NULL},
 };
 
@@ -144,7 +147,8 @@ static void dispatch(struct nj_api_call *call)
         return;
     }
     struct params_check check = {.endpoint = endpoint, .request = call->request};
-    nj_httpd_each_query(call->request, check_param, &check);
+    if (!endpoint->is_page) /* whose query is for its script: the list's filter */
+        nj_httpd_each_query(call->request, check_param, &check);
     if (check.unknown != NULL)
         nj_api_problem(call, 400, "unknown query parameter '%s': see /openapi.json", check.unknown);
     else if (check.twice != NULL)

@@ -386,7 +386,6 @@ static void an_unknown_parameter_or_one_given_twice_is_a_problem(void **state)
     assert_get_problem(setup, "/api/v1/incidents?container=app", 400, "'container'");
     assert_get_problem(setup, "/api/v1/agents?limit=1", 400, "'limit'");
     assert_get_problem(setup, "/api/v1/incidents/1?x", 400, "'x'");
-    assert_get_problem(setup, "/?x=1", 400, "'x'");
     assert_get_problem(setup, "/api/v1/incidents?namespace=a&state=open&namespace=b", 400,
                        "namespace: given more than once");
     assert_get_problem(setup, "/api/v1/incidents?limit=5&limit=5", 400, "limit: given more than once");

@@ -19,8 +19,19 @@ static const char *const read_paths[] = {
     "/api/v1/notifications",  "/api/v1/crashes",     "/api/v1/crashes/c1",
     "/api/v1/crashes/c1/log", "/api/v1/agents",
 };
-static const char *const open_paths[] = {"/openapi.json", "/livez",     "/readyz",     "/metrics", "/",
-                                         "/app.js",       "/style.css", "/incidents/7"};
+static const char *const open_paths[] = {"/openapi.json",
+                                         "/livez",
+                                         "/readyz",
+                                         "/metrics",
+                                         "/",
+                                         "/app.js",
+                                         "/rest.js",
+                                         "/words.js",
+                                         "/style.css",
+                                         "/icon.svg",
+                                         "/incidents/7",
+                                         "/?state=&namespace=a",
+                                         "/incidents/7?lang=zh"};
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static void open_with_data(struct api_setup *setup)

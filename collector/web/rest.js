@@ -1,0 +1,65 @@
+// REST, as any other client reads it: one token, JSON, and the stream of incidents.
+
+/** The answer is 401: no token, or a wrong one. */
+export class Unauthorized extends Error {}
+
+/** There is no answer. */
+export class Unreachable extends Error {}
+
+export const token = {
+  get: () => sessionStorage.getItem('token'),
+  set: (value) => sessionStorage.setItem('token', value),
+  forget: () => sessionStorage.removeItem('token'),
+};
+
+async function ask(path, signal) {
+  const headers = token.get() ? { Authorization: `Bearer ${token.get()}` } : {};
+  const response = await fetch(path, { headers, signal }).catch((error) => {
+    throw new Unreachable(error.message);
+  });
+  if (response.status === 401) throw new Unauthorized();
+  if (!response.ok) {
+    const problem = await response.json().catch(() => ({}));
+    throw new Error(problem.detail ?? `HTTP ${response.status}`);
+  }
+  return response;
+}
+
+/** @returns {Promise<any>} */
+export async function get(path) {
+  return (await ask(path)).json();
+}
+
+/** Nothing comes for longer than the server's keepalive: the connection is dead, though nobody said so. */
+const SILENCE_MS = 40_000;
+
+async function readInTime(reader, abort) {
+  const timer = setTimeout(() => abort.abort(), SILENCE_MS);
+  try {
+    return await reader.read();
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
+ * Incidents as they change, by fetch(), since EventSource cannot send a token. Yields null once it listens; ends, or
+ * throws, when the connection does.
+ */
+export async function* changes() {
+  const abort = new AbortController();
+  const response = await ask('/api/v1/incidents/stream', abort.signal);
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  yield null;
+  let text = '';
+  for (;;) {
+    const { done, value } = await readInTime(reader, abort);
+    if (done) return;
+    const events = (text + value).split('\n\n');
+    text = events.pop();
+    for (const event of events) {
+      const data = event.split('\n').find((line) => line.startsWith('data: '));
+      if (data) yield JSON.parse(data.slice('data: '.length));
+    }
+  }
+}
