@@ -201,7 +201,7 @@ int nj_incident_url(const struct nj_incident *incident, const char *public_url, 
         len--;
     if (len == 0)
         return 0;
-    return nj_buf_printf(out, "%.*s/api/v1/incidents/%" PRId64, (int)len, public_url, incident->id);
+    return nj_buf_printf(out, "%.*s/incidents/%" PRId64, (int)len, public_url, incident->id);
 }
 
 int nj_incident_full_name(const struct nj_incident *incident, struct nj_buf *out)

@@ -81,8 +81,8 @@ void nj_incident_done(struct nj_incident *copy);
  * there is no limit, url without a public URL. 0 or -EOVERFLOW, as the other functions that append. */
 int nj_incident_json(const struct nj_incident *incident, const char *public_url, struct nj_buf *out);
 
-/* Where people read about it: "https://nightjar.example/api/v1/incidents/7". Appends nothing when public_url
- * is "". */
+/* Where people read about it, the page: "https://nightjar.example/incidents/7". Appends nothing when
+ * public_url is "". */
 int nj_incident_url(const struct nj_incident *incident, const char *public_url, struct nj_buf *out);
 
 /* "cluster.project.namespace.workload"; an empty project is "-". */

@@ -164,7 +164,7 @@ static void an_alert_in_chinese_markdown(void **state)
                    "日志末尾（2/57 行）：\n"
                    "> growing\n"
                    "> [stderr] no memory\n"
-                   "[查看详情](https://nightjar.example/api/v1/incidents/7)\n"
+                   "[查看详情](https://nightjar.example/incidents/7)\n"
                    "<@li><@wang>");
 }
 
@@ -196,7 +196,7 @@ static void an_alert_in_english_markdown(void **state)
                    "Incident: #7\n"
                    "End of the log (1 of 1 lines):\n"
                    "> growing\n"
-                   "[Details](https://nightjar.example/api/v1/incidents/7)\n"
+                   "[Details](https://nightjar.example/incidents/7)\n"
                    "<@li><@wang>");
 }
 
@@ -221,7 +221,7 @@ static void a_text_message_has_no_markup_and_no_mentions_in_it(void **state)
                    "首次：2026-11-21 09:00:00 UTC\n"
                    "最近：2026-11-21 09:00:00 UTC\n"
                    "编号：#8\n"
-                   "查看详情 https://nightjar.example/api/v1/incidents/8");
+                   "查看详情 https://nightjar.example/incidents/8");
     assert_renders(
         &en_text, &alert,
         "[Warning] Image cannot be pulled: shop/noimage\n"
@@ -265,7 +265,7 @@ static void the_end_says_why_and_how_long_and_mentions_nobody(void **state)
                    "最近：2026-11-21 09:02:05 UTC\n"
                    "结束时间：2026-11-21 09:05:12 UTC\n"
                    "编号：#7\n"
-                   "[查看详情](https://nightjar.example/api/v1/incidents/7)");
+                   "[查看详情](https://nightjar.example/incidents/7)");
     assert_says(&en_markdown, &alert, "[Resolved] Container crashes: shop/oom");
     assert_says(&en_markdown, &alert, "\nEnded: it has stayed up\nLasted: 5 min 12 s\n");
     const struct nj_incident deleted = ended(oom(), "deleted");
@@ -606,7 +606,7 @@ static void whatever_comes_a_message_keeps_its_limit_and_says_what_matters(void 
         how.max_bytes = limits[i];
         alert.transition = NJ_TRANSITION_OPENED;
         assert_says(&how, &alert, "【严重】容器崩溃：很长");
-        assert_says(&how, &alert, "https://nightjar.example/api/v1/incidents/7");
+        assert_says(&how, &alert, "https://nightjar.example/incidents/7");
         alert.transition = NJ_TRANSITION_RESOLVED;
         assert_says(&how, &alert, "【恢复】容器崩溃：很长");
         how.format = NJ_CHANNEL_TEXT;
