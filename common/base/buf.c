@@ -8,7 +8,10 @@
 
 #include "common/base/alloc.h"
 
-enum { BUF_FIRST_CAPACITY = 64 };
+enum {
+    BUF_FIRST_CAPACITY = 64,
+    BUF_SMALL_CAPACITY = 64 * 1024, /* up to here memory is there, or the program ends */
+};
 
 void nj_buf_init(struct nj_buf *buf, size_t max)
 {
@@ -24,16 +27,24 @@ void nj_buf_done(struct nj_buf *buf)
 void nj_buf_clear(struct nj_buf *buf)
 {
     buf->len = 0;
-    buf->overflowed = false;
+    buf->overflowed = buf->starved = false;
     if (buf->data != NULL)
         buf->data[0] = '\0';
+}
+
+int nj_buf_check(const struct nj_buf *buf)
+{
+    if (buf->overflowed)
+        return -EOVERFLOW;
+    return buf->starved ? -ENOMEM : 0;
 }
 
 /* Room for `extra` bytes and the terminator. */
 static int grow(struct nj_buf *buf, size_t extra)
 {
-    if (buf->overflowed)
-        return -EOVERFLOW;
+    int refused = nj_buf_check(buf);
+    if (refused < 0)
+        return refused;
     if (extra > SIZE_MAX / 4 - buf->len || (buf->max != 0 && buf->len + extra > buf->max)) {
         buf->overflowed = true;
         return -EOVERFLOW;
@@ -45,8 +56,12 @@ static int grow(struct nj_buf *buf, size_t extra)
     while (capacity < needed)
         capacity *= 2;
     char *data = realloc(buf->data, capacity);
-    if (data == NULL)
+    if (data == NULL) {
+        if (capacity <= BUF_SMALL_CAPACITY)
+            nj_out_of_memory();
+        buf->starved = true;
         return -ENOMEM;
+    }
     buf->data = data;
     buf->capacity = capacity;
     return 0;

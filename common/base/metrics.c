@@ -361,5 +361,5 @@ int nj_metrics_render(const struct nj_metrics *metrics, struct nj_buf *out)
     for (const struct family *family = metrics->first; family != NULL; family = family->next)
         render_family(family, out);
     render_process(metrics, out);
-    return out->overflowed ? -EOVERFLOW : 0;
+    return nj_buf_check(out);
 }

@@ -49,7 +49,11 @@ static int url_parse(struct url *url, const char *text, struct nj_err *err)
     *url = (struct url){.parsed = curl_url()};
     if (url->parsed == NULL)
         return nj_err_set(err, -ENOMEM, "out of memory");
-    if (text == NULL || curl_url_set(url->parsed, CURLUPART_URL, text, 0) != CURLUE_OK)
+    CURLUcode code =
+        text == NULL ? CURLUE_MALFORMED_INPUT : curl_url_set(url->parsed, CURLUPART_URL, text, 0);
+    if (code == CURLUE_OUT_OF_MEMORY)
+        return nj_err_set(err, -ENOMEM, "out of memory");
+    if (code != CURLUE_OK)
         return nj_err_set(err, -EINVAL, "not a valid URL (http://... or https://...)");
     url->scheme = url_part(url->parsed, CURLUPART_SCHEME, 0);
     url->user = url_part(url->parsed, CURLUPART_USER, 0);

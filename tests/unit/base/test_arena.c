@@ -49,6 +49,29 @@ static void refuses_past_its_bound_and_goes_on(void **state)
     nj_arena_done(&arena);
 }
 
+/* More than any machine has is asked for below: the sanitizer shall answer as malloc() does. */
+const char *__asan_default_options(void); /* NOLINT(bugprone-reserved-identifier) */
+const char *__asan_default_options(void)  /* NOLINT(bugprone-reserved-identifier) */
+{
+    return "allocator_may_return_null=1";
+}
+
+static void tells_lack_of_memory_from_its_bound(void **state)
+{
+    (void)state;
+    struct nj_arena arena;
+    nj_arena_init(&arena, SIZE_MAX / 4);
+    assert_null(nj_arena_alloc(&arena, SIZE_MAX / 2));
+    assert_false(arena.starved);
+    assert_null(nj_arena_alloc(&arena, SIZE_MAX / 8));
+    assert_true(arena.starved);
+    assert_non_null(nj_arena_alloc(&arena, 16));
+    assert_true(arena.starved);
+    nj_arena_reset(&arena);
+    assert_false(arena.starved);
+    nj_arena_done(&arena);
+}
+
 static void refuses_sizes_that_would_wrap(void **state)
 {
     (void)state;
@@ -109,6 +132,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gives_aligned_memory_that_does_not_overlap),
         cmocka_unit_test(refuses_past_its_bound_and_goes_on),
+        cmocka_unit_test(tells_lack_of_memory_from_its_bound),
         cmocka_unit_test(refuses_sizes_that_would_wrap),
         cmocka_unit_test(zeroes_and_copies),
         cmocka_unit_test(reuses_its_memory_after_a_reset),

@@ -69,6 +69,30 @@ static void refuses_sizes_that_would_wrap(void **state)
     nj_buf_done(&buf);
 }
 
+/* More than any machine has is asked for below: the sanitizer shall answer as malloc() does. */
+const char *__asan_default_options(void); /* NOLINT(bugprone-reserved-identifier) */
+const char *__asan_default_options(void)  /* NOLINT(bugprone-reserved-identifier) */
+{
+    return "allocator_may_return_null=1";
+}
+
+static void remembers_that_memory_was_missing(void **state)
+{
+    (void)state;
+    struct nj_buf buf = {0};
+    assert_int_equal(nj_buf_append_str(&buf, "x"), 0);
+    assert_int_equal(nj_buf_check(&buf), 0);
+    assert_null(nj_buf_reserve(&buf, SIZE_MAX / 8));
+    assert_int_equal(nj_buf_check(&buf), -ENOMEM);
+    /* Small or not: what came between is missing. */
+    assert_int_equal(nj_buf_append_char(&buf, 'y'), -ENOMEM);
+    assert_string_equal(buf.data, "x");
+    nj_buf_clear(&buf);
+    assert_int_equal(nj_buf_append_char(&buf, 'y'), 0);
+    assert_int_equal(nj_buf_check(&buf), 0);
+    nj_buf_done(&buf);
+}
+
 static void lets_the_caller_write_in_place(void **state)
 {
     (void)state;
@@ -120,6 +144,7 @@ int main(void)
         cmocka_unit_test(grows_and_stays_terminated),
         cmocka_unit_test(refuses_what_passes_its_bound_and_remembers_it),
         cmocka_unit_test(refuses_sizes_that_would_wrap),
+        cmocka_unit_test(remembers_that_memory_was_missing),
         cmocka_unit_test(lets_the_caller_write_in_place),
         cmocka_unit_test(consumes_from_the_front),
         cmocka_unit_test(gives_its_memory_away),
