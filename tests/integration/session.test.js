@@ -92,6 +92,7 @@ labTest('the collector is away for the whole session and comes afterwards', { ..
   await lab.startStandIns();
   lab.startAgent();
   await lab.waitCluster('watch:pods:1');
+  await lab.pace();
   await lab.run();
   await lab.waitCluster('finished');
   lab.startCollector();
