@@ -71,8 +71,9 @@ void nj_notifier_kick(struct nj_notifier *notifier);
 /* Alerts that wait or are being sent, as last seen, at most 2000 a channel; for tests and readiness. */
 size_t nj_notifier_waiting(const struct nj_notifier *notifier);
 
-/* Lets what is being sent finish (bounded by the channels' timeouts), sends nothing new, then calls
- * on_closed. */
+/* Lets what is being sent finish (bounded by the channels' timeouts), sends nothing new, then calls on_closed
+ * (may be NULL), from inside this call when there is nothing to wait for. Worker, HTTP client and store must
+ * outlive that. Takes NULL. */
 void nj_notifier_close(struct nj_notifier *notifier, void (*on_closed)(void *data), void *data);
 
 #endif
