@@ -111,12 +111,11 @@ configure_and_build() {
 }
 
 stage_build() {
-    configure_and_build build/test -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG='-O1 -g' \
-        -DNJ_SANITIZE=ON
+    configure_and_build build/test -DCMAKE_C_COMPILER=gcc -DNJ_SANITIZE=ON
 }
 
 stage_release() {
-    configure_and_build build/release -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=RelWithDebInfo
+    configure_and_build build/release -DCMAKE_C_COMPILER=clang
 }
 
 stage_tidy() {

@@ -1,14 +1,15 @@
 /*
  * A crashed container's last words, from the files the kubelet keeps.
  *
- * Files: LOG_DIR/NAMESPACE_POD_UID/CONTAINER/N.log, N being the number of the instance; rotated predecessors beside it
- * as N.log.YYYYMMDD-HHMMSS, older ones with .gz. A line is "TIME STREAM P|F MESSAGE" (CRI); pieces marked P belong to
- * one line until an F of the same stream; a last line without an F is complete as far as it goes.
+ * Files: LOG_DIR/NAMESPACE_POD_UID/CONTAINER/N.log, N being the number of the instance; rotated predecessors
+ * beside it as N.log.YYYYMMDD-HHMMSS, older ones with .gz. A line is "TIME STREAM P|F MESSAGE" (CRI); pieces
+ * marked P belong to one line until an F of the same stream; a last line without an F is complete as far as
+ * it goes.
  *
- * The result is text in the order of the file: one line an entry, its stream's name left out for stdout and put in
- * front as "[stderr] " for stderr; bytes that are no UTF-8 replaced by U+FFFD; NULs and other control characters but
- * tab made visible; secrets hidden. It is the end of the log: at most max_lines and max_bytes; a single line longer
- * than that keeps its end. Blocking: for the worker.
+ * The result is text in the order of the file: one line an entry, its stream's name left out for stdout and
+ * put in front as "[stderr] " for stderr; bytes that are no UTF-8 replaced by U+FFFD; NULs and other control
+ * characters but tab made visible; secrets hidden. It is the end of the log: at most max_lines and max_bytes;
+ * a single line longer than that keeps its end. Blocking: for the worker.
  */
 #ifndef NJ_CRASH_LOG_H
 #define NJ_CRASH_LOG_H
@@ -41,23 +42,24 @@ struct nj_log_limits {
 struct nj_log_result {
     struct nj_buf text; /* the caller calls nj_buf_done() */
     uint32_t lines;
-    bool cut;           /* there was more before it */
+    bool cut;            /* there was more before it */
     bool other_instance; /* the file's times show that it is not this instance's log: text is empty */
-    int64_t redacted;   /* secrets hidden */
+    int64_t redacted;    /* secrets hidden */
 };
 
-/* Opens without following symlinks out of LOG_DIR's pods; quick enough for the loop. 0 or -ENOENT etc. with fd -1. Names that
- * could leave the directory ('/', "..") are refused with -EINVAL. */
+/* Opens without following symlinks out of LOG_DIR's pods; quick enough for the loop. 0 or -ENOENT etc. with
+ * fd -1. Names that could leave the directory ('/', "..") are refused with -EINVAL. */
 int nj_log_open(const struct nj_log_source *source, struct nj_log_files *ret_files);
 void nj_log_close(struct nj_log_files *files);
 
-/* Reads the end of the open file backwards, and rotated predecessors as far as they are needed. 0, -ENOENT when there
- * is no file at all, or another errno with a text. */
+/* Reads the end of the open file backwards, and rotated predecessors as far as they are needed. 0, -ENOENT
+ * when there is no file at all, or another errno with a text. */
 int nj_log_capture(const struct nj_log_source *source, const struct nj_log_files *files,
                    const struct nj_log_limits *limits, const struct nj_redactor *redactor,
                    struct nj_log_result *ret_result, struct nj_err *err);
 
-/* The same from bytes in memory: what `pods/log?timestamps=true` answered is not CRI but "TIME MESSAGE" lines. */
+/* The same from bytes in memory: what `pods/log?timestamps=true` answered is not CRI but "TIME MESSAGE"
+ * lines. */
 int nj_log_from_api(const char *text, size_t len, const struct nj_log_source *source,
                     const struct nj_log_limits *limits, const struct nj_redactor *redactor,
                     struct nj_log_result *ret_result, struct nj_err *err);

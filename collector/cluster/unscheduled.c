@@ -12,6 +12,11 @@
 
 enum { UID_MAX = 64, MESSAGE_MAX = 1024, QUESTIONS_MAX = 32 };
 
+/* What lasts is told again, with what the scheduler says by then: of what nothing is heard for long is taken
+ * for over (incident.stale_after, 10 minutes at least). */
+#define AGAIN_NS (5 * NJ_MIN)
+#define AGAIN_EARLIER_NS NJ_SEC /* so that many are told on one waking */
+
 static const char REASON[] = "Unschedulable";
 
 struct pod {
@@ -19,8 +24,10 @@ struct pod {
     char *namespace, *name, *message, *image;
     struct nj_workload workload;
     int64_t since_ns; /* unschedulable since; 0: it is not */
+    int64_t seen_ns;  /* ... as was seen first, monotonic */
     bool told;
-    bool listed; /* seen by this process */
+    int64_t again_ns; /* to be told again, monotonic */
+    bool listed;      /* seen by this process */
     bool deleting;
     int64_t left_ns; /* when it left the selection */
     struct nj_unscheduled *owner;
@@ -101,6 +108,7 @@ static void tell_stuck(struct nj_unscheduled *unscheduled, struct pod *pod)
         .stuck = {.reason = REASON, .message = pod->message, .image = pod->image, .since_ns = pod->since_ns},
     };
     pod->told = true;
+    pod->again_ns = nj_loop_mono_ns(unscheduled->options.loop) + AGAIN_NS;
     emit(unscheduled, pod, &event);
 }
 
@@ -142,25 +150,32 @@ static void leave(struct nj_unscheduled *unscheduled, struct pod *pod)
         on_whereabouts(pod, NJ_WHEREABOUT_UNKNOWN);
 }
 
-/* Tells the pod when its time has come; else makes sure of being awake by then. */
+/* How long until the pod is to be told. The server's clock may be ahead, or this one be set back: no longer
+ * than if it had begun when it was seen. */
+static int64_t time_left(const struct nj_unscheduled *unscheduled, const struct pod *pod)
+{
+    int64_t mono_ns = nj_loop_mono_ns(unscheduled->options.loop);
+    if (pod->told)
+        return pod->again_ns - AGAIN_EARLIER_NS - mono_ns;
+    int64_t by_wall_ns = pod->since_ns - nj_loop_wall_ns(unscheduled->options.loop);
+    int64_t by_sight_ns = pod->seen_ns - mono_ns;
+    return unscheduled->options.after_ns + (by_wall_ns < by_sight_ns ? by_wall_ns : by_sight_ns);
+}
+
+/* Tells the pod when its time has come, and makes sure of being awake at the next. */
 static void consider(struct nj_unscheduled *unscheduled, struct pod *pod)
 {
-    if (pod->since_ns == 0 || pod->told || pod->deleting)
+    if (pod->since_ns == 0 || pod->deleting)
         return;
-    int64_t left_ns =
-        pod->since_ns + unscheduled->options.after_ns - nj_loop_wall_ns(unscheduled->options.loop);
-    if (left_ns <= 0) {
+    if (time_left(unscheduled, pod) <= 0)
         tell_stuck(unscheduled, pod);
-        return;
-    }
-    /* A clock that was set back must not make it sleep for ever. */
-    if (left_ns > NJ_MIN)
-        left_ns = NJ_MIN;
+    int64_t left_ns =
+        pod->told ? pod->again_ns - nj_loop_mono_ns(unscheduled->options.loop) : time_left(unscheduled, pod);
     int64_t due_ns = nj_loop_mono_ns(unscheduled->options.loop) + left_ns;
     if (unscheduled->due_ns != 0 && unscheduled->due_ns <= due_ns)
         return;
     unscheduled->due_ns = due_ns;
-    nj_timer_start(&unscheduled->due, left_ns, 0);
+    nj_timer_start(&unscheduled->due, left_ns < 0 ? 0 : left_ns, 0);
 }
 
 static void on_due(struct nj_timer *timer)
@@ -181,14 +196,15 @@ static void replace(char **text, const char *value)
     *text = nj_strndup(value, nj_utf8_cut(value, strlen(value), MESSAGE_MAX));
 }
 
-static void update(struct nj_unscheduled *unscheduled, const struct nj_kube_object *object)
+static void update(struct nj_unscheduled *unscheduled, enum nj_watch_event_type type,
+                   const struct nj_kube_object *object)
 {
     const struct nj_pod_condition *condition = nj_pod_condition(&object->pod, "PodScheduled");
     const struct nj_kube_owner *owner = nj_kube_controller(&object->meta);
     struct pod *pod = find(unscheduled, object->meta.uid);
     if (pod == NULL) {
         if (HASH_COUNT(unscheduled->pods) >= unscheduled->options.max_pods) {
-            nj_counter_add(unscheduled->ignored, 1);
+            nj_counter_add(unscheduled->ignored, type == NJ_WATCH_ADDED); /* once a pod */
             return;
         }
         pod = add(unscheduled, object->meta.uid, object->meta.namespace, object->meta.name);
@@ -203,9 +219,11 @@ static void update(struct nj_unscheduled *unscheduled, const struct nj_kube_obje
         pod->since_ns = 0;
         return;
     }
-    if (pod->since_ns == 0)
+    if (pod->since_ns == 0) {
         pod->since_ns =
             condition->last_transition_ns != 0 ? condition->last_transition_ns : object->meta.created_ns;
+        pod->seen_ns = nj_loop_mono_ns(unscheduled->options.loop);
+    }
     replace(&pod->message, condition->message);
     replace(&pod->image, object->pod.containers_count > 0 ? object->pod.containers[0].image : "");
     consider(unscheduled, pod);
@@ -215,7 +233,7 @@ static void on_object(void *data, enum nj_watch_event_type type, const struct nj
 {
     struct nj_unscheduled *unscheduled = data;
     if (type != NJ_WATCH_DELETED) {
-        update(unscheduled, object);
+        update(unscheduled, type, object);
     } else {
         struct pod *pod = find(unscheduled, object->meta.uid);
         if (pod != NULL)
@@ -265,6 +283,7 @@ void nj_unscheduled_remember(struct nj_unscheduled *unscheduled, const struct nj
     (void)snprintf(pod->workload.kind, sizeof(pod->workload.kind), "%s", subject->workload_kind);
     (void)snprintf(pod->workload.name, sizeof(pod->workload.name), "%s", subject->workload);
     pod->told = true;
+    pod->again_ns = nj_loop_mono_ns(unscheduled->options.loop) + AGAIN_NS;
 }
 
 int nj_unscheduled_start(struct nj_unscheduled *unscheduled, struct nj_err *err)

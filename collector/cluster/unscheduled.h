@@ -1,8 +1,9 @@
 /*
  * Pods that no node takes: no agent sees them, so the collector does. Watches the pods whose spec.nodeName is
  * empty and tells, as events like an agent's, which of them the scheduler cannot place for longer than
- * allowed (STUCK with reason Unschedulable), and when that is over (CLEARED: scheduled or deleted). A pod
- * that is being deleted, or held by a scheduling gate, is not told. Loop thread only.
+ * allowed (STUCK with reason Unschedulable), and when that is over (CLEARED: scheduled or deleted). What
+ * lasts is told again every 5 minutes, as the same fact. A pod that is being deleted, or held by a scheduling
+ * gate, is not told. Loop thread only.
  */
 #ifndef NJ_CLUSTER_UNSCHEDULED_H
 #define NJ_CLUSTER_UNSCHEDULED_H

@@ -257,11 +257,11 @@ static void without_an_api_server_no_namespace_has_a_project(void **state)
     ",\"labels\":{\"pod-template-hash\":\"5f7c9\"},\"ownerReferences\":[{\"apiVersion\":\"apps/v1\","        \
     "\"kind\":\"ReplicaSet\",\"name\":\"web-5f7c9\",\"uid\":\"r\",\"controller\":true}]"
 #define DELETING ",\"deletionTimestamp\":\"2026-11-21T09:00:00Z\""
-/* Since 09:00:00, which is noon_ns. */
-#define UNSCHEDULABLE                                                                                        \
-    "{\"type\":\"PodScheduled\",\"status\":\"False\",\"reason\":\"Unschedulable\",\"message\":\"no node "    \
-    "fits\","                                                                                                \
-    "\"lastTransitionTime\":\"2026-11-21T09:00:00Z\"}"
+#define UNSCHEDULABLE_SINCE(time, message)                                                                   \
+    "{\"type\":\"PodScheduled\",\"status\":\"False\",\"reason\":\"Unschedulable\",\"message\":\"" message    \
+    "\",\"lastTransitionTime\":\"" time "\"}"
+/* Since noon_ns. */
+#define UNSCHEDULABLE UNSCHEDULABLE_SINCE("2026-11-21T09:00:00Z", "no node fits")
 #define GATED                                                                                                \
     "{\"type\":\"PodScheduled\",\"status\":\"False\",\"reason\":\"SchedulingGated\",\"message\":\"\"}"
 
@@ -284,17 +284,23 @@ static void on_event(void *data, const struct nj_event *event)
     }
 }
 
-static void new_unscheduled(struct api *api)
+static void new_unscheduled_of(struct api *api, size_t max_pods, struct nj_metrics *metrics)
 {
     const struct nj_unscheduled_options options = {.loop = &api->test->loop,
                                                    .client = api->client,
+                                                   .metrics = metrics,
                                                    .after_ns = 30 * NJ_SEC,
-                                                   .max_pods = 100,
+                                                   .max_pods = max_pods,
                                                    .on_event = on_event,
                                                    .data = api};
     api->now_ns = noon_ns + NJ_SEC;
     api->test->clock.replay = &api->now_ns;
     api->unscheduled = nj_unscheduled_new(&options);
+}
+
+static void new_unscheduled(struct api *api)
+{
+    new_unscheduled_of(api, 100, NULL);
 }
 
 static void start_unscheduled(struct api *api, const char *items)
@@ -427,6 +433,97 @@ static void after_a_restart_what_is_still_there_is_not_told_again_and_the_rest_i
     assert_int_equal(1, api->looked);
 }
 
+static void what_lasts_is_told_again_with_its_words_of_then(void **state)
+{
+    struct api *api = *state;
+    new_unscheduled(api);
+    start_unscheduled(api, POD("a", "5", "", UNSCHEDULABLE) "," POD("b", "6", "", UNSCHEDULABLE));
+    api->now_ns = noon_ns + 30 * NJ_SEC;
+    run_until_told(api, "stuck a Pod/web-a no node fits;stuck b Pod/web-b no node fits;");
+    send_event(api, "MODIFIED",
+               POD("a", "11", "", UNSCHEDULABLE_SINCE("2026-11-21T09:00:00Z", "still none")));
+    send_event(api, "MODIFIED", POD("b", "12", "", GATED));
+    api->now_ns += 5 * NJ_MIN - 2 * NJ_SEC;
+    send_event(api, "ADDED", POD("c", "13", "", UNSCHEDULABLE));
+    run_until_told(api, "stuck c Pod/web-c no node fits;");
+    api->now_ns += 2 * NJ_SEC;
+    run_until_told(api, "stuck a Pod/web-a still none;");
+    api->now_ns += 5 * NJ_MIN;
+    run_until_told(api, "stuck a Pod/web-a still none;stuck c Pod/web-c no node fits;");
+}
+
+static void a_servers_clock_that_is_ahead_does_not_delay_it_for_ever(void **state)
+{
+    struct api *api = *state;
+    new_unscheduled(api);
+    start_unscheduled(api, POD("a", "5", "", UNSCHEDULABLE_SINCE("2026-11-21T10:00:00Z", "no node fits")));
+    api->now_ns = noon_ns + 30 * NJ_SEC;
+    test_run_some(api->test);
+    assert_string_equal("", nj_buf_str(&api->told));
+    api->now_ns = noon_ns + 31 * NJ_SEC; /* seen a second after noon */
+    run_until_told(api, "stuck a Pod/web-a no node fits;");
+}
+
+static void pods_beyond_the_bound_are_counted_once_and_followed_when_there_is_room(void **state)
+{
+    struct api *api = *state;
+    struct nj_metrics *metrics = nj_metrics_new();
+    struct nj_counter *ignored =
+        nj_metrics_counter(metrics, "nightjar_unscheduled_pods_ignored_total", "",
+                           "Pods without a node that were not followed because of the bound.");
+    new_unscheduled_of(api, 2, metrics);
+    start_unscheduled(api, POD("a", "5", "", UNSCHEDULABLE) "," POD("b", "6", "", UNSCHEDULABLE) "," POD(
+                               "c", "7", "", UNSCHEDULABLE) "," POD("d", "8", "", UNSCHEDULABLE));
+    send_event(api, "MODIFIED", POD("c", "11", "", UNSCHEDULABLE));
+    api->now_ns = noon_ns + 30 * NJ_SEC;
+    run_until_told(api, "stuck a Pod/web-a no node fits;stuck b Pod/web-b no node fits;");
+    assert_int_equal(2, nj_counter_get(ignored));
+    api->found = "";
+    send_event(api, "DELETED", POD("a", "12", "", UNSCHEDULABLE));
+    send_event(api, "MODIFIED", POD("c", "13", "", UNSCHEDULABLE));
+    run_until_told(api, "stuck c Pod/web-c no node fits;cleared a deleted;");
+    assert_int_equal(2, nj_counter_get(ignored));
+    close_and_wait(api, close_unscheduled);
+    nj_metrics_free(metrics);
+}
+
+/* The watch breaks with "410 Gone", and time passes until it lists anew. */
+static void list_anew(struct api *api, const char *items)
+{
+    int watches = api->watches;
+    api->items = items;
+    send_event(api, "ERROR", "{\"kind\":\"Status\",\"code\":410,\"reason\":\"Expired\"}");
+    while (api->watches == watches) {
+        (void)uv_run(&api->test->loop.uv, UV_RUN_ONCE);
+        api->now_ns += NJ_MS;
+    }
+}
+
+static void what_left_between_two_lists_is_asked_about(void **state)
+{
+    struct api *api = *state;
+    new_unscheduled(api);
+    start_unscheduled(api, POD("a", "5", "", UNSCHEDULABLE) "," POD("b", "6", "", UNSCHEDULABLE));
+    api->now_ns = noon_ns + 30 * NJ_SEC;
+    run_until_told(api, "stuck a Pod/web-a no node fits;stuck b Pod/web-b no node fits;");
+    api->found = "";
+    list_anew(api, POD("b", "6", "", UNSCHEDULABLE));
+    run_until_told(api, "cleared a deleted;"); /* and b is not told anew */
+}
+
+static void projects_follow_a_list_that_is_read_anew(void **state)
+{
+    struct api *api = *state;
+    api->now_ns = noon_ns;
+    api->test->clock.replay = &api->now_ns;
+    start_namespaces(api, NAMESPACE("shop", "1", "5", LABELLED("p-shop")) "," NAMESPACE("bank", "2", "6",
+                                                                                        LABELLED("p-bank")));
+    /* One went, one was made anew under its name. */
+    list_anew(api, NAMESPACE("bank", "3", "9", LABELLED("p-new")));
+    run_until_project(api, "shop", "");
+    assert_project(api, "bank", "p-new");
+}
+
 static void closing_in_the_middle_of_a_question_tells_nothing(void **state)
 {
     struct api *api = *state;
@@ -456,6 +553,11 @@ int main(void)
         TEST(one_whose_deletion_was_seen_needs_no_question),
         TEST(one_that_was_never_told_leaves_without_a_word),
         TEST(after_a_restart_what_is_still_there_is_not_told_again_and_the_rest_is_over),
+        TEST(what_lasts_is_told_again_with_its_words_of_then),
+        TEST(a_servers_clock_that_is_ahead_does_not_delay_it_for_ever),
+        TEST(pods_beyond_the_bound_are_counted_once_and_followed_when_there_is_room),
+        TEST(what_left_between_two_lists_is_asked_about),
+        TEST(projects_follow_a_list_that_is_read_anew),
         TEST(closing_in_the_middle_of_a_question_tells_nothing),
     };
     return cmocka_run_group_tests_name("collector/cluster", tests, NULL, NULL);

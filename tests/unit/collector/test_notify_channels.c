@@ -262,8 +262,7 @@ static void a_webhooks_json_holds_incident_crash_and_the_logs_end(void **state)
     assert_string_equal(text_member(json, "group"), "g");
     assert_int_equal(json_object_array_length(member(json, "mentions")), 2);
     assert_string_equal(text_member(member(json, "incident"), "fullName"), "prod.p-1.shop.cart");
-    assert_string_equal(text_member(member(json, "incident"), "url"),
-                        "https://nightjar.example/incidents/7");
+    assert_string_equal(text_member(member(json, "incident"), "url"), "https://nightjar.example/incidents/7");
     assert_string_equal(text_member(member(json, "crash"), "containerId"), "containerd://6f1d");
     assert_int_equal(json_object_get_int(member(member(json, "crash"), "exitCode")), 3);
     assert_string_equal(text_member(member(json, "log"), "tail"), "two\nthree \xe4\xb8\xad\n");
