@@ -425,7 +425,7 @@ static void after_a_restart_what_is_still_there_is_not_told_again_and_the_rest_i
     nj_unscheduled_remember(api->unscheduled, &gone);
     nj_unscheduled_remember(api->unscheduled, &gone);
     nj_unscheduled_remember(api->unscheduled, &scheduled);
-    api->now_ns = noon_ns + NJ_HOUR;
+    api->now_ns = noon_ns + NJ_MIN;
     api->found = "";
     start_unscheduled(api, POD("a", "5", "", UNSCHEDULABLE));
     /* The last one's name is none: nobody is asked about it. */
