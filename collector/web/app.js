@@ -6,6 +6,7 @@ import { changes, get, token, Unauthorized, Unreachable } from './rest.js';
 const PAGE = 200; // incidents that are asked for at once
 const LOOK_AGAIN_MS = 15_000; // while nothing is pushed
 const SURROUNDINGS_MS = 60_000; // agents and notifications
+const HIDDEN_MS = 60_000; // nobody looks: no longer followed, since a browser has few connections, and the server too
 const EXCERPT = 160; // characters of a message in the list
 
 const place = (id) => document.getElementById(id);
@@ -367,9 +368,21 @@ function setLive(word) {
 
 const after = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 
+let connection = null;
+let leaving = null;
+document.addEventListener('visibilitychange', () => {
+  clearTimeout(leaving);
+  if (document.hidden) leaving = setTimeout(() => connection?.abort(), HIDDEN_MS);
+});
+
+async function untilVisible() {
+  while (document.hidden) await new Promise((resolve) => { document.addEventListener('visibilitychange', resolve, { once: true }); });
+}
+
 /** One connection's changes. Each begins with a look at the whole: what happened before it is not told. */
 async function followOnce() {
-  for await (const incident of changes()) {
+  connection = new AbortController();
+  for await (const incident of changes(connection)) {
     if (incident) {
       view.change(incident);
       loadedAt = new Date();
@@ -384,6 +397,7 @@ async function follow() {
   setLive('connecting');
   for (;;) {
     let error = null;
+    await untilVisible();
     await followOnce().catch((thrown) => { error = thrown; });
     if (error instanceof Unauthorized) {
       setLive('locked');
@@ -392,6 +406,7 @@ async function follow() {
       continue;
     }
     setLive('notLive');
+    if (document.hidden) continue;
     await refresh();
     await after(LOOK_AGAIN_MS * (0.75 + Math.random() / 2)); // not all pages at once after a restart
   }

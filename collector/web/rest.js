@@ -44,10 +44,10 @@ async function readInTime(reader, abort) {
 
 /**
  * Incidents as they change, by fetch(), since EventSource cannot send a token. Yields null once it listens; ends, or
- * throws, when the connection does.
+ * throws, when the connection does, or when `abort` is used.
+ * @param {AbortController} abort
  */
-export async function* changes() {
-  const abort = new AbortController();
+export async function* changes(abort) {
   const response = await ask('/api/v1/incidents/stream', abort.signal);
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   yield null;
