@@ -367,6 +367,7 @@ int nj_collector_reload(struct nj_collector *collector, const struct nj_collecto
     int rc = nj_notifier_reload(collector->notifier, config, err);
     if (rc < 0)
         return rc;
+    nj_api_reload(collector->api, config);
     say_restart(!nj_streq(old->cluster, config->cluster), "cluster");
     say_restart(!nj_streq(old->ingest.listen, config->ingest.listen), "ingest.listen");
     say_restart(!nj_streq(old->ingest.key_file, config->ingest.key_file), "ingest.key_file");

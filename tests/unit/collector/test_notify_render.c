@@ -300,7 +300,7 @@ static void a_digest_names_each_incident_once_by_group(void **state)
         "> 【恢复】容器崩溃 prod.payments.shop.oom ×4：137 OOMKilled：超出内存上限 24 MiB 被系统杀死 #7\n"
         "> 【警告】镜像拉取失败 prod.-.shop.noimage ×1：ImagePullBackOff：镜像 registry.invalid/none:1 "
         "拉取不到，重试被推迟 #8\n"
-        "[查看全部](https://nightjar.example/api/v1/incidents)\n"
+        "[查看全部](https://nightjar.example/)\n"
         "<@wang><@zhao>");
     nj_buf_clear(&out);
     nj_render_digest(&en_text, alerts, 2, &out);
