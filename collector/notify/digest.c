@@ -146,8 +146,8 @@ static void append_tail(const struct nj_render *how, const struct nj_alert *aler
     while (len > 0 && how->public_url[len - 1] == '/')
         len--;
     if (len > 0 && len < how->max_bytes / TAIL_SHARE)
-        nj_buf_printf(out, markdown ? "[%s](%.*s/)\n" : "%s %.*s/\n",
-                      nj_word(how->language, NJ_WORD_ALL), (int)len, how->public_url);
+        nj_buf_printf(out, markdown ? "[%s](%.*s/)\n" : "%s %.*s/\n", nj_word(how->language, NJ_WORD_ALL),
+                      (int)len, how->public_url);
     struct nj_buf mentions = {0};
     for (size_t i = 0; i < count && markdown; i++) {
         if (alerts[i].transition == NJ_TRANSITION_OPENED)
