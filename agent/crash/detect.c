@@ -26,6 +26,15 @@ struct nj_detector *nj_detector_new(const struct nj_detector_options *options)
     return detector;
 }
 
+/* After the wall clock was set back, what is due by it would be due much later: the next tick works it out
+ * anew. */
+static void note_time(struct nj_detector *detector, int64_t now_ns)
+{
+    if (now_ns < detector->last_ns)
+        detector->next_due_ns = INT64_MIN;
+    detector->last_ns = now_ns;
+}
+
 static void forget(struct nj_detector *detector, struct nj_pod_memory *pod)
 {
     HASH_DEL(detector->pods, pod);
@@ -251,6 +260,7 @@ void nj_detector_pod(struct nj_detector *detector, enum nj_watch_event_type type
     size_t uid_len = strlen(object->meta.uid);
     if (uid_len == 0 || uid_len > UID_MAX)
         return;
+    note_time(detector, now_ns);
     struct nj_pod_view view = {.detector = detector,
                                .meta = &object->meta,
                                .pod = &object->pod,
@@ -310,6 +320,7 @@ int64_t nj_detector_next_due(const struct nj_detector *detector)
 
 void nj_detector_tick(struct nj_detector *detector, int64_t now_ns)
 {
+    note_time(detector, now_ns);
     if (now_ns < detector->next_due_ns)
         return;
     detector->next_due_ns = INT64_MAX;

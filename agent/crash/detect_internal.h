@@ -22,6 +22,7 @@ struct nj_detector {
     bool baseline; /* pods without a record are known to have been well when they were first seen */
     bool synced;   /* what comes now has just happened */
     int64_t next_due_ns;
+    int64_t last_ns; /* the latest time that was told: an earlier one means that the clock was set back */
     struct nj_buf record; /* scratch */
 };
 

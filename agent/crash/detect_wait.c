@@ -173,12 +173,16 @@ void nj_detect_due(struct nj_detector *detector, struct nj_pod_memory *pod,
 {
     int64_t due_ns = INT64_MAX;
     if (container->waits && !container->wait_told) {
+        if (container->since_ns > now_ns)
+            container->since_ns = now_ns; /* the clock was set back since */
         due_ns = container->since_ns + patience(detector, container->wait);
         if (due_ns <= now_ns) {
             tell_stuck(detector, pod, container, container->wait, container->since_ns, now_ns);
             due_ns = INT64_MAX;
         }
     } else if (container->running_ns != 0 && (container->crash_open || container->loop_open)) {
+        if (container->running_ns > now_ns)
+            container->running_ns = now_ns;
         due_ns = container->running_ns + detector->times.stable_after_ns;
         if (due_ns <= now_ns) {
             tell_cleared(detector, pod, container, NJ_CLEARED_STABLE, due_ns, now_ns);

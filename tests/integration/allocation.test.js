@@ -121,7 +121,7 @@ async function sampleStarts(lab, t, name, random) {
 
 test('an allocation fails while a program starts', async (t) => {
   const { random } = seeded(t);
-  const options = { generate: 'pods=20', realTime: true, build: RELEASE, wecomsim: [] };
+  const options = { generate: 'pods=20', realTime: true, speed: 1, build: RELEASE, wecomsim: [] };
   await inLab(t, options, async (lab) => {
     await lab.startStandIns();
     await lab.run();

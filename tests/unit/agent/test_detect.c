@@ -1105,6 +1105,28 @@ static void test_new_times_count_at_once(void **state)
     assert_int_equal(stuck(f), 1);
 }
 
+/* By the clock as it was, both would be due an hour later. */
+static void test_clock_set_back(void **state)
+{
+    struct fixture *f = *state;
+    f->c->state = waiting("ErrImagePull");
+    look(f, 4000);
+    nj_detector_tick(f->sim.detector, at(400));
+    assert_int_equal(nj_detector_next_due(f->sim.detector), at(430));
+    nj_detector_tick(f->sim.detector, at(430));
+    assert_int_equal(stuck(f), 1);
+    f->c->state = running(4500);
+    f->c->last_state = ended("x://0", 1, "Error", 4400, 4401);
+    f->c->restart_count = 1;
+    look(f, 4500);
+    look(f, 900);
+    nj_detector_tick(f->sim.detector, at(900));
+    sim_run_until(&f->sim, at(1199));
+    assert_int_equal(sim_count(&f->sim, NJ_EVENT_CLEARED, NULL, NULL), 1);
+    sim_run_until(&f->sim, at(1200));
+    assert_int_equal(sim_last(&f->sim)->cause, NJ_CLEARED_STABLE);
+}
+
 /* --- cleared --- */
 
 static void test_started_after_stuck(void **state)
@@ -1327,6 +1349,7 @@ int main(void)
         T(test_one_container_stands_for_the_pod),
         T(test_deleted_pod_is_not_stuck),
         T(test_new_times_count_at_once),
+        T(test_clock_set_back),
         T(test_started_after_stuck),
         T(test_started_and_crashed_after_stuck),
         T(test_stable_after_a_crash_loop),
