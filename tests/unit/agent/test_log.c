@@ -31,7 +31,7 @@ static int setup(void **state)
                                        .directory_uid = "uid",
                                        .container = "c",
                                        .attempt = 3};
-    f->limits = (struct nj_log_limits){.max_lines = 1000, .max_bytes = 256 * 1024};
+    f->limits = (struct nj_log_limits){.max_lines = 1000, .max_bytes = 262144};
     char path[256];
     (void)snprintf(path, sizeof(path), "%s/shop_web-1_uid", f->root);
     if (mkdir(path, 0700) < 0)
