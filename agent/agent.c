@@ -196,7 +196,7 @@ static int start_detection(struct nj_agent *agent, struct nj_err *err)
     const struct nj_agent_config *config = agent->config;
     agent->http = nj_http_new(agent->loop, HTTP_CONNECTIONS_MAX);
     if (agent->http == NULL)
-        return nj_err_set(err, -ENOMEM, "libcurl cannot be set up");
+        return nj_err_set(err, -ENOMEM, "no memory to set up libcurl");
     int rc = nj_kube_client_new(agent->loop, agent->http, config->kubernetes.kubeconfig, &agent->client, err);
     if (rc < 0) {
         nj_err_wrap(err, "kubernetes");

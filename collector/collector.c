@@ -174,7 +174,7 @@ static int open_store(struct nj_collector *collector, struct nj_err *err)
     if (collector->writer == NULL || collector->reader == NULL)
         return nj_err_set(err, -ENOMEM, "no memory for a thread");
     collector->http = nj_http_new(collector->loop, HTTP_CONNECTIONS_MAX);
-    return collector->http == NULL ? nj_err_set(err, -ENOMEM, "libcurl cannot be set up") : 0;
+    return collector->http == NULL ? nj_err_set(err, -ENOMEM, "no memory to set up libcurl") : 0;
 }
 
 static void on_projects(void *data)

@@ -39,7 +39,13 @@ const RULES = {
   ],
 };
 
-const OUT_OF_MEMORY = /out of memory|memory/i;
+const OUT_OF_MEMORY = /memory/i;
+
+/**
+ * Libraries that end a program themselves: libuv aborts without a word, and nanomsg 1.1.5 uses what it did
+ * not get (nn_sock_add_ep). Nothing but the next start can help there.
+ */
+const ENDS_ITSELF = /^malloc_fail: .* asked for at \S*lib(uv|nanomsg)\.so/;
 
 /** What tests/faults/malloc_fail.c reads: which allocations fail. */
 class Failures {
@@ -70,6 +76,8 @@ const unharmed = { LD_PRELOAD: '', MALLOC_FAIL: '' };
 /** It ended by itself: as it should? */
 function assertCleanEnd(program, exit) {
   const log = program.logTail(12);
+  const failed = log.split('\n').findLast((line) => line.startsWith('malloc_fail: '));
+  if (ENDS_ITSELF.test(failed) && ['SIGABRT', 'SIGSEGV'].includes(exit.signal)) return;
   const where = `${JSON.stringify(exit)}\n${log}`;
   if (exit.signal === 'SIGABRT') {
     assert.match(log, OUT_OF_MEMORY, `${program.name} says why it aborts: ${where}`);
