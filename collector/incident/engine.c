@@ -312,8 +312,9 @@ static bool is_waiting(enum nj_incident_kind kind)
 struct clearing {
     const char *container; /* NULL: of the whole pod */
     const char *cause;
-    int64_t at_ns, now_ns;
-    bool for_good; /* also what happened afterwards, as it seems */
+    int64_t upto_ns;       /* what happened later stays */
+    int64_t at_ns, now_ns; /* of the resolution */
+    bool for_good;         /* also what happened afterwards, as it seems */
     bool (*matches)(enum nj_incident_kind kind, enum nj_incident_kind other);
     enum nj_incident_kind other;
 };
@@ -328,7 +329,7 @@ static void clear(struct nj_engine *engine, const char *uid, const struct cleari
         if (open == NULL ||
             (clearing->container != NULL && strcmp(subject->container, clearing->container) != 0) ||
             !clearing->matches(open->record.kind, clearing->other) ||
-            (!clearing->for_good && subject->since_ns - NJ_SEC >= clearing->at_ns))
+            (!clearing->for_good && subject->since_ns - NJ_SEC >= clearing->upto_ns))
             continue;
         nj_open_heard(engine, open, clearing->now_ns);
         nj_open_subject_remove(engine, subject);
@@ -370,6 +371,7 @@ static int64_t apply_stuck(struct nj_engine *engine, const struct report *report
     if (!late && is_waiting(report->kind)) {
         const struct clearing superseded = {.container = report->container,
                                             .cause = "superseded",
+                                            .upto_ns = report->at_ns,
                                             .at_ns = report->at_ns,
                                             .now_ns = report->now_ns,
                                             .matches = other_waiting,
@@ -381,7 +383,11 @@ static int64_t apply_stuck(struct nj_engine *engine, const struct report *report
 
 static void apply_cleared(struct nj_engine *engine, const struct report *report)
 {
+    /* By the agent's own time, the one that its crashes have as well: taken as now because it is too far
+     * ahead of a clock that was set back, it would come before what it clears. */
     struct clearing clearing = {.container = report->container,
+                                .upto_ns = report->at_ns > report->event->at_ns ? report->at_ns
+                                                                                : report->event->at_ns,
                                 .at_ns = report->at_ns,
                                 .now_ns = report->now_ns,
                                 .matches = any_kind};

@@ -474,6 +474,16 @@ static void deletion_ends_everything_of_the_pod_and_nothing_is_news_afterwards(v
     assert_transitions(fixture, "");
 }
 
+static void what_is_cleared_while_the_clock_is_set_back_is_over(void **state)
+{
+    struct fixture *fixture = *state;
+    (void)crash(fixture, "a", "u1", 0);
+    /* Two seconds more than an hour ahead of the collector: the same agent's crash was not. */
+    fixture->now_ns = noon_ns - NJ_HOUR + NJ_SEC;
+    cleared(fixture, NJ_CLEARED_STABLE, "u1", 3);
+    assert_transitions(fixture, "+1 crash;-1 stable;");
+}
+
 static void deletion_of_one_container_leaves_the_others(void **state)
 {
     struct fixture *fixture = *state;
@@ -942,6 +952,7 @@ int main(void)
         TEST(starting_ends_waiting_and_not_a_crash),
         TEST(an_unscheduled_pod_is_cleared_when_a_node_takes_it),
         TEST(deletion_ends_everything_of_the_pod_and_nothing_is_news_afterwards),
+        TEST(what_is_cleared_while_the_clock_is_set_back_is_over),
         TEST(deletion_of_one_container_leaves_the_others),
         TEST(what_happened_before_a_clearing_and_comes_after_it_reopens_nothing),
         TEST(a_clearing_older_than_the_trouble_clears_nothing),
