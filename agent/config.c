@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/crash/redact.h"
+#include "common/base/redact.h"
 #include "common/base/clock.h"
 #include "common/base/str.h"
 

@@ -19,7 +19,7 @@
 
 #include "agent/crash/detect.h"
 #include "agent/crash/log.h"
-#include "agent/crash/redact.h"
+#include "common/base/redact.h"
 #include "agent/outbox/outbox.h"
 #include "agent/pods/owners.h"
 #include "common/base/err.h"

@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "agent/crash/redact.h"
+#include "common/base/redact.h"
 
 /* Which instance's log. Strings are borrowed. */
 struct nj_log_source {

@@ -1,4 +1,4 @@
-#include "agent/crash/redact.h"
+#include "common/base/redact.h"
 
 #include <errno.h>
 #include <string.h>

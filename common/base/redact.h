@@ -7,8 +7,8 @@
  * is hidden across its lines, also when its end was cut off. Read-only after nj_redactor_new(): any thread,
  * one nj_redact() at a time each.
  */
-#ifndef NJ_CRASH_REDACT_H
-#define NJ_CRASH_REDACT_H
+#ifndef NJ_BASE_REDACT_H
+#define NJ_BASE_REDACT_H
 
 #include <stdbool.h>
 #include <stddef.h>

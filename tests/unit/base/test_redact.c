@@ -1,7 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/crash/redact.h"
+#include "common/base/redact.h"
 #include "tests/unit/test.h"
 
 static int setup(void **state)
