@@ -6,7 +6,6 @@
 #include "common/base/clock.h"
 
 #define WAIT_WINDOW_NS NJ_MIN
-#define RETRY_AFTER_MAX_NS NJ_HOUR
 
 void nj_circuit_init(struct nj_circuit *circuit, int64_t retries)
 {
@@ -17,7 +16,7 @@ static void rest(struct nj_circuit *circuit, const struct nj_outcome *outcome, i
                  int64_t now_ns)
 {
     int64_t asked_ns =
-        outcome->retry_after_ns < RETRY_AFTER_MAX_NS ? outcome->retry_after_ns : RETRY_AFTER_MAX_NS;
+        outcome->retry_after_ns < NJ_LEDGER_WAIT_MAX_NS ? outcome->retry_after_ns : NJ_LEDGER_WAIT_MAX_NS;
     circuit->rest_ns = now_ns + (asked_ns > wait_ns ? asked_ns : wait_ns);
     (void)snprintf(circuit->text, sizeof(circuit->text), "%s", outcome->text);
 }

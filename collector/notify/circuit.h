@@ -1,6 +1,6 @@
 /*
- * Whether a channel can be used now, learnt from how its messages fared. Pure: takes the time (wall ns). One
- * thread.
+ * Whether a channel can be used now, learnt from how its messages fared. Pure: takes the time (monotonic
+ * ns). One thread.
  *
  * After a failure the channel rests, doubling from 2 s to 5 min; each rest ends with one message that finds
  * out. While a channel that failed more often than its retries rests, or when it is broken until the

@@ -118,7 +118,7 @@ int nj_ledger_fail_over(struct nj_store *store, const struct nj_ledger_terms *te
                                           .mentions = row->mentions,
                                           .status = NJ_NOTIFICATION_PENDING,
                                           .created_ns = row->created_ns,
-                                          .next_ns = terms->now_ns};
+                                          .next_ns = NJ_LEDGER_AT_ONCE};
     int64_t id = 0;
     int rc = store->ops->add_notification(store, &other, &id, err);
     if (rc == 0)
@@ -164,11 +164,13 @@ static int recover_row(struct nj_store *store, const struct nj_ledger_terms *ter
         return nj_ledger_end(store, row, NJ_NOTIFICATION_SENT, terms->now_ns, file_unknown, result, err);
 
     const struct nj_target *target = terms->target;
-    /* next_ns is when it was claimed. */
-    bool again =
-        target->config.resend_uncertain || terms->now_ns - row->next_ns < target->ops->drops_duplicates_ns;
+    /* next_ns is when it was claimed. That may seem to be in the future: the clock was set back since. */
+    bool dropped_there = target->ops->drops_duplicates_ns > 0 &&
+                         terms->now_ns - row->next_ns < target->ops->drops_duplicates_ns;
+    bool again = target->config.resend_uncertain || dropped_there;
     struct nj_notification waiting = *row;
     waiting.status = NJ_NOTIFICATION_PENDING;
+    waiting.next_ns = NJ_LEDGER_AT_ONCE;
     if (again)
         return store->ops->put_notification(store, &waiting, err);
     if (is_digest) {

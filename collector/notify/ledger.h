@@ -9,6 +9,10 @@
  * told). An alert whose log file is still to follow goes back to PENDING with bit 0 of parts_done; that never
  * repeats the text.
  *
+ * What may be sent at once has next_ns 0, whatever the clock says. What waits for a later attempt is never
+ * planned further ahead than NJ_LEDGER_WAIT_MAX_NS: what seems to be was planned before the wall clock was
+ * set back, and is due.
+ *
  * When more alerts wait than may be sent, all that wait become one digest, a row of its own (incident 0,
  * transition "digest") that its members point to; they are FOLDED once it was sent. The rows of one incident
  * are told in order.
@@ -31,6 +35,8 @@ enum {
     (10 * NJ_MIN) /* a log file that could not follow its alert in time is left out */
 #define NJ_LEDGER_BACKOFF_MIN_NS (2 * NJ_SEC)
 #define NJ_LEDGER_BACKOFF_MAX_NS (5 * NJ_MIN)
+#define NJ_LEDGER_WAIT_MAX_NS                                                                                \
+    NJ_HOUR /* nothing waits longer for its next attempt, whatever the other side asks for */
 
 /* How long to wait after so many failures in a row (1 and up): doubling. */
 int64_t nj_ledger_backoff_ns(int failures);

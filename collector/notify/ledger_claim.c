@@ -52,10 +52,17 @@ static bool is_blocked(const struct nj_slips *slips, size_t at)
     return false;
 }
 
+/* What lies further ahead than anything is planned was planned before the clock was set back. */
+static bool has_come(const struct nj_claim_work *work, const struct nj_slip *slip)
+{
+    int64_t ahead_ns = slip->next_ns - work->terms->now_ns;
+    return ahead_ns <= 0 || ahead_ns > NJ_LEDGER_WAIT_MAX_NS;
+}
+
 static bool is_due(const struct nj_claim_work *work, size_t at)
 {
     const struct nj_slip *slip = &work->slips.items[at];
-    return is_waiting_text(slip) && slip->next_ns <= work->terms->now_ns && !is_blocked(&work->slips, at);
+    return is_waiting_text(slip) && has_come(work, slip) && !is_blocked(&work->slips, at);
 }
 
 /* Marks what would go into a digest now; returns how many. One digest at a time. */
@@ -129,8 +136,7 @@ static int claim_from_text_lane(struct nj_claim_work *work)
         const struct nj_slip *slip = &work->slips.items[i - 1];
         if (is_due(work, i - 1))
             first = i - 1;
-        else if (is_waiting_text(slip) && slip->next_ns > work->terms->now_ns &&
-                 slip->next_ns < work->result->wake_ns)
+        else if (is_waiting_text(slip) && !has_come(work, slip) && slip->next_ns < work->result->wake_ns)
             work->result->wake_ns = slip->next_ns;
     }
     if (first == SIZE_MAX)
@@ -169,13 +175,15 @@ static int claim_from_file_lane(struct nj_claim_work *work)
     bool has_room = has_room_for_file(work);
     for (size_t i = 0; i < work->slips.count && rc == 0; i++) {
         const struct nj_slip *slip = &work->slips.items[i];
-        int64_t late_ns = slip->done_ns + NJ_LEDGER_FILE_LATE_NS;
+        /* Told later than now: the clock was set back since. */
+        int64_t told_ns = slip->done_ns < work->terms->now_ns ? slip->done_ns : work->terms->now_ns;
+        int64_t late_ns = told_ns + NJ_LEDGER_FILE_LATE_NS;
         int64_t look_ns = late_ns;
         if (late_ns <= work->terms->now_ns) {
             rc = end_late_file(work, slip);
             continue;
         }
-        if (slip->next_ns <= work->terms->now_ns) {
+        if (has_come(work, slip)) {
             if (has_room)
                 return nj_claim_log_file(work, slip);
         } else if (slip->next_ns < late_ns) {

@@ -118,7 +118,7 @@ static int store_digest(struct gathering *gathering, struct nj_claim *claim)
                                            .mentions = mentions,
                                            .status = NJ_NOTIFICATION_PENDING,
                                            .created_ns = gathering->rows[0].created_ns,
-                                           .next_ns = work->terms->now_ns,
+                                           .next_ns = NJ_LEDGER_AT_ONCE,
                                            .text = nj_buf_str(&text)};
     nj_notification_copy(&claim->row, &digest);
     int rc = work->store->ops->add_notification(work->store, &digest, &claim->row.id, work->err);

@@ -17,6 +17,9 @@ void nj_notification_done(struct nj_notification *copy);
 
 bool nj_notification_is_digest(const struct nj_notification *row);
 
+/* next_ns of what may be sent at once. Not now: the clock may be set back. */
+#define NJ_LEDGER_AT_ONCE 0
+
 /* Rows with strings of their own, oldest first. */
 struct nj_rows {
     struct nj_notification *items;

@@ -22,7 +22,7 @@ static int add(struct nj_store *store, const struct nj_incident *incident, enum 
         .mentions = recipient->mentions,
         .status = NJ_NOTIFICATION_PENDING,
         .created_ns = now_ns,
-        .next_ns = now_ns,
+        .next_ns = NJ_LEDGER_AT_ONCE,
     };
     int64_t id = 0;
     int rc = store->ops->add_notification(store, &row, &id, err);

@@ -10,7 +10,6 @@
 
 #define WAIT_WINDOW_NS NJ_MIN
 #define DOWN_AGAIN_NS (5 * NJ_MIN)
-#define RETRY_AFTER_MAX_NS NJ_HOUR
 
 enum verdict {
     TOLD,
@@ -43,7 +42,7 @@ static int64_t later(int64_t a, int64_t b)
 
 static int64_t at_least(int64_t wait_ns, int64_t retry_after_ns)
 {
-    return later(wait_ns, retry_after_ns < RETRY_AFTER_MAX_NS ? retry_after_ns : RETRY_AFTER_MAX_NS);
+    return later(wait_ns, retry_after_ns < NJ_LEDGER_WAIT_MAX_NS ? retry_after_ns : NJ_LEDGER_WAIT_MAX_NS);
 }
 
 static struct judgement judge_failure(const struct work *work)
@@ -80,7 +79,7 @@ static struct judgement judge_too_long(const struct work *work)
         verdict = GIVE_UP;
     else if (work->claim->is_digest)
         verdict = DIVIDE;
-    return (struct judgement){.verdict = verdict, .next_ns = work->terms->now_ns};
+    return (struct judgement){.verdict = verdict, .next_ns = NJ_LEDGER_AT_ONCE};
 }
 
 static struct judgement judge_uncertain(const struct work *work)
@@ -106,7 +105,7 @@ static struct judgement judge(const struct work *work)
         return (struct judgement){.verdict = AGAIN,
                                   .next_ns = now_ns + at_least(WAIT_WINDOW_NS, outcome->retry_after_ns)};
     case NJ_OUTCOME_RELEASED:
-        return (struct judgement){.verdict = AGAIN, .next_ns = now_ns, .keep_text = true};
+        return (struct judgement){.verdict = AGAIN, .next_ns = NJ_LEDGER_AT_ONCE, .keep_text = true};
     case NJ_OUTCOME_TOO_LONG:
         return judge_too_long(work);
     case NJ_OUTCOME_REFUSED:
@@ -194,7 +193,7 @@ static int record_told(const struct work *work)
     row.error = work->record->outcome->text;
     row.text = "";
     row.status = NJ_NOTIFICATION_PENDING;
-    row.next_ns = work->terms->now_ns;
+    row.next_ns = NJ_LEDGER_AT_ONCE;
     work->result->told_since_ns = row.created_ns;
     work->result->more = true;
     rc = with_file ? work->store->ops->put_notification(work->store, &row, work->err)
@@ -249,7 +248,7 @@ static int record_part(const struct work *work, bool certain)
     int32_t all = (int32_t)((UINT32_C(1) << nj_render_parts(row.text)) - 1);
     if ((row.parts_done & all) != all) {
         row.status = NJ_NOTIFICATION_PENDING;
-        row.next_ns = work->terms->now_ns;
+        row.next_ns = NJ_LEDGER_AT_ONCE;
         row.error = work->record->outcome->text;
         work->result->more = true;
         return work->store->ops->put_notification(work->store, &row, work->err);

@@ -191,6 +191,17 @@ static void wake_at(struct nj_notifier *notifier, int64_t at_ns, int64_t now_ns)
         nj_timer_start(&notifier->timer, at_ns > now_ns ? at_ns - now_ns : 0, 0);
 }
 
+/* After the wall clock was set back, what is due by it would be due much later: every lane looks anew. */
+static void note_time(struct nj_notifier *notifier, int64_t now_ns)
+{
+    for (struct nj_channel *channel = notifier->channels; channel != NULL && now_ns < notifier->last_ns;
+         channel = channel->next) {
+        for (size_t i = 0; i < NJ_LANES; i++)
+            channel->lanes[i].look = true;
+    }
+    notifier->last_ns = now_ns;
+}
+
 static void finish(struct nj_notifier *notifier)
 {
     nj_timer_stop(&notifier->timer);
@@ -215,8 +226,10 @@ void nj_notifier_schedule(struct nj_notifier *notifier)
     if (notifier->job_running)
         return;
     int64_t now_ns = nj_loop_wall_ns(notifier->options.loop);
-    if (notifier->store_rest_ns > now_ns && !notifier->closing) {
-        wake_at(notifier, notifier->store_rest_ns, now_ns);
+    int64_t mono_ns = nj_loop_mono_ns(notifier->options.loop);
+    note_time(notifier, now_ns);
+    if (notifier->store_rest_ns > mono_ns && !notifier->closing) {
+        wake_at(notifier, notifier->store_rest_ns, mono_ns);
         return;
     }
     free_removed(notifier);

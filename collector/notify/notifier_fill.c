@@ -34,7 +34,8 @@ static struct nj_ledger_terms terms_now(const struct nj_channel *channel, int64_
 static void fill_claim(struct nj_lane_state *lane, size_t budget, int64_t now_ns, struct nj_ticket *ticket)
 {
     struct nj_channel *channel = lane->channel;
-    const char *closed = nj_circuit_closed(&channel->circuit, now_ns);
+    int64_t mono_ns = nj_loop_mono_ns(channel->notifier->options.loop);
+    const char *closed = nj_circuit_closed(&channel->circuit, mono_ns);
     log_circuit(channel, closed);
     ticket->claims = true;
     ticket->claim_ledger_terms = terms_now(channel, now_ns);
@@ -46,9 +47,9 @@ static void fill_claim(struct nj_lane_state *lane, size_t budget, int64_t now_ns
     if (closed != NULL) {
         (void)snprintf(ticket->closed, sizeof(ticket->closed), "%s", closed);
         ticket->claim.closed = ticket->closed;
-    } else if (now_ns < channel->circuit.rest_ns) {
+    } else if (mono_ns < channel->circuit.rest_ns) {
         ticket->claim.budget = 0;
-        ticket->until_ns = channel->circuit.rest_ns;
+        ticket->until_ns = now_ns + channel->circuit.rest_ns - mono_ns;
     } else if (budget == 0) {
         ticket->until_ns = nj_rate_when(&channel->rate, 1, now_ns);
     }

@@ -101,7 +101,8 @@ struct nj_notifier {
     bool sweep_wanted;
     bool store_failing; /* logged */
     bool closing;
-    int64_t store_rest_ns; /* the store failed: not before, wall ns */
+    int64_t store_rest_ns; /* the store failed: not before, monotonic ns */
+    int64_t last_ns;       /* wall ns when last looked: an earlier one means that the clock was set back */
     void (*on_closed)(void *data);
     void *on_closed_data;
 

@@ -157,7 +157,7 @@ static void undo(struct nj_notifier *notifier)
         notifier->tickets[i].lane->look = true;
     }
     notifier->sweep_wanted = notifier->sweep_wanted || notifier->job_sweeps;
-    notifier->store_rest_ns = nj_loop_wall_ns(notifier->options.loop) + STORE_REST_NS;
+    notifier->store_rest_ns = nj_loop_mono_ns(notifier->options.loop) + STORE_REST_NS;
     if (!notifier->store_failing)
         nj_error("notify", "messages wait for the store: %s", notifier->job_err.text);
     notifier->store_failing = true;

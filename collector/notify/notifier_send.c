@@ -66,7 +66,8 @@ static void take_outcome(struct nj_lane_state *lane, const struct nj_outcome *ou
     lane->outcome = *outcome;
     lane->has_outcome = true;
     nj_counter_add(channel->attempts[outcome->kind], 1);
-    nj_circuit_note(&channel->circuit, outcome, lane->kind == NJ_LANE_FILE, wall_ns(channel));
+    nj_circuit_note(&channel->circuit, outcome, lane->kind == NJ_LANE_FILE,
+                    nj_loop_mono_ns(channel->notifier->options.loop));
     note_length(channel, lane);
     log_outcome(channel, lane);
 }

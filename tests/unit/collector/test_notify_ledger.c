@@ -895,6 +895,70 @@ static void what_was_waiting_is_told_after_a_restart(void **state)
     }
 }
 
+/* The wall clock. */
+
+static void what_was_planned_before_the_clock_was_set_back_is_told_at_once(void **state)
+{
+    struct fixture *fixture = *state;
+    use_channels(fixture, "first");
+    open_incident(fixture, 1);
+    fixture->now_ns -= 30 * NJ_MIN;
+    record(fixture, claim(fixture, "first"), NJ_OUTCOME_REFUSED);
+    fixture->now_ns -= 30 * NJ_MIN;
+    record(fixture, claim(fixture, "second"), NJ_OUTCOME_DONE);
+    assert_rows(fixture, 1, "first opened failed tried 1 (refused); second opened sent parts 1; ");
+    assert_null(claim(fixture, "second"));
+}
+
+static void a_retry_is_not_put_off_by_a_clock_that_was_set_back(void **state)
+{
+    struct fixture *fixture = *state;
+    open_incident(fixture, 1);
+    record(fixture, claim(fixture, "plain"), NJ_OUTCOME_RETRY);
+    assert_null(claim(fixture, "plain"));
+    fixture->now_ns -= NJ_HOUR;
+    record(fixture, claim(fixture, "plain"), NJ_OUTCOME_RETRY);
+    /* From then on it waits by the clock as it is now. */
+    assert_null(claim(fixture, "plain"));
+    assert_int_equal(fixture->result.wake_ns, fixture->now_ns + 4 * NJ_SEC);
+}
+
+static void a_log_file_follows_after_the_clock_was_set_back(void **state)
+{
+    struct fixture *fixture = *state;
+    use_channels(fixture, "robot");
+    open_incident(fixture, 1);
+    record(fixture, claim(fixture, "robot"), NJ_OUTCOME_DONE);
+    fixture->now_ns -= NJ_HOUR;
+    assert_null(claim_with(fixture, "robot", (struct nj_claim_terms){.lane = NJ_LANE_FILE, .budget = 0}));
+    assert_int_equal(fixture->result.wake_ns, fixture->now_ns + 10 * NJ_MIN);
+    record(fixture, claim_file(fixture, "robot"), NJ_OUTCOME_DONE);
+    assert_rows(fixture, 1, "robot opened sent parts 3; ");
+}
+
+static void a_restart_with_the_clock_set_back_repeats_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        const char *channel, *rows;
+    } cases[] = {
+        {"plain",
+         "plain opened uncertain (the collector ended while this was being sent: it may have arrived); "},
+        {"app", "app opened pending; "},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        int64_t id = (int64_t)i + 1;
+        use_channels(fixture, cases[i].channel);
+        open_incident(fixture, id);
+        nj_claim_free(claim(fixture, cases[i].channel));
+        restart(fixture);
+        fixture->now_ns -= 30 * NJ_MIN;
+        recover(fixture, cases[i].channel);
+        assert_rows(fixture, id, cases[i].rows);
+    }
+    record(fixture, claim(fixture, "app"), NJ_OUTCOME_DONE);
+}
+
 static void rows_of_channels_that_are_gone_become_dead_letters(void **state)
 {
     struct fixture *fixture = *state;
@@ -1212,6 +1276,10 @@ int main(void)
         TEST(what_was_being_sent_when_the_collector_was_killed),
         TEST(a_file_that_was_being_sent_leaves_its_alert_told),
         TEST(what_was_waiting_is_told_after_a_restart),
+        TEST(what_was_planned_before_the_clock_was_set_back_is_told_at_once),
+        TEST(a_retry_is_not_put_off_by_a_clock_that_was_set_back),
+        TEST(a_log_file_follows_after_the_clock_was_set_back),
+        TEST(a_restart_with_the_clock_set_back_repeats_nothing),
         TEST(rows_of_channels_that_are_gone_become_dead_letters),
         TEST(a_closed_channels_alerts_go_to_the_fail_over_untried),
         TEST(a_closed_channel_without_a_fail_over_keeps_its_alerts_for_a_day),
