@@ -458,6 +458,9 @@ int64_t nj_engine_apply(struct nj_engine *engine, const struct nj_event_origin *
     case NJ_EVENT_CLEARED:
         apply_cleared(engine, &report);
         return 0;
+    case NJ_EVENT_CHECK:
+    case NJ_EVENT_ROLLUPS:
+        return 0;
     }
     return 0;
 }

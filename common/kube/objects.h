@@ -44,11 +44,42 @@ const struct nj_kube_owner *nj_kube_controller(const struct nj_kube_meta *meta);
 enum nj_container_type { NJ_CONTAINER_APP, NJ_CONTAINER_INIT, NJ_CONTAINER_SIDECAR, NJ_CONTAINER_EPHEMERAL };
 const char *nj_container_type_name(enum nj_container_type type); /* "app", "init", "sidecar", "ephemeral" */
 
+/* A container's named or numbered port. */
+struct nj_container_port {
+    const char *name; /* "" */
+    uint16_t number;
+    const char *protocol; /* "TCP" by default */
+};
+
+enum nj_pod_probe_kind {
+    NJ_POD_PROBE_NONE,
+    NJ_POD_PROBE_HTTP,
+    NJ_POD_PROBE_TCP,
+    NJ_POD_PROBE_GRPC,
+    NJ_POD_PROBE_EXEC
+};
+
+/* A startup, readiness or liveness probe; Kubernetes' defaults are filled in. */
+struct nj_pod_probe {
+    enum nj_pod_probe_kind kind;
+    const char *host;      /* HTTP, TCP: "" for the pod's address */
+    const char *port_name; /* "": by number */
+    uint16_t port;
+    const char *path, *scheme;          /* HTTP: "/", "HTTP" */
+    const struct nj_kube_pair *headers; /* HTTP; in their order */
+    size_t headers_count;
+    const char *service; /* gRPC */
+    int32_t initial_delay_seconds, timeout_seconds, period_seconds, failure_threshold, success_threshold;
+};
+
 struct nj_container_spec {
     const char *name, *image;
     enum nj_container_type type; /* an init container with restartPolicy Always is a sidecar */
     int64_t memory_limit_bytes, memory_request_bytes; /* 0: none */
     int64_t cpu_limit_millis, cpu_request_millis;     /* 0: none */
+    const struct nj_container_port *ports;
+    size_t ports_count;
+    struct nj_pod_probe startup, readiness, liveness;
 };
 
 enum nj_container_state_kind { NJ_STATE_NONE, NJ_STATE_WAITING, NJ_STATE_RUNNING, NJ_STATE_TERMINATED };
@@ -78,6 +109,10 @@ struct nj_pod_condition {
 struct nj_pod_object {
     const char *node_name, *restart_policy, *phase, *reason, *message;
     bool host_network;
+    const char *host_ip;
+    const char *const *ips; /* status.podIPs: at most one a family; none before the sandbox is up */
+    size_t ips_count;
+    int64_t started_ns;                         /* status.startTime: when the kubelet took it */
     const struct nj_container_spec *containers; /* init, app and ephemeral in this order */
     size_t containers_count;
     const struct nj_container_status *statuses; /* likewise */
@@ -89,15 +124,98 @@ struct nj_pod_object {
 const struct nj_container_spec *nj_pod_container(const struct nj_pod_object *pod, const char *name);
 const struct nj_pod_condition *nj_pod_condition(const struct nj_pod_object *pod, const char *type);
 
+struct nj_service_port {
+    const char *name, *protocol; /* protocol "TCP" by default */
+    const char *app_protocol;
+    uint16_t number;
+    const char *target_name; /* "": target_number, which is `number` by default */
+    uint16_t target_number;
+};
+
+struct nj_service_object {
+    const char *type;               /* "ClusterIP" by default, "NodePort", "LoadBalancer", "ExternalName" */
+    const char *const *cluster_ips; /* none, or "None" for a headless one */
+    size_t cluster_ips_count;
+    const char *const *ip_families; /* "IPv4", "IPv6" */
+    size_t ip_families_count;
+    const struct nj_kube_pair *selector;
+    size_t selector_count;
+    const struct nj_service_port *ports;
+    size_t ports_count;
+    const char *external_name;
+    bool publish_not_ready;
+};
+
+struct nj_endpoint {
+    const char *const *addresses;
+    size_t addresses_count;
+    bool ready, serving,
+        terminating;  /* as facts: ready and serving absent mean true, terminating absent means false */
+    const char *node; /* "" */
+    const char *target_kind, *target_name, *target_uid; /* targetRef; "" */
+};
+
+struct nj_endpoint_port {
+    const char *name, *protocol;
+    const char *app_protocol;
+    uint16_t number; /* 0: all ports */
+};
+
+struct nj_slice_object {
+    const char *address_type; /* "IPv4", "IPv6", "FQDN" */
+    const struct nj_endpoint *endpoints;
+    size_t endpoints_count;
+    const struct nj_endpoint_port *ports;
+    size_t ports_count;
+};
+
+struct nj_ingress_path {
+    const char *host, *path, *path_type; /* host "": any */
+    const char *service, *port_name;
+    uint16_t port;
+    bool tls; /* the host is among those of spec.tls */
+};
+
+struct nj_ingress_object {
+    const char *class_name;
+    const struct nj_ingress_path *paths; /* every rule's, the default backend last with path "" */
+    size_t paths_count;
+    const char *const *addresses; /* of the load balancer: IPs and host names */
+    size_t addresses_count;
+};
+
+struct nj_deployment_object {
+    int64_t progress_deadline_seconds; /* 600 by default */
+};
+
+/* A custom resource: only JSON. */
+struct nj_custom_object {
+    const char *spec; /* its JSON, as the server sent it; "" when there is none */
+    size_t spec_len;
+};
+
 enum nj_kube_kind {
     NJ_KUBE_META, /* any object: only its metadata is decoded */
     NJ_KUBE_POD,
+    NJ_KUBE_SERVICE,
+    NJ_KUBE_SLICE,   /* discovery.k8s.io/v1 EndpointSlice; its Service is the label kubernetes.io/service-name
+                      */
+    NJ_KUBE_INGRESS, /* networking.k8s.io/v1 */
+    NJ_KUBE_DEPLOYMENT,
+    NJ_KUBE_CUSTOM,
 };
 
 struct nj_kube_object {
     enum nj_kube_kind kind;
     struct nj_kube_meta meta;
-    struct nj_pod_object pod; /* NJ_KUBE_POD */
+    union {
+        struct nj_pod_object pod;
+        struct nj_service_object service;
+        struct nj_slice_object slice;
+        struct nj_ingress_object ingress;
+        struct nj_deployment_object deployment;
+        struct nj_custom_object custom;
+    };
 };
 
 #endif

@@ -18,6 +18,7 @@
 #include "common/base/buf.h"
 #include "common/base/err.h"
 #include "common/wire/event.h"
+#include "common/wire/plan.h"
 
 enum {
     NJ_WIRE_VERSION = 1, /* a peer that speaks a higher one is refused with a reason */
@@ -25,7 +26,7 @@ enum {
     NJ_EVENT_ID_BYTES_MAX = 128,
     NJ_EVENT_BYTES_MAX = 3 << 20, /* of one encoded event; the outbox takes no larger one */
     NJ_BATCH_BYTES_MAX = 4 << 20, /* of a plain batch: what a collector must accept */
-    NJ_ACK_BYTES_MAX = 64 << 10,
+    NJ_ACK_BYTES_MAX = NJ_PLAN_BYTES_MAX + (64 << 10),
 };
 
 /* How an agent is doing; travels with every batch. */
@@ -49,6 +50,11 @@ struct nj_batch {
     struct nj_agent_status status;
     const struct nj_event *events;
     size_t events_count;
+    const char *plan_version; /* of the plan that the agent has; "" for none */
+    /* Those that have pods on the node, sorted, without repeats: what the plan is wanted for. At most
+     * NJ_PLAN_NAMESPACES_MAX. */
+    const char *const *plan_namespaces;
+    size_t plan_namespaces_count;
 };
 
 /* Why a batch was not taken, as a number that can be counted by. */
@@ -71,6 +77,13 @@ struct nj_ack {
     const char *refused;     /* "" or why the batch was not taken, for the agent's log */
     enum nj_refusal refusal; /* the same for a counter; NONE with a text counts as OTHER */
     int64_t retry_after_ns;  /* the collector is busy: wait so long */
+    /* The plan for the namespaces that the batch named, when it is another than the one that the agent has;
+     * its version is
+     * "" when the agent's is right. */
+    struct nj_plan plan;
+    /* To encode: a Plan message's bytes, nj_plan_encode(), instead of `plan`; NULL: none. */
+    const void *plan_bytes;
+    size_t plan_len;
 };
 
 /* Events are kept encoded in the outbox: one event to bytes, and a batch from such bytes without decoding

@@ -143,6 +143,9 @@ static int fill_fact(struct event_message *message, const struct nj_event *event
     case NJ_EVENT_POD_FAILURE:
         fill_failure(message, &event->failure, repairs);
         return 0;
+    case NJ_EVENT_CHECK:
+    case NJ_EVENT_ROLLUPS:
+        break;
     }
     return -EINVAL;
 }

@@ -19,7 +19,11 @@ enum nj_event_type {
     NJ_EVENT_STUCK,        /* a container or pod cannot start */
     NJ_EVENT_CLEARED,      /* what was told about a container or pod is over */
     NJ_EVENT_POD_FAILURE,  /* the pod itself was ended: evicted, node shutdown, deadline, preempted */
+    NJ_EVENT_CHECK,        /* the state of a check on one target has changed */
+    NJ_EVENT_ROLLUPS,      /* a minute of checks */
 };
+
+enum { NJ_EVENT_TYPES = NJ_EVENT_ROLLUPS + 1 };
 
 /* Where: the pod and the workload it belongs to. */
 struct nj_subject {
@@ -79,6 +83,52 @@ struct nj_pod_failure {
     const char *message;
 };
 
+/* Which monitor, and which of its targets: what a state or a series belongs to. */
+struct nj_check_key {
+    const char *monitor; /* id: "apimonitor.NAMESPACE.NAME", "service.NAMESPACE.NAME",
+                            "metrics.NAMESPACE.WORKLOAD", "builtin.NAME" */
+    const char
+        *target; /* id within the monitor: "pod/UID/PORT/FAMILY", "service/PORT/FAMILY", "url", "node/NAME" */
+};
+
+struct nj_check_event {
+    struct nj_check_key key;
+    const char *source;                /* enum nj_monitor_source by its name, common/wire/plan.h */
+    const char *service;               /* the Service's name; "" for none */
+    const char *target_name, *address; /* for people: the pod's or Service's name, "10.0.0.7:8080" */
+    const char *state;                 /* nj_check_state_name() */
+    int64_t since_ns;                  /* of the first run that made it so */
+    const char *severity, *group;      /* of the spec's alert; "" for the routes' own */
+    /* Of the latest failure; "" and 0 when it passes. */
+    const char *cause, *phase, *step, *expected, *got, *body;
+    int32_t status;
+    const char *evidence; /* nj_result_json() of the run that made it so */
+};
+
+struct nj_rollup_error_count {
+    const char *cause;
+    int32_t status;
+    uint32_t count;
+};
+
+struct nj_check_rollup {
+    struct nj_check_key key;
+    const char *namespace, *service, *target_name, *state;
+    uint32_t runs, failures;
+    const struct nj_rollup_error_count *errors;
+    size_t errors_count;
+    const void *latency; /* nj_sketch_encode(), in seconds */
+    size_t latency_len;
+};
+
+enum { NJ_ROLLUPS_MAX = 256 /* in one event */ };
+
+struct nj_rollups {
+    int64_t minute_ns;
+    const struct nj_check_rollup *items;
+    size_t count;
+};
+
 struct nj_event {
     uint64_t seq;    /* place in the agent's stream, from 1; 0 for the collector's own */
     const char *id;  /* identity of the fact, at most 128 bytes; see nj_event_id() */
@@ -94,6 +144,8 @@ struct nj_event {
         struct nj_stuck stuck;
         struct nj_cleared cleared;
         struct nj_pod_failure failure;
+        struct nj_check_event check;
+        struct nj_rollups rollups;
     };
 };
 

@@ -63,6 +63,9 @@ static void copy_event(struct sim_event *to, const struct nj_finding *finding)
         to->reason = copy(event->failure.reason);
         to->message = copy(event->failure.message);
         break;
+    case NJ_EVENT_CHECK:
+    case NJ_EVENT_ROLLUPS:
+        break;
     }
 }
 

@@ -133,6 +133,9 @@ struct nj_event make_event(enum nj_event_type type, const char *id)
     case NJ_EVENT_POD_FAILURE:
         event.failure = (struct nj_pod_failure){.reason = "Evicted", .message = "low on memory"};
         break;
+    case NJ_EVENT_CHECK:
+    case NJ_EVENT_ROLLUPS:
+        break;
     }
     return event;
 }

@@ -77,6 +77,9 @@ static inline void assert_same_event(const struct nj_event *got, const struct nj
         assert_same_text(got->failure.reason, wanted->failure.reason);
         assert_same_text(got->failure.message, wanted->failure.message);
         break;
+    case NJ_EVENT_CHECK:
+    case NJ_EVENT_ROLLUPS:
+        break;
     }
 }
 
