@@ -467,6 +467,7 @@ int64_t nj_engine_apply(struct nj_engine *engine, const struct nj_event_origin *
 
 void nj_engine_tick(struct nj_engine *engine, int64_t now_ns)
 {
+    nj_engine_note_time(engine, now_ns);
     while (engine->quiet != NULL && engine->quiet->heard_ns < now_ns - engine->options.stale_after_ns)
         resolve(engine, engine->quiet, "stale", now_ns);
     nj_clearings_expire(engine, now_ns);

@@ -6,8 +6,9 @@
  * Rules. The fingerprint is (kind, cluster, namespace, workload kind, workload, container): the pods of one
  * workload that fail alike are one incident. Each incident keeps the set of subjects (pod uid and container)
  * that are in trouble; it resolves when the last one is cleared, or when nothing was heard of it for
- * `stale_after_ns`. The same event again changes nothing; an event with a known id and other contents
- * corrects the record and counts nothing.
+ * `stale_after_ns`; after a start, whatever lasts has NJ_ENGINE_HEAR_AGAIN_NS to be told again. The same
+ * event again changes nothing; an event with a known id and other contents corrects the record and counts
+ * nothing.
  *
  * Kinds. A crash or lost crashes: crash. CrashLoopBackOff belongs to the crash incident of its container and
  * marks it as a loop. Other waiting reasons: image_pull (ErrImagePull, ImagePullBackOff, ErrImageNeverPull,
@@ -40,6 +41,7 @@
 struct nj_engine;
 
 #define NJ_ENGINE_CLEARED_AGE_NS (10 * NJ_MIN)
+#define NJ_ENGINE_HEAR_AGAIN_NS NJ_HOUR
 enum {
     NJ_ENGINE_CLEARED_MAX = 16384,
     NJ_ENGINE_NAME_MAX = 512,     /* bytes of a name, reason or image in an incident; longer ones are cut */

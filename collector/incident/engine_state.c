@@ -357,6 +357,31 @@ bool nj_clearing_after(struct nj_engine *engine, const char *uid, const char *co
     return own != NULL && own->at_ns[trouble] > at_ns && own->at_ns[trouble] - NJ_SEC >= at_ns;
 }
 
+void nj_engine_note_time(struct nj_engine *engine, int64_t now_ns)
+{
+    int64_t grace_ns = NJ_ENGINE_HEAR_AGAIN_NS < engine->options.stale_after_ns
+                           ? engine->options.stale_after_ns - NJ_ENGINE_HEAR_AGAIN_NS
+                           : 0;
+    int64_t earliest_ns = engine->loaded ? now_ns - grace_ns : INT64_MIN;
+    bool set_back = now_ns < engine->ticked_ns;
+    struct nj_open *open = NULL;
+    struct nj_clearing *clearing = NULL, *next = NULL;
+    engine->loaded = false;
+    engine->ticked_ns = now_ns;
+    if (!set_back && earliest_ns == INT64_MIN)
+        return;
+    DL_FOREACH (engine->quiet, open) {
+        if (open->heard_ns < earliest_ns)
+            open->heard_ns = earliest_ns;
+        if (open->heard_ns > now_ns)
+            open->heard_ns = now_ns;
+    }
+    HASH_ITER (hh, engine->clearings, clearing, next) {
+        if (clearing->told_ns > now_ns)
+            clearing->told_ns = now_ns;
+    }
+}
+
 void nj_clearings_expire(struct nj_engine *engine, int64_t now_ns)
 {
     while (engine->clearings != NULL && engine->clearings->told_ns < now_ns - NJ_ENGINE_CLEARED_AGE_NS)
@@ -387,6 +412,7 @@ void nj_engine_load(struct nj_engine *engine, const struct nj_incident *incident
 {
     struct nj_open *open = nj_open_add(engine, incident);
     open->heard_ns = incident->last_ns;
+    engine->loaded = true;
     if (incident->id >= engine->next_id)
         engine->next_id = incident->id + 1;
 }

@@ -68,6 +68,8 @@ struct nj_engine {
     struct nj_clearing *clearings;
     size_t open_of[NJ_INCIDENT_KINDS];
     struct nj_engine_losses losses;
+    int64_t ticked_ns; /* 0: not yet */
+    bool loaded;       /* since the latest tick */
 };
 
 /* The open incident with this fingerprint, or NULL. */
@@ -99,6 +101,10 @@ void nj_clearing_put(struct nj_engine *engine, const char *uid, const char *cont
 /* Was it cleared after `at_ns`? */
 bool nj_clearing_after(struct nj_engine *engine, const char *uid, const char *container,
                        enum nj_trouble trouble, int64_t at_ns);
+/* Takes account of what the times of hearing cannot know: after a load, what lasts is heard of again within
+ * NJ_ENGINE_HEAR_AGAIN_NS; after the wall clock was set back, nothing was heard later than now. Before what
+ * follows, at each tick. */
+void nj_engine_note_time(struct nj_engine *engine, int64_t now_ns);
 void nj_clearings_expire(struct nj_engine *engine, int64_t now_ns);
 
 #endif

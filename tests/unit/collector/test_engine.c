@@ -558,6 +558,28 @@ static void a_pod_that_was_ended_counts_once_and_by_design_is_mild(void **state)
     assert_changes(fixture, "2 pod_failure open warning n=3 lost=0 r3;+2 u3/;+2 u4/;");
 }
 
+struct copying {
+    struct nj_incident *to;
+    size_t count;
+};
+
+static int copy_incident(void *data, const struct nj_incident *incident)
+{
+    struct copying *copying = data;
+    nj_incident_copy(&copying->to[copying->count++], incident);
+    return 0;
+}
+
+static int skip_subject(void *data, int64_t incident_id, const struct nj_incident_subject *subject,
+                        bool present)
+{
+    (void)data;
+    (void)incident_id;
+    (void)subject;
+    (void)present;
+    return 0;
+}
+
 static void what_was_not_heard_of_for_long_is_stale(void **state)
 {
     struct fixture *fixture = *state;
@@ -577,6 +599,62 @@ static void what_was_not_heard_of_for_long_is_stale(void **state)
     assert_transitions(fixture, "");
     nj_engine_tick(fixture->engine, noon_ns + 2 * NJ_DAY);
     assert_transitions(fixture, "-2 stale;");
+}
+
+/* What lasts is told again and again, with nothing new: the store knows only when it began. */
+static void what_lasts_is_not_stale_after_a_start(void **state)
+{
+    struct fixture *fixture = *state;
+    (void)crash(fixture, "a", "u1", 0);
+    (void)stuck(fixture, "ImagePullBackOff", "u2", 0);
+    struct nj_incident records[2] = {{0}};
+    struct copying copying = {.to = records};
+    assert_int_equal(0, nj_engine_each_change(fixture->engine, copy_incident, skip_subject, &copying));
+    nj_engine_free(fixture->engine);
+    fixture->engine = new_engine(fixture, 100, 100, 3);
+    nj_engine_load(fixture->engine, &records[0]);
+    nj_engine_load(fixture->engine, &records[1]);
+    for (size_t i = 0; i < 2; i++)
+        nj_incident_done(&records[i]);
+    nj_buf_clear(&fixture->transitions);
+
+    fixture->now_ns = noon_ns + 3 * NJ_DAY;
+    nj_engine_tick(fixture->engine, fixture->now_ns);
+    assert_transitions(fixture, "");
+    fixture->now_ns += 5 * NJ_MIN;
+    (void)stuck(fixture, "ImagePullBackOff", "u2", 0);
+    fixture->now_ns += NJ_HOUR;
+    nj_engine_tick(fixture->engine, fixture->now_ns);
+    assert_transitions(fixture, "-1 stale;");
+}
+
+static void a_clock_that_was_set_back_keeps_nothing_open(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->now_ns += 30 * NJ_DAY;
+    (void)crash(fixture, "a", "u1", 0);
+    nj_engine_tick(fixture->engine, fixture->now_ns);
+    fixture->now_ns -= 30 * NJ_DAY;
+    nj_engine_tick(fixture->engine, fixture->now_ns);
+    nj_engine_tick(fixture->engine, fixture->now_ns + NJ_DAY);
+    assert_transitions(fixture, "+1 crash;");
+    nj_engine_tick(fixture->engine, fixture->now_ns + NJ_DAY + NJ_SEC);
+    assert_transitions(fixture, "-1 stale;");
+}
+
+/* A clearing is remembered for minutes, not until a clock that was set back has come to it again. */
+static void a_clearing_is_forgotten_though_the_clock_was_set_back(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->now_ns += NJ_HOUR;
+    cleared(fixture, NJ_CLEARED_STABLE, "u1", 3600);
+    nj_engine_tick(fixture->engine, fixture->now_ns);
+    fixture->now_ns -= NJ_HOUR;
+    nj_engine_tick(fixture->engine, fixture->now_ns);
+    assert_int_equal(0, crash(fixture, "a", "u1", 0));
+    fixture->now_ns += NJ_ENGINE_CLEARED_AGE_NS + NJ_SEC;
+    nj_engine_tick(fixture->engine, fixture->now_ns);
+    assert_int_equal(1, crash(fixture, "b", "u1", 611));
 }
 
 static void a_crash_loop_is_not_written_each_time(void **state)
@@ -959,6 +1037,9 @@ int main(void)
         TEST(a_start_within_the_second_of_the_trouble_clears_it),
         TEST(a_pod_that_was_ended_counts_once_and_by_design_is_mild),
         TEST(what_was_not_heard_of_for_long_is_stale),
+        TEST(what_lasts_is_not_stale_after_a_start),
+        TEST(a_clock_that_was_set_back_keeps_nothing_open),
+        TEST(a_clearing_is_forgotten_though_the_clock_was_set_back),
         TEST(a_crash_loop_is_not_written_each_time),
         TEST(too_many_open_incidents_evict_the_quietest),
         TEST(too_many_pods_of_one_incident_forget_the_quietest),
