@@ -16,6 +16,8 @@ static const char *const kind_names[] = {
     [NJ_INCIDENT_STUCK] = "stuck",
     [NJ_INCIDENT_UNSCHEDULABLE] = "unschedulable",
     [NJ_INCIDENT_POD_FAILURE] = "pod_failure",
+    [NJ_INCIDENT_PROBE] = "probe",
+    [NJ_INCIDENT_NODE_PROBES] = "node_probes",
 };
 static const char *const severity_names[] = {
     [NJ_SEVERITY_INFO] = "info", [NJ_SEVERITY_WARNING] = "warning", [NJ_SEVERITY_CRITICAL] = "critical"};

@@ -22,6 +22,8 @@ enum nj_incident_kind {
     NJ_INCIDENT_STUCK,         /* starting takes too long for another reason */
     NJ_INCIDENT_UNSCHEDULABLE, /* no node takes the pod */
     NJ_INCIDENT_POD_FAILURE,   /* the pod was ended: evicted, node shutdown, deadline, preempted */
+    NJ_INCIDENT_PROBE, /* checks of a Service (or of one monitor's URL) fail: its subjects are the targets */
+    NJ_INCIDENT_NODE_PROBES, /* every check of a node's pods fails: it is the node's */
     NJ_INCIDENT_KINDS,
 };
 const char *
@@ -60,6 +62,12 @@ struct nj_incident {
     const char *resolved_cause; /* "stable", "started", "deleted", "completed", "scheduled",
                                  * "superseded" (it waits for something else now), "stale", "evicted" */
     const char *suppressed;     /* why nobody is told; "" when somebody is */
+    /* Of probes; "" and 0 else. */
+    const char *group;                                /* alert group that the monitor asks for */
+    const char *monitor;                              /* id of the latest failing one */
+    const char *step, *cause, *expected, *got, *body; /* of the latest failure */
+    int32_t status;
+    int32_t targets_failing, targets_total;
 };
 
 /* A pod, or a container of it, that is in trouble within an incident. */

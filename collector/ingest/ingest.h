@@ -46,6 +46,13 @@ struct nj_ingest_options {
     void *plan_data;
     /* On the loop, after a commit that changed incidents: copies, borrowed. May be NULL. */
     void (*on_changed)(void *data, const struct nj_incident *incidents, size_t count);
+    /* On the loop, after a commit: targets whose state was told; copies, borrowed. May be NULL. */
+    void (*on_targets)(void *data, const struct nj_store_target *targets, size_t count);
+    /* On the worker: appends the plan for an agent's namespaces to `out` unless its version is `have`; true
+     * when it did. May be NULL. */
+    bool (*plan_for)(void *data, const char *const *namespaces, size_t count, const char *have,
+                     struct nj_buf *out);
+    int64_t target_silent_after_ns; /* a target not heard of for so long is gone */
     void *data;
 };
 

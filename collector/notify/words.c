@@ -62,6 +62,8 @@ static const struct pair kinds[] = {
     [NJ_INCIDENT_STUCK] = {{"启动卡住", "Start is stuck"}},
     [NJ_INCIDENT_UNSCHEDULABLE] = {{"无法调度", "Cannot be scheduled"}},
     [NJ_INCIDENT_POD_FAILURE] = {{"Pod 被终止", "Pod was ended"}},
+    [NJ_INCIDENT_PROBE] = {{"拨测失败", "Checks fail"}},
+    [NJ_INCIDENT_NODE_PROBES] = {{"节点上拨测全部失败", "Every check on the node fails"}},
 };
 
 struct meaning {

@@ -43,6 +43,49 @@ struct nj_store_crash {
                               always, 0 when there is none or it was deleted for its age */
 };
 
+/* A target of a monitor, as it was last heard of. */
+struct nj_store_target {
+    const char *cluster, *project;
+    struct nj_check_key key;
+    const char *source, *namespace, *service, *target_name, *address, *node, *pod_uid;
+    const char *state;         /* nj_check_state_name(); "gone": it is deleted by put_target */
+    int64_t since_ns, seen_ns; /* seen: the latest event or rollup */
+    const char *severity, *group;
+    /* Of the latest failure, kept while it passes. */
+    const char *cause, *phase, *step, *expected, *got, *body, *evidence;
+    int32_t status;
+    int64_t failed_ns;
+};
+
+struct nj_target_filter {
+    const char *cluster, *monitor, *namespace, *service, *state; /* NULL: any */
+    int64_t unseen_since_ns;                                     /* only those not heard since; 0: any */
+    int64_t after_rowid;                                         /* cursor */
+    int limit;
+};
+
+enum nj_resolution { NJ_RESOLUTION_MINUTE, NJ_RESOLUTION_HOUR, NJ_RESOLUTION_DAY, NJ_RESOLUTIONS };
+const char *nj_resolution_name(enum nj_resolution resolution); /* "minute", "hour", "day" (UTC's) */
+int nj_resolution_parse(const char *name, enum nj_resolution *ret_resolution);
+int64_t nj_resolution_ns(enum nj_resolution resolution);
+
+struct nj_series_filter {
+    const char *cluster;
+    const char *monitor, *target, *namespace, *service; /* NULL: any */
+    int64_t from_ns, until_ns;                          /* beginnings of points: from included, until not */
+    enum nj_resolution resolution;
+};
+
+struct nj_series_point {
+    int64_t start_ns;
+    const char *monitor, *target, *target_name, *namespace, *service;
+    uint64_t runs, failures;
+    const struct nj_rollup_error_count *errors;
+    size_t errors_count;
+    const void *latency; /* nj_sketch_encode() */
+    size_t latency_len;
+};
+
 enum nj_notification_status {
     NJ_NOTIFICATION_PENDING, /* waits for its turn or its retry */
     NJ_NOTIFICATION_SENDING, /* handed to the channel; after a restart: uncertain whether it arrived */
@@ -96,6 +139,7 @@ enum { NJ_STORE_LIMIT_MAX = 1000 };
 
 struct nj_retention {
     int64_t crashes_ns, logs_ns, incidents_ns, agents_ns; /* age after which they go; open incidents stay */
+    int64_t points_ns[NJ_RESOLUTIONS];                    /* of series; 0: kept */
 };
 
 struct nj_store_ops {
@@ -119,6 +163,25 @@ struct nj_store_ops {
     /* Remembers a fact that has no record of its own (lost crashes), so that it counts once. *ret_new tells
      * whether it was unknown. Kept as long as incidents are. */
     int (*put_fact)(struct nj_store *store, const char *id, int64_t at_ns, bool *ret_new, struct nj_err *err);
+
+    /* Inserts or updates by cluster and key. */
+    int (*put_target)(struct nj_store *store, const struct nj_store_target *target, struct nj_err *err);
+    /* Of a monitor: how many targets, and how many of them in each state (NJ_CHECK_STATES of them,
+     * probe/state.h). */
+    int (*count_targets)(struct nj_store *store, const char *cluster, const char *monitor,
+                         uint64_t *ret_counts, struct nj_err *err);
+    /* By rowid, which is the cursor. */
+    int (*each_target)(struct nj_store *store, const struct nj_target_filter *filter,
+                       int (*on_target)(void *data, int64_t rowid, const struct nj_store_target *target),
+                       void *data, struct nj_err *err);
+    /* Adds a minute to its series: the minute's point, and merged into the hour's and the day's. The same
+     * minute again (two agents that saw the pod, a restart within the minute) is merged too. */
+    int (*add_rollup)(struct nj_store *store, const char *cluster, int64_t minute_ns,
+                      const struct nj_check_rollup *rollup, struct nj_err *err);
+    /* Ordered by start_ns, then monitor and target. */
+    int (*each_point)(struct nj_store *store, const struct nj_series_filter *filter,
+                      int (*on_point)(void *data, const struct nj_series_point *point), void *data,
+                      struct nj_err *err);
 
     int (*put_incident)(struct nj_store *store, const struct nj_incident *incident, struct nj_err *err);
     int (*put_subject)(struct nj_store *store, int64_t incident_id, const struct nj_incident_subject *subject,

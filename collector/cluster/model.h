@@ -1,0 +1,80 @@
+/*
+ * What the cluster has of services: Services, EndpointSlices, Ingresses and ApiMonitors, watched and kept as
+ * copies, indexed by namespace and name. Namespaces' own annotations are namespaces.h.
+ *
+ * Records are borrowed and valid until the loop runs again. Changes are told by namespace, gathered for up to
+ * 100 ms, so that a list of thousands is told once. Where a kind cannot be watched (the
+ * CustomResourceDefinition is not installed: 404; no right: 403) that kind alone stays empty, and is tried
+ * again. Loop thread only.
+ */
+#ifndef NJ_CLUSTER_MODEL_H
+#define NJ_CLUSTER_MODEL_H
+
+#include "common/base/metrics.h"
+#include "common/kube/watch.h"
+
+struct nj_model;
+
+struct nj_model_slice {
+    const char *name;
+    const struct nj_slice_object *slice;
+    const struct nj_model_slice *next; /* of the same Service */
+};
+
+struct nj_model_service {
+    const char *namespace, *name, *uid;
+    const struct nj_kube_pair *annotations, *labels;
+    size_t annotations_count, labels_count;
+    const struct nj_service_object *service; /* NULL: slices without a Service */
+    const struct nj_model_slice *slices;
+};
+
+struct nj_model_ingress {
+    const char *namespace, *name, *uid;
+    const struct nj_kube_pair *annotations;
+    size_t annotations_count;
+    const struct nj_ingress_object *ingress;
+};
+
+struct nj_model_monitor {
+    const char *namespace, *name, *uid;
+    int64_t generation, created_ns;
+    const char *spec; /* JSON */
+    size_t spec_len;
+};
+
+struct nj_model_options {
+    struct nj_loop *loop;
+    struct nj_kube_client *client;
+    struct nj_metrics *metrics;
+    size_t max_objects; /* of all kinds together; beyond, further ones are not followed, and counted */
+    /* Something in this namespace is new, changed or gone. */
+    void (*on_changed)(void *data, const char *namespace);
+    /* The first lists of all kinds have been read, or cannot be. Once. */
+    void (*on_synced)(void *data);
+    void (*on_trouble)(void *data, const struct nj_err *err); /* may be NULL */
+    void *data;
+};
+
+int nj_model_start(const struct nj_model_options *options, struct nj_model **ret_model, struct nj_err *err);
+bool nj_model_synced(const struct nj_model *model);
+
+const struct nj_model_service *nj_model_service(struct nj_model *model, const char *namespace,
+                                                const char *name);
+const struct nj_model_ingress *nj_model_ingress(struct nj_model *model, const char *namespace,
+                                                const char *name);
+void nj_model_each_service(struct nj_model *model, const char *namespace,
+                           void (*each)(void *data, const struct nj_model_service *service), void *data);
+void nj_model_each_ingress(struct nj_model *model, const char *namespace,
+                           void (*each)(void *data, const struct nj_model_ingress *ingress), void *data);
+void nj_model_each_monitor(struct nj_model *model, const char *namespace,
+                           void (*each)(void *data, const struct nj_model_monitor *monitor), void *data);
+void nj_model_each_namespace(struct nj_model *model, void (*each)(void *data, const char *namespace),
+                             void *data);
+/* The namespace whose slices of Services with a selector have this address; NULL: none. For finding out whose
+ * pod a hand-made endpoint points at. */
+const char *nj_model_address_namespace(struct nj_model *model, const char *address);
+
+void nj_model_close(struct nj_model *model, void (*on_closed)(void *data), void *data); /* takes NULL */
+
+#endif
