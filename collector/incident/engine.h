@@ -68,6 +68,10 @@ struct nj_engine_options {
 /* Where an event comes from. `project` may be "". */
 struct nj_event_origin {
     const char *cluster, *project, *node;
+    /* Of a check's event, counted after its target was stored: how many targets its Service (or, without a
+     * Service, its monitor) has in this namespace, and how many of them fail or flap; those that are starting
+     * or gone count for neither. 0 of anything else. */
+    int32_t targets_failing, targets_total;
 };
 
 /* `next_id` is the id of the next incident, at least 1. */
