@@ -128,7 +128,7 @@ export class ApiServer {
       case 'other':
         throw new StatusError(405, 'the server does not allow this method on the requested resource');
       default: {
-        const { status, object } = await applyWrite(this.store, entry.verb, target, request);
+        const { status, object } = await applyWrite(this.store, entry.verb, target, request, context.query);
         this.#sendObject(response, status, encoding, object);
       }
     }

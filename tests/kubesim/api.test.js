@@ -180,3 +180,21 @@ test('a crash on demand is what the kubelet would show', async (t) => {
   const log = await ask(`${api}/api/v1/namespaces/${crash.json.namespace}/pods/${crash.json.pod}/log?previous=true`);
   assert.equal(log.body.toString(), 'one\nzwei: \u00e4\n');
 });
+
+test('a status is applied by its manager beside the spec, which it cannot change', async (t) => {
+  const custom = ['--custom-resource', 'nightjar.dev/v1alpha1/apimonitors/ApiMonitor'];
+  const { api } = await startKubesim(t, generated('pods=1', ...custom));
+  const path = `${api}/apis/nightjar.dev/v1alpha1/namespaces/shop/apimonitors`;
+  await post(path, { metadata: { name: 'web' }, spec: { interval: '10s' }, status: { failing: 7 } });
+  const body = (value) => ({
+    method: 'PATCH',
+    headers: { 'content-type': 'application/apply-patch+yaml' },
+    body: JSON.stringify({ apiVersion: 'nightjar.dev/v1alpha1', kind: 'ApiMonitor', metadata: { name: 'web' }, ...value }),
+  });
+  assert.equal((await ask(`${path}/web/status`, body({ status: { failing: 1 } }))).status, 422, 'a manager is wanted');
+  const manager = '?fieldManager=nightjar-collector&force=true';
+  const applied = await ask(`${path}/web/status${manager}`, body({ spec: { interval: '1s' }, status: { failing: 1 } }));
+  assert.equal(applied.status, 200);
+  assert.deepEqual([applied.json.spec, applied.json.status], [{ interval: '10s' }, { failing: 1 }]);
+  assert.equal((await ask(`${path}/none/status${manager}`, body({ metadata: { name: 'none' } }))).status, 404);
+});

@@ -29,6 +29,7 @@ apps/v1 daemonsets DaemonSet yes
 batch/v1 jobs Job yes status.successful
 batch/v1 cronjobs CronJob yes
 discovery.k8s.io/v1 endpointslices EndpointSlice yes
+networking.k8s.io/v1 ingresses Ingress yes
 policy/v1 poddisruptionbudgets PodDisruptionBudget yes
 coordination.k8s.io/v1 leases Lease yes
 `;

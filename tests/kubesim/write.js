@@ -1,4 +1,4 @@
-/** The verbs that write: create, update, patch (as a merge) and delete, in JSON. */
+/** The verbs that write: create, update, patch (as a merge, or applied by the server) and delete, in JSON. */
 import { randomUUID } from 'node:crypto';
 import { readJson } from '../lib/http.js';
 import { notFound, StatusError } from './status.js';
@@ -42,13 +42,41 @@ function checkVersion({ type, name }, current, json) {
 }
 
 /**
+ * Server-side apply, as far as one manager's own fields go: what it applied before and leaves out now is gone, and nobody
+ * else's field is touched. https://kubernetes.io/docs/reference/using-api/server-side-apply/
+ */
+function applied({ type, name }, current, json, query) {
+  const manager = query.get('fieldManager');
+  if (!manager) {
+    throw new StatusError(422, 'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch');
+  }
+  const { metadata = {} } = json;
+  if (json.apiVersion !== type.apiVersion || json.kind !== type.kind || metadata.name !== name) {
+    throw new StatusError(400, 'apiVersion, kind and metadata.name of an applied object must be those of the request');
+  }
+  if (metadata.managedFields) throw new StatusError(422, 'metadata.managedFields must be nil');
+  const { apiVersion: _apiVersion, kind: _kind, metadata: _metadata, ...fields } = json;
+  const result = { ...current.json };
+  for (const [key, value] of Object.entries(fields)) result[key] = value;
+  return result;
+}
+
+/** What a request to `/status` may change, and what one to the object itself may not. */
+function withinSubresource(target, current, next) {
+  if (target.subresource === 'status') return { ...current.json, status: next.status };
+  if (target.type.custom) return { ...next, status: current.json.status };
+  return next;
+}
+
+/**
  * @param {import('./store.js').Store} store
  * @param {'create' | 'update' | 'patch' | 'delete'} verb
  * @param {{type: object, namespace: string, name: string}} target
  * @param {import('node:http').IncomingMessage} request
+ * @param {URLSearchParams} query
  * @returns {Promise<{status: number, object: import('./store.js').KubeObject}>}
  */
-export async function applyWrite(store, verb, target, request) {
+export async function applyWrite(store, verb, target, request, query) {
   const { type, namespace, name } = target;
   const json = await readJson(request).catch((error) => {
     throw new StatusError(400, `the body is no JSON: ${error.message}`);
@@ -66,8 +94,13 @@ export async function applyWrite(store, verb, target, request) {
   if (!current) throw notFound(type, name);
   if (verb === 'delete') return { status: 200, object: store.write('DELETED', type, current.json) };
   checkVersion(target, current, json);
-  if (verb === 'patch') return { status: 200, object: store.write('MODIFIED', type, merged(current.json, json)) };
+  if (verb === 'patch') {
+    const isApply = /^application\/apply-patch\+yaml/.test(request.headers['content-type'] ?? '');
+    const next = isApply ? applied(target, current, json, query) : merged(current.json, json);
+    return { status: 200, object: store.write('MODIFIED', type, withinSubresource(target, current, next)) };
+  }
   const { name: sameName, namespace: sameNamespace, uid, creationTimestamp } = current.meta;
   const metadata = { ...json.metadata, name: sameName, namespace: sameNamespace, uid, creationTimestamp };
-  return { status: 200, object: store.write('MODIFIED', type, { ...json, metadata }) };
+  const next = withinSubresource(target, current, { ...json, metadata });
+  return { status: 200, object: store.write('MODIFIED', type, next) };
 }

@@ -23,6 +23,7 @@ DaemonSet metadata:1:!ObjectMeta spec:2:!DaemonSetSpec status:3:!DaemonSetStatus
 Job metadata:1:!ObjectMeta spec:2:!JobSpec status:3:!JobStatus
 CronJob metadata:1:!ObjectMeta spec:2:!CronJobSpec status:3:!CronJobStatus
 EndpointSlice metadata:1:!ObjectMeta endpoints:2:*Endpoint ports:3:*SliceEndpointPort addressType:4:!string
+Ingress metadata:1:!ObjectMeta spec:2:!IngressSpec status:3:!IngressStatus
 PodDisruptionBudget metadata:1:!ObjectMeta spec:2:!PodDisruptionBudgetSpec status:3:!PodDisruptionBudgetStatus
 Lease metadata:1:!ObjectMeta spec:2:!LeaseSpec
 Status metadata:1:!ListMeta status:2:!string message:3:!string reason:4:!string details:5:StatusDetails code:6:!int
@@ -100,6 +101,19 @@ CronJobStatus active:1:*ObjectReference lastScheduleTime:4:Time lastSuccessfulTi
 Endpoint addresses:1:*string conditions:2:!EndpointConditions hostname:3:string targetRef:4:ObjectReference
   deprecatedTopology:5:{string} nodeName:6:string zone:7:string hints:8:EndpointHints
 SliceEndpointPort name:1:string protocol:2:string port:3:int appProtocol:4:string
+IngressSpec defaultBackend:1:IngressBackend tls:2:*IngressTLS rules:3:*IngressRule ingressClassName:4:string
+IngressBackend resource:3:TypedLocalObjectReference service:4:IngressServiceBackend
+IngressServiceBackend name:1:!string port:2:!ServiceBackendPort
+ServiceBackendPort name:1:!string number:2:!int
+TypedLocalObjectReference apiGroup:1:string kind:2:!string name:3:!string
+IngressTLS hosts:1:*string secretName:2:!string
+IngressRule host:1:!string ingressRuleValue:2:~!IngressRuleValue
+IngressRuleValue http:1:HTTPIngressRuleValue
+HTTPIngressRuleValue paths:1:*HTTPIngressPath
+HTTPIngressPath path:1:!string backend:2:!IngressBackend pathType:3:string
+IngressStatus loadBalancer:1:!IngressLoadBalancerStatus
+IngressLoadBalancerStatus ingress:1:*IngressLoadBalancerIngress
+IngressLoadBalancerIngress ip:1:!string hostname:2:!string ports:4:*PortStatus
 PodDisruptionBudgetSpec minAvailable:1:IntOrString selector:2:LabelSelector maxUnavailable:3:IntOrString
   unhealthyPodEvictionPolicy:4:string
 PodDisruptionBudgetStatus observedGeneration:1:!int disruptedPods:2:{Time} disruptionsAllowed:3:!int
