@@ -277,6 +277,8 @@ void nj_detector_pod(struct nj_detector *detector, enum nj_watch_event_type type
             nj_detect_ends(&view, &object->pod.statuses[i]);
         for (size_t i = 0; i < object->pod.statuses_count && type != NJ_WATCH_DELETED; i++)
             nj_detect_state(&view, &object->pod.statuses[i]);
+        if (type != NJ_WATCH_DELETED)
+            nj_detect_silence(&view);
     }
     struct nj_pod_memory *pod = view.memory;
     if (pod == NULL)

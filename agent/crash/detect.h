@@ -13,7 +13,8 @@
  * them is lost, and told as a number (pkg/kubelet/kubelet_pods.go, convertToAPIContainerStatuses). An end
  * with exit code 0 is none, nor is one by deletion, eviction, node shutdown, or a sidecar's after its pod's
  * containers have completed. A pod ended by the kubelet is a fact of its own. Containers that wait too long
- * for one class of reasons are stuck.
+ * for one class of reasons are stuck, and so is a pod of which the kubelet says nothing; while it lasts that
+ * is told again, as the same fact, now and then: whoever was told need not take silence for an end.
  *
  * Memory: nothing is kept of a pod that is well. Of the others: names, and per container the last few ends
  * that were looked at. One thread; nothing is reentrant: on_finding() must not call the detector, but for

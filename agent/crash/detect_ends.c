@@ -184,6 +184,16 @@ static bool is_crash(const struct nj_pod_view *view, const struct nj_container_s
     return !ended_with_pod(view, end) && !ended_after_the_others(view, status, end);
 }
 
+/* A container that was lost has no times; the next one began after its end. */
+static int64_t ended_at(const struct nj_pod_view *view, const struct nj_container_status *status,
+                        const struct end *end)
+{
+    if (end->state->finished_ns != 0)
+        return end->state->finished_ns;
+    int64_t next_ns = end->previous ? status->state.started_ns : 0;
+    return next_ns != 0 && next_ns < view->now_ns ? next_ns : view->now_ns;
+}
+
 static void tell_crash(struct nj_pod_view *view, const struct nj_container_status *status,
                        const struct end *end, bool first)
 {
@@ -194,7 +204,7 @@ static void tell_crash(struct nj_pod_view *view, const struct nj_container_statu
     struct nj_event event = {
         .id = nj_event_id(id, "crash", nj_pod_memory_identity(view->memory), status->name,
                           instance_name(end, text), NULL),
-        .at_ns = state->finished_ns != 0 ? state->finished_ns : view->now_ns,
+        .at_ns = ended_at(view, status, end),
         .type = NJ_EVENT_CRASH,
         .crash = {.container_id = state->container_id,
                   .container_type = nj_container_type_name(status->type),
@@ -283,6 +293,17 @@ static void look_at_known_end(struct nj_pod_view *view, const struct nj_containe
         tell_crash(view, status, end, first);
 }
 
+/* Is it to be told as a crash for the first time? */
+static bool is_news(const struct nj_pod_view *view, const struct nj_container_status *status,
+                    const struct end *end)
+{
+    struct nj_container_memory *container = nj_view_container(view, status->name);
+    const struct nj_seen_end *seen =
+        container != NULL ? nj_container_memory_find_end(container, end->seen.key) : NULL;
+    bool new = seen == NULL || (!seen->told && seen->content != end->seen.content);
+    return new &&is_crash(view, status, end);
+}
+
 static int64_t shown_since(const struct nj_pod_view *view, const struct nj_container_status *status,
                            const struct end *ends, int count)
 {
@@ -310,6 +331,11 @@ void nj_detect_ends(struct nj_pod_view *view, const struct nj_container_status *
         if (!known && ends[i].attempt >= accounted)
             unseen--;
     }
+    bool news = unseen > 0;
+    for (int i = 0; i < count; i++)
+        news = news || is_news(view, status, &ends[i]);
+    if (news)
+        nj_detect_recovered(view, status);
     if (unseen > 0)
         tell_lost(view, status, accounted, unseen, shown_since(view, status, ends, count));
     else if (container == NULL && accounted > 0)

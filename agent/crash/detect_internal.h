@@ -65,6 +65,11 @@ void nj_detect_ends(struct nj_pod_view *view, const struct nj_container_status *
 /* The kubelet's words for "there is no container yet, and nothing is wrong". */
 bool nj_wait_is_default(const char *reason);
 void nj_detect_state(struct nj_pod_view *view, const struct nj_container_status *status);
+/* After the containers: a pod of which the kubelet says nothing at all. */
+void nj_detect_silence(struct nj_pod_view *view);
+/* Before an end is told that was not known: when the container has been well for long since, that is said
+ * first, so that the collector, to which the end is then past, records it and alarms nobody. */
+void nj_detect_recovered(struct nj_pod_view *view, const struct nj_container_status *status);
 void nj_detect_due(struct nj_detector *detector, struct nj_pod_memory *pod,
                    struct nj_container_memory *container, int64_t now_ns);
 /* Tells that everything about the container (NULL: the pod itself) is over because the pod is gone. */

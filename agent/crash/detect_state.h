@@ -53,6 +53,7 @@ struct nj_container_memory {
     /* Not stored: what the status says now, for what time alone brings about. */
     bool waits;             /* for a reason of the episode's class */
     int64_t running_ns;     /* since when it runs; 0: it does not */
+    int64_t again_ns;       /* what lasts is told again then; 0: to be worked out */
     int64_t due_ns;         /* when time alone changes something; INT64_MAX: never */
     char *reason, *message; /* of waiting; NULL: "" */
     char *cause;            /* IMAGE: message of the last failed pull of the episode */

@@ -7,6 +7,9 @@
 #include "common/base/clock.h"
 #include "common/base/str.h"
 
+/* Well below the collector's incident.stale_after. */
+#define AGAIN_NS (5 * NJ_MIN)
+
 enum {
     NUMBER_TEXT_MAX = 24,
     MESSAGE_MAX = 2 * NJ_MEMORY_TEXT_MAX + 8,
@@ -128,6 +131,7 @@ static void tell_stuck(struct nj_detector *detector, struct nj_pod_memory *pod,
         container->stuck_open = true;
         container->wait_told = true;
     }
+    container->again_ns = now_ns + AGAIN_NS;
     struct nj_finding finding = {0};
     nj_detector_tell(detector, pod, container->name, &event, &finding, now_ns);
 }
@@ -168,6 +172,30 @@ void nj_detect_gone(struct nj_detector *detector, struct nj_pod_memory *pod,
         tell_cleared(detector, pod, container, NJ_CLEARED_DELETED, 0, now_ns);
 }
 
+void nj_detect_recovered(struct nj_pod_view *view, const struct nj_container_status *status)
+{
+    const struct nj_container_memory *known = nj_view_container(view, status->name);
+    if (status->state.kind != NJ_STATE_RUNNING || status->state.started_ns == 0 ||
+        (known != NULL && (known->crash_open || known->loop_open)))
+        return;
+    int64_t stable_ns = status->state.started_ns + view->detector->times.stable_after_ns;
+    if (stable_ns > view->now_ns)
+        return;
+    struct nj_container_memory *container = nj_view_remember_container(view, status);
+    tell_cleared(view->detector, view->memory, container, NJ_CLEARED_STABLE, stable_ns, view->now_ns);
+}
+
+/* Returns when next. A new process, and one whose clock was set back, begins to count anew. */
+static int64_t tell_again(struct nj_detector *detector, struct nj_pod_memory *pod,
+                          struct nj_container_memory *container, int64_t now_ns)
+{
+    if (container->again_ns == 0 || container->again_ns > now_ns + AGAIN_NS)
+        container->again_ns = now_ns + AGAIN_NS;
+    if (container->again_ns <= now_ns)
+        tell_stuck(detector, pod, container, container->wait, container->since_ns, now_ns);
+    return container->again_ns;
+}
+
 void nj_detect_due(struct nj_detector *detector, struct nj_pod_memory *pod,
                    struct nj_container_memory *container, int64_t now_ns)
 {
@@ -178,8 +206,10 @@ void nj_detect_due(struct nj_detector *detector, struct nj_pod_memory *pod,
         due_ns = container->since_ns + patience(detector, container->wait);
         if (due_ns <= now_ns) {
             tell_stuck(detector, pod, container, container->wait, container->since_ns, now_ns);
-            due_ns = INT64_MAX;
+            due_ns = container->again_ns;
         }
+    } else if (container->waits) {
+        due_ns = tell_again(detector, pod, container, now_ns);
     } else if (container->running_ns != 0 && (container->crash_open || container->loop_open)) {
         if (container->running_ns > now_ns)
             container->running_ns = now_ns;
@@ -221,6 +251,7 @@ static void end_episode(struct nj_pod_view *view, struct nj_container_memory *co
     container->wait_told = false;
     container->told_reasons = 0;
     container->waits = false;
+    container->again_ns = 0;
     nj_memory_set(&container->cause, "");
 }
 
@@ -331,6 +362,31 @@ static void clear_state(struct nj_pod_view *view, const struct nj_container_stat
     } else if (container->stuck_open && has_run(status, container)) {
         int64_t started_ns = state->started_ns != 0 ? state->started_ns : status->last_state.started_ns;
         tell_cleared(view->detector, view->memory, container, NJ_CLEARED_STARTED, started_ns, view->now_ns);
+    }
+}
+
+void nj_detect_silence(struct nj_pod_view *view)
+{
+    static const struct nj_container_status nothing = {
+        .name = "",
+        .image = "",
+        .container_id = "",
+        .type = NJ_CONTAINER_APP,
+        .state = {.kind = NJ_STATE_WAITING,
+                  .reason = "Pending",
+                  .message = "the kubelet has not said anything about its containers",
+                  .container_id = ""},
+        .last_state = {.reason = "", .message = "", .container_id = ""}};
+    bool silent = view->pod->statuses_count == 0 && strcmp(view->pod->phase, "Pending") == 0;
+    struct nj_container_memory *container = nj_view_container(view, nothing.name);
+    if (silent && !view->deleting) {
+        wait_in_class(view, &nothing, NJ_WAIT_OTHER, UINT32_C(1) << WAIT_REASONS);
+        container = nj_view_container(view, nothing.name);
+        nj_detect_due(view->detector, view->memory, container, view->now_ns);
+    } else if (container != NULL) {
+        end_episode(view, container);
+        if (container->stuck_open && !view->deleting)
+            tell_cleared(view->detector, view->memory, container, NJ_CLEARED_STARTED, 0, view->now_ns);
     }
 }
 

@@ -1127,6 +1127,97 @@ static void test_clock_set_back(void **state)
     assert_int_equal(sim_last(&f->sim)->cause, NJ_CLEARED_STABLE);
 }
 
+/* While it lasts it is told again, as the same fact: who was told need not take silence for its end. */
+static void test_stuck_is_told_again(void **state)
+{
+    struct fixture *f = *state;
+    f->c->state = waiting("ErrImagePull");
+    look(f, 0);
+    sim_run_until(&f->sim, at(30));
+    assert_int_equal(f->sim.events_count, 1);
+    sim_run_until(&f->sim, at(329));
+    assert_int_equal(f->sim.events_count, 1);
+    sim_run_until(&f->sim, at(330 + 600));
+    assert_int_equal(f->sim.events_count, 4);
+    assert_int_equal(stuck(f), 1);
+    assert_int_equal(sim_last(&f->sim)->at_ns, at(30)); /* when it began to be one */
+    restart(f, 1000);
+    sim_run_until(&f->sim, at(1299));
+    assert_int_equal(f->sim.events_count, 4);
+    sim_run_until(&f->sim, at(1300));
+    assert_int_equal(f->sim.events_count, 5);
+    look(f, -5000); /* the clock is set back: that does not keep it silent */
+    nj_detector_tick(f->sim.detector, at(-5000));
+    sim_run_until(&f->sim, at(-4700));
+    assert_int_equal(f->sim.events_count, 6);
+    f->c->state = running(-4690);
+    look(f, -4680);
+    assert_int_equal(f->sim.events_count, 7);
+    sim_run_until(&f->sim, at(5000));
+    assert_int_equal(f->sim.events_count, 7);
+}
+
+/* A pod is given to a node whose kubelet does not take it up. */
+static void test_stuck_without_a_word_from_the_kubelet(void **state)
+{
+    struct fixture *f = *state;
+    f->pod.object.pod.phase = "Pending";
+    f->pod.object.pod.statuses_count = 0;
+    look(f, 10);
+    sim_run_until(&f->sim, at(609));
+    assert_int_equal(f->sim.events_count, 0);
+    sim_run_until(&f->sim, at(610));
+    assert_int_equal(stuck(f), 1);
+    const struct sim_event *told = sim_last(&f->sim);
+    assert_string_equal(told->container, "");
+    assert_string_equal(told->reason, "Pending");
+    assert_string_equal(told->pod, "web-1");
+    assert_int_equal(told->since_ns, at(10));
+    restart(f, 700);
+    assert_int_equal(f->sim.events_count, 1);
+    f->pod.object.pod.statuses_count = 1;
+    f->c->state = waiting("ContainerCreating");
+    look(f, 800);
+    assert_int_equal(sim_last(&f->sim)->cause, NJ_CLEARED_STARTED);
+    assert_string_equal(sim_last(&f->sim)->container, "");
+    f->c->state = running(801);
+    f->pod.object.pod.phase = "Running";
+    look(f, 802);
+    assert_int_equal(f->sim.events_count, 2);
+    assert_int_equal(nj_detector_remembered(f->sim.detector), 0);
+}
+
+static void test_stuck_without_a_word_and_deleted(void **state)
+{
+    struct fixture *f = *state;
+    f->pod.object.pod.phase = "Pending";
+    f->pod.object.pod.statuses_count = 0;
+    look(f, 10);
+    look(f, 700);
+    delete_at(&f->pod, 710, 30);
+    look(f, 711);
+    sim_run_until(&f->sim, at(5000));
+    assert_int_equal(f->sim.events_count, 1);
+    look_deleted(f, 5000);
+    assert_int_equal(sim_last(&f->sim)->cause, NJ_CLEARED_DELETED);
+    assert_int_equal(f->sim.events_count, 2);
+}
+
+static void test_a_pod_that_was_taken_up_is_well(void **state)
+{
+    struct fixture *f = *state;
+    f->pod.object.pod.phase = "Pending";
+    f->pod.object.pod.statuses_count = 0;
+    look(f, 10);
+    f->pod.object.pod.phase = "Running";
+    f->pod.object.pod.statuses_count = 1;
+    f->c->state = running(12);
+    look(f, 12);
+    assert_int_equal(nj_detector_remembered(f->sim.detector), 0);
+    sim_run_until(&f->sim, at(5000));
+    assert_int_equal(f->sim.events_count, 0);
+}
+
 /* --- cleared --- */
 
 static void test_started_after_stuck(void **state)
@@ -1226,6 +1317,102 @@ static void test_deleted_after_a_crash(void **state)
     assert_string_equal(sim_last(&f->sim)->namespace, "shop");
     assert_string_equal(sim_last(&f->sim)->owner_name, "web-5d9f8c7b6");
     assert_int_equal(nj_detector_remembered(f->sim.detector), 0);
+}
+
+/* --- found late --- */
+
+/* The container has run well for long when the agent first sees that it once crashed: the crash is a fact,
+ * and what comes before it makes it one of the past. */
+static void test_recovered_long_before_it_was_seen(void **state)
+{
+    struct fixture *f = *state;
+    f->c->state = running(100);
+    f->c->last_state = ended("x://1", 1, "Error", 1, 50);
+    f->c->restart_count = 3; /* and two of which nothing is left */
+    look(f, 1000);
+    assert_int_equal(f->sim.events_count, 4);
+    assert_int_equal(f->sim.events[0].type, NJ_EVENT_CLEARED);
+    assert_int_equal(f->sim.events[0].cause, NJ_CLEARED_STABLE);
+    assert_int_equal(f->sim.events[0].at_ns, at(400));
+    assert_int_equal(f->sim.events[1].type, NJ_EVENT_LOST_CRASHES);
+    assert_int_equal(f->sim.events[2].type, NJ_EVENT_CRASH);
+    assert_int_equal(f->sim.events[2].at_ns, at(50));
+    assert_string_equal(f->sim.events[3].id,
+                        f->sim.events[0].id); /* whoever took it for news is told again */
+    look(f, 1010);
+    restart(f, 1020);
+    assert_int_equal(f->sim.events_count, 4);
+    /* The next one is news. */
+    f->c->last_state = ended("x://2", 1, "Error", 100, 1030);
+    f->c->state = running(1031);
+    f->c->restart_count = 4;
+    look(f, 1032);
+    assert_int_equal(f->sim.events_count, 5);
+    assert_int_equal(sim_last(&f->sim)->type, NJ_EVENT_CRASH);
+}
+
+static void test_recovered_only_just(void **state)
+{
+    struct fixture *f = *state;
+    f->c->state = running(800);
+    f->c->last_state = ended("x://1", 1, "Error", 1, 750);
+    f->c->restart_count = 1;
+    look(f, 1000);
+    assert_int_equal(f->sim.events_count, 1);
+    assert_int_equal(sim_last(&f->sim)->type, NJ_EVENT_CRASH);
+    sim_run_until(&f->sim, at(1100));
+    assert_int_equal(sim_last(&f->sim)->cause, NJ_CLEARED_STABLE);
+}
+
+/* What is in trouble already counts the crash that was found late. */
+static void test_recovered_from_what_was_told(void **state)
+{
+    struct fixture *f = *state;
+    f->c->state = ended("x://0", 1, "Error", 1, 2);
+    look(f, 3);
+    sim_kill(&f->sim, SIZE_MAX);
+    f->c->last_state = ended("x://1", 1, "Error", 3, 20);
+    f->c->state = running(30);
+    f->c->restart_count = 2;
+    nj_detector_pod(f->sim.detector, NJ_WATCH_ADDED, &f->pod.object, at(1000));
+    assert_int_equal(f->sim.events_count, 3);
+    assert_int_equal(f->sim.events[1].type, NJ_EVENT_CRASH);
+    assert_int_equal(f->sim.events[2].cause, NJ_CLEARED_STABLE);
+}
+
+static void test_recovered_is_not_lost_by_a_kill(void **state)
+{
+    struct fixture *f = *state;
+    for (size_t committed = 0; committed < 3; committed++) {
+        char uid[32];
+        (void)snprintf(uid, sizeof(uid), "pod-%zu", committed);
+        f->pod.object.meta.uid = f->pod.object.meta.name = uid;
+        f->c->state = running(100);
+        f->c->last_state = ended("x://0", 1, "Error", 1, 50);
+        f->c->restart_count = 1;
+        f->sim.hold = true;
+        look(f, 1000);
+        sim_kill(&f->sim, committed);
+        f->sim.hold = false;
+        nj_detector_pod(f->sim.detector, NJ_WATCH_ADDED, &f->pod.object, at(1001));
+        nj_detector_synced(f->sim.detector, at(1001));
+        assert_int_equal(sim_count(&f->sim, NJ_EVENT_CRASH, uid, NULL), 1);
+        assert_int_equal(sim_last(&f->sim)->cause, NJ_CLEARED_STABLE);
+        look_deleted(f, 1002);
+    }
+}
+
+/* The kubelet lost the container: when it ended nobody knows, but the next one began after it. */
+static void test_recovered_from_an_end_without_times(void **state)
+{
+    struct fixture *f = *state;
+    f->c->state = running(100);
+    f->c->last_state = unknown();
+    f->c->restart_count = 1;
+    look(f, 1000);
+    assert_int_equal(crash(f, 0)->at_ns, at(100));
+    assert_int_equal(f->sim.events[0].cause, NJ_CLEARED_STABLE);
+    assert_int_equal(f->sim.events[0].at_ns, at(400));
 }
 
 /* --- records --- */
@@ -1353,6 +1540,15 @@ int main(void)
         T(test_started_after_stuck),
         T(test_started_and_crashed_after_stuck),
         T(test_stable_after_a_crash_loop),
+        T(test_stuck_is_told_again),
+        T(test_stuck_without_a_word_from_the_kubelet),
+        T(test_stuck_without_a_word_and_deleted),
+        T(test_a_pod_that_was_taken_up_is_well),
+        T(test_recovered_long_before_it_was_seen),
+        T(test_recovered_only_just),
+        T(test_recovered_from_what_was_told),
+        T(test_recovered_is_not_lost_by_a_kill),
+        T(test_recovered_from_an_end_without_times),
         T(test_completed_after_a_crash),
         T(test_deleted_after_a_crash),
         T(test_workload_in_the_record),

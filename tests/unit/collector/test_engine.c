@@ -558,6 +558,18 @@ static void a_pod_that_was_ended_counts_once_and_by_design_is_mild(void **state)
     assert_changes(fixture, "2 pod_failure open warning n=3 lost=0 r3;+2 u3/;+2 u4/;");
 }
 
+/* How an agent tells a crash that it finds long after: that all is well comes first. */
+static void what_was_over_before_it_was_told_alarms_nobody(void **state)
+{
+    struct fixture *fixture = *state;
+    cleared(fixture, NJ_CLEARED_STABLE, "u1", 400);
+    assert_int_equal(0, crash(fixture, "a", "u1", 50));
+    cleared(fixture, NJ_CLEARED_STABLE, "u1", 400);
+    assert_transitions(fixture, "");
+    assert_int_equal(1, crash(fixture, "b", "u1", 500));
+    assert_transitions(fixture, "+1 crash;");
+}
+
 struct copying {
     struct nj_incident *to;
     size_t count;
@@ -1038,6 +1050,7 @@ int main(void)
         TEST(a_pod_that_was_ended_counts_once_and_by_design_is_mild),
         TEST(what_was_not_heard_of_for_long_is_stale),
         TEST(what_lasts_is_not_stale_after_a_start),
+        TEST(what_was_over_before_it_was_told_alarms_nobody),
         TEST(a_clock_that_was_set_back_keeps_nothing_open),
         TEST(a_clearing_is_forgotten_though_the_clock_was_set_back),
         TEST(a_crash_loop_is_not_written_each_time),
