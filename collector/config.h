@@ -63,7 +63,17 @@ struct nj_collector_config {
     struct {
         char *path;
         int64_t crashes_ns, logs_ns, incidents_ns, agents_ns;
+        int64_t points_minute_ns, points_hour_ns, points_day_ns; /* of the checks' series */
     } store;
+    struct {
+        bool derive;  /* check every Service, and pods' metrics pages, without being asked */
+        bool builtin; /* check the cluster's own components */
+        struct nj_config_strings allowed_hosts; /* where a monitor's URL may go; common/probe/address.h */
+        char *cluster_domain;
+        int64_t max_checks, max_concurrent, max_response_bytes; /* of the collector's own checks */
+        int64_t max_objects;            /* Services, EndpointSlices, Ingresses and ApiMonitors followed */
+        int64_t target_silent_after_ns; /* a target of which nothing was heard for so long is gone */
+    } probes;
     struct {
         int64_t stale_after_ns, max_open, max_subjects;
     } incident;

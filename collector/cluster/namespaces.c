@@ -11,12 +11,15 @@
 
 enum { UID_MAX = 64, NAME_MAX_BYTES = 64 };
 
-/* A namespace with a project; those without are not kept. Deletion by relist gives the uid alone: hence two
- * keys. */
+static const char PROBE[] = "nightjar.dev/probe";
+
+/* A namespace of which there is something to say; others are not kept. Deletion by relist gives the uid
+ * alone: hence two keys. */
 struct entry {
     char uid[UID_MAX];
     char name[NAME_MAX_BYTES];
     char project[NJ_PROJECT_MAX];
+    bool probe_off;
     UT_hash_handle by_uid, by_name;
 };
 
@@ -49,13 +52,15 @@ static void remove_entry(struct nj_namespaces *namespaces, struct entry *entry)
     free(entry);
 }
 
-static void put_entry(struct nj_namespaces *namespaces, const struct nj_kube_meta *meta, const char *project)
+static void put_entry(struct nj_namespaces *namespaces, const struct nj_kube_meta *meta, const char *project,
+                      bool probe_off)
 {
     struct entry *old = NULL;
     struct entry *entry = NJ_NEW(struct entry);
     (void)snprintf(entry->uid, sizeof(entry->uid), "%s", meta->uid);
     (void)snprintf(entry->name, sizeof(entry->name), "%s", meta->name);
     (void)snprintf(entry->project, sizeof(entry->project), "%s", project);
+    entry->probe_off = probe_off;
     /* A namespace that was made anew under its name before the old one's end was told. */
     HASH_FIND(by_name, namespaces->by_name, entry->name, strlen(entry->name), old);
     if (old != NULL)
@@ -64,18 +69,29 @@ static void put_entry(struct nj_namespaces *namespaces, const struct nj_kube_met
     HASH_ADD(by_name, namespaces->by_name, name, strlen(entry->name), entry);
 }
 
+/* A relist tells the uid alone of what is gone. */
 static void on_object(void *data, enum nj_watch_event_type type, const struct nj_kube_object *object)
 {
     struct nj_namespaces *namespaces = data;
     struct entry *entry = NULL;
-    const char *project = type == NJ_WATCH_DELETED ? "" : project_of(namespaces, &object->meta);
+    char name[NAME_MAX_BYTES];
+    bool deleted = type == NJ_WATCH_DELETED;
+    bool was_off = false;
+    const char *project = deleted ? "" : project_of(namespaces, &object->meta);
+    bool off = !deleted && nj_streq(nj_kube_annotation(&object->meta, PROBE), "off");
+    (void)snprintf(name, sizeof(name), "%s", object->meta.name);
     pthread_mutex_lock(&namespaces->mutex);
     HASH_FIND(by_uid, namespaces->by_uid, object->meta.uid, strlen(object->meta.uid), entry);
-    if (entry != NULL)
+    if (entry != NULL) {
+        was_off = entry->probe_off;
+        (void)snprintf(name, sizeof(name), "%s", entry->name);
         remove_entry(namespaces, entry);
-    if (*project != '\0')
-        put_entry(namespaces, &object->meta, project);
+    }
+    if (*project != '\0' || off)
+        put_entry(namespaces, &object->meta, project, off);
     pthread_mutex_unlock(&namespaces->mutex);
+    if (off != was_off && namespaces->options.on_probe != NULL)
+        namespaces->options.on_probe(namespaces->options.data, name);
 }
 
 static void on_synced(void *data)
@@ -137,6 +153,16 @@ void nj_namespaces_project(struct nj_namespaces *namespaces, const char *namespa
     HASH_FIND(by_name, namespaces->by_name, namespace, strlen(namespace), entry);
     (void)snprintf(ret_project, NJ_PROJECT_MAX, "%s", entry == NULL ? "" : entry->project);
     pthread_mutex_unlock(&namespaces->mutex);
+}
+
+bool nj_namespaces_probe_off(struct nj_namespaces *namespaces, const char *namespace)
+{
+    struct entry *entry = NULL;
+    pthread_mutex_lock(&namespaces->mutex);
+    HASH_FIND(by_name, namespaces->by_name, namespace, strlen(namespace), entry);
+    bool off = entry != NULL && entry->probe_off;
+    pthread_mutex_unlock(&namespaces->mutex);
+    return off;
 }
 
 bool nj_namespaces_synced(const struct nj_namespaces *namespaces)

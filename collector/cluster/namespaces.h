@@ -1,7 +1,8 @@
 /*
  * Which project a namespace belongs to: a label or annotation of the namespace (Rancher's
- * field.cattle.io/projectId by default, whose value "c-abc:p-xyz" means project p-xyz). Watches the
- * namespaces' metadata on the loop; may be asked from any thread.
+ * field.cattle.io/projectId by default, whose value "c-abc:p-xyz" means project p-xyz), and whether it wants
+ * derived checks (annotation nightjar.dev/probe: "off"). Watches the namespaces' metadata on the loop; may be
+ * asked from any thread.
  */
 #ifndef NJ_CLUSTER_NAMESPACES_H
 #define NJ_CLUSTER_NAMESPACES_H
@@ -17,8 +18,9 @@ struct nj_namespaces_options {
     struct nj_loop *loop;
     struct nj_kube_client *client; /* NULL: nothing is watched and no namespace has a project */
     struct nj_metrics *metrics;
-    const char *project_key;                                  /* label first, then annotation; copied */
-    void (*on_synced)(void *data);                            /* after each list; may be NULL */
+    const char *project_key;                             /* label first, then annotation; copied */
+    void (*on_synced)(void *data);                       /* after each list; may be NULL */
+    void (*on_probe)(void *data, const char *namespace); /* nj_namespaces_probe_off() changed; may be NULL */
     void (*on_trouble)(void *data, const struct nj_err *err); /* may be NULL */
     void *data;
 };
@@ -29,6 +31,9 @@ int nj_namespaces_start(const struct nj_namespaces_options *options, struct nj_n
 /* Copies the project of a namespace, "" when it has none or is not known. Any thread. */
 void nj_namespaces_project(struct nj_namespaces *namespaces, const char *namespace,
                            char ret_project[NJ_PROJECT_MAX]);
+
+/* Its annotation says that nothing is to be checked there unasked. Any thread. */
+bool nj_namespaces_probe_off(struct nj_namespaces *namespaces, const char *namespace);
 
 /* The first list has been read (or there is nothing to read). */
 bool nj_namespaces_synced(const struct nj_namespaces *namespaces);

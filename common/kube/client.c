@@ -169,9 +169,18 @@ static void on_done(void *data, const struct nj_http_result *result)
     free(call);
 }
 
-int nj_kube_client_start(struct nj_kube_client *client, const char *path, const char *accept,
-                         const struct nj_http_options *options, struct nj_http_request **ret_request,
-                         struct nj_err *err)
+struct nj_kube_identity nj_kube_client_identity(struct nj_kube_client *client)
+{
+    refresh(client);
+    return (struct nj_kube_identity){.ca_pem = client->ca,
+                                     .server_name = client->config.server_name,
+                                     .token = client->token,
+                                     .insecure_skip_verify = client->config.insecure_skip_verify};
+}
+
+static int start(struct nj_kube_client *client, const char *path, const char *accept,
+                 const char *content_type, const struct nj_http_options *options,
+                 struct nj_http_request **ret_request, struct nj_err *err)
 {
     refresh(client);
     char *url = nj_asprintf("%s%s", client->config.server, path);
@@ -183,7 +192,7 @@ int nj_kube_client_start(struct nj_kube_client *client, const char *path, const 
     if (authorization != NULL)
         headers[header_count++] = authorization;
     if (options->body_len > 0)
-        headers[header_count] = "Content-Type: application/json";
+        headers[header_count] = content_type;
     const struct nj_http_tls tls = {.ca_pem = client->ca,
                                     .cert_file = client->config.cert_file,
                                     .cert_pem = client->config.cert_pem,
@@ -213,4 +222,21 @@ int nj_kube_client_start(struct nj_kube_client *client, const char *path, const 
     free(accept_header);
     nj_kube_wipe(authorization);
     return rc;
+}
+
+int nj_kube_client_start(struct nj_kube_client *client, const char *path, const char *accept,
+                         const struct nj_http_options *options, struct nj_http_request **ret_request,
+                         struct nj_err *err)
+{
+    return start(client, path, accept, "Content-Type: application/json", options, ret_request, err);
+}
+
+int nj_kube_client_apply(struct nj_kube_client *client, const char *path,
+                         const struct nj_http_options *options, struct nj_http_request **ret_request,
+                         struct nj_err *err)
+{
+    struct nj_http_options patch = *options;
+    patch.method = "PATCH";
+    return start(client, path, "application/json", "Content-Type: application/apply-patch+yaml", &patch,
+                 ret_request, err);
 }

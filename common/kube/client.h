@@ -29,4 +29,18 @@ int nj_kube_client_start(struct nj_kube_client *client, const char *path, const 
                          const struct nj_http_options *options, struct nj_http_request **ret_request,
                          struct nj_err *err);
 
+/* Server-side apply: a PATCH of `options->body`, the object with the fields that are the caller's. The path's
+ * query names the fieldManager. */
+int nj_kube_client_apply(struct nj_kube_client *client, const char *path,
+                         const struct nj_http_options *options, struct nj_http_request **ret_request,
+                         struct nj_err *err);
+
+/* How others that talk to the server themselves (a check of its health) may do it: NULL where nothing is set.
+ * The token is a secret. Borrowed until the next request. */
+struct nj_kube_identity {
+    const char *ca_pem, *server_name, *token;
+    bool insecure_skip_verify;
+};
+struct nj_kube_identity nj_kube_client_identity(struct nj_kube_client *client);
+
 #endif

@@ -144,6 +144,12 @@ static void on_timer(struct nj_timer *timer)
         go_on(watch);
 }
 
+/* -EACCES and -ENOENT are for a kind that cannot be watched here: no right, or no such resource. */
+static int code_of(long status)
+{
+    return status == 403 ? -EACCES : status == 404 ? -ENOENT : -EREMOTEIO;
+}
+
 /* What the API server said, or what came instead of an answer. */
 static void describe(struct nj_watch *watch, const struct nj_http_result *result,
                      const struct nj_kube_status *status, struct nj_err *err)
@@ -160,9 +166,8 @@ static void describe(struct nj_watch *watch, const struct nj_http_result *result
         (void)nj_err_set(err, -EPIPE, "%s %s: the server ended it at once", verb, path);
     } else {
         size_t len = nj_utf8_cut(status->message, strlen(status->message), MESSAGE_MAX);
-        (void)nj_err_set(err, result->status == 403 ? -EACCES : -EREMOTEIO,
-                         "%s %s: the server answered %ld%s%.*s%s", verb, path, result->status,
-                         len == 0 ? "" : ": ", (int)len, status->message,
+        (void)nj_err_set(err, code_of(result->status), "%s %s: the server answered %ld%s%.*s%s", verb, path,
+                         result->status, len == 0 ? "" : ": ", (int)len, status->message,
                          result->status == 403 ? "; grant it: see the ClusterRole" : "");
     }
 }

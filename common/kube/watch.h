@@ -33,7 +33,8 @@ struct nj_watch_options {
     void (*on_object)(void *data, enum nj_watch_event_type type, const struct nj_kube_object *object);
     /* A whole list has been told: from now on the handler's picture is complete. After each list. */
     void (*on_synced)(void *data);
-    /* Something went wrong and will be tried again; for logs and readiness. May be NULL. */
+    /* Something went wrong and will be tried again; for logs and readiness. -EACCES: no right to it, -ENOENT:
+     * the server has no such resource. May be NULL. */
     void (*on_trouble)(void *data, const struct nj_err *err);
     void *data;
 };
