@@ -48,12 +48,10 @@ enum nj_rejection {
     NJ_REJECTIONS,
 };
 
-enum { NJ_GROUP_EVENT_TYPES = NJ_EVENT_POD_FAILURE + 1 };
-
 /* Counters that the worker raises; the loop made them. */
 struct nj_group_metrics {
     struct nj_counter *rejected[NJ_REJECTIONS];
-    struct nj_counter *events[NJ_GROUP_EVENT_TYPES];
+    struct nj_counter *events[NJ_EVENT_TYPES];
     struct nj_counter *duplicates, *gaps, *commits, *failed_commits;
     struct nj_histogram *commit_seconds, *group_packets;
     struct nj_gauge *streams, *agents_heard, *agents_silent, *store_bytes;

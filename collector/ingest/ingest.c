@@ -289,8 +289,8 @@ static void make_metrics(struct nj_ingest *ingest, struct nj_group_metrics *grou
     static const char *const rejections[NJ_REJECTIONS] = {"format",      "key",    "authentication", "size",
                                                           "compression", "decode", "version",        "replay",
                                                           "agents",      "store"};
-    static const char *const events[NJ_GROUP_EVENT_TYPES] = {"",      "crash",   "lost_crashes",
-                                                             "stuck", "cleared", "pod_failure"};
+    static const char *const events[NJ_EVENT_TYPES] = {"",        "crash",       "lost_crashes", "stuck",
+                                                       "cleared", "pod_failure", "check",        "rollups"};
     static const double seconds[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5};
     static const double packets[] = {0, 1, 2, 5, 10, 20, 50, 100, 200, 512};
     struct nj_metrics *metrics = ingest->options.metrics;
@@ -314,7 +314,7 @@ static void make_metrics(struct nj_ingest *ingest, struct nj_group_metrics *grou
         group->rejected[i] = nj_metrics_counter(metrics, "nightjar_ingest_rejected_packets_total", labels,
                                                 "Packets that were not taken, by reason.");
     }
-    for (int i = NJ_EVENT_CRASH; i < NJ_GROUP_EVENT_TYPES; i++) {
+    for (int i = NJ_EVENT_CRASH; i < NJ_EVENT_TYPES; i++) {
         (void)snprintf(labels, sizeof(labels), "type=\"%s\"", events[i]);
         group->events[i] =
             nj_metrics_counter(metrics, "nightjar_ingest_events_total", labels, "Events taken, by type.");

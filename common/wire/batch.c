@@ -14,6 +14,8 @@ enum {
     WIRE_FIXED32 = 5,
     BATCH_VERSION = 1,
     BATCH_EVENTS = 8,
+    BATCH_PLAN_NAMESPACES = 10,
+    ACK_PLAN = 7,
     NUMBERED_SEQ = 1,
     NUMBERED_EVENT = 2,
     VARINT_BYTES_MAX = 10,
@@ -71,6 +73,16 @@ static int append_event(const struct nj_encoded_event *event, struct nj_buf *out
     return nj_buf_append(out, event->bytes, event->len);
 }
 
+/* Sorted, without repeats. */
+static bool in_order(char *const *names, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        if (strcmp(names[i - 1], names[i]) >= 0)
+            return false;
+    }
+    return true;
+}
+
 static int encode_head(const struct nj_batch *batch, struct nj_buf *out)
 {
     Nightjar__AgentStatus status = NIGHTJAR__AGENT_STATUS__INIT;
@@ -92,7 +104,14 @@ static int encode_head(const struct nj_batch *batch, struct nj_buf *out)
     message.request = batch->request;
     message.sent_ns = batch->sent_ns;
     message.status = &status;
-    int rc = nj_codec_pack(&message.base, out);
+    message.plan_version = nj_codec_text(&repairs, batch->plan_version);
+    message.n_plan_namespaces = batch->plan_namespaces_count;
+    message.plan_namespaces = nj_codec_texts(&repairs, batch->plan_namespaces, batch->plan_namespaces_count);
+    int rc = message.plan_namespaces == NULL ? -ENOMEM : 0;
+    if (rc == 0 && !in_order(message.plan_namespaces, message.n_plan_namespaces))
+        rc = -EINVAL;
+    if (rc == 0)
+        rc = nj_codec_pack(&message.base, out);
     nj_arena_done(&repairs);
     return rc;
 }
@@ -100,7 +119,7 @@ static int encode_head(const struct nj_batch *batch, struct nj_buf *out)
 int nj_batch_encode(const struct nj_batch *batch, const struct nj_encoded_event *events, size_t count,
                     struct nj_buf *out)
 {
-    if (count > NJ_BATCH_EVENTS_MAX)
+    if (count > NJ_BATCH_EVENTS_MAX || batch->plan_namespaces_count > NJ_PLAN_NAMESPACES_MAX)
         return -EINVAL;
     uint64_t last = 0;
     for (size_t i = 0; i < count; i++) {
@@ -115,11 +134,14 @@ int nj_batch_encode(const struct nj_batch *batch, const struct nj_encoded_event 
 }
 
 /* What can be learned about a batch before anything is allocated for it. */
-static int scan(const uint8_t *bytes, size_t len, uint64_t *ret_version, size_t *ret_events,
-                struct nj_err *err)
+struct summary {
+    uint64_t version;
+    size_t events, plan_namespaces;
+};
+
+static int scan(const uint8_t *bytes, size_t len, struct summary *ret_summary, struct nj_err *err)
 {
-    *ret_version = 0;
-    *ret_events = 0;
+    struct summary summary = {0};
     for (size_t at = 0; at < len;) {
         uint64_t tag = 0, value = 0, skip = 0;
         bool ok = get_varint(bytes, len, &at, &tag);
@@ -143,10 +165,13 @@ static int scan(const uint8_t *bytes, size_t len, uint64_t *ret_version, size_t 
             return nj_err_set(err, -EPROTO, "%zu bytes are no batch", len);
         at += skip;
         if (tag == (BATCH_VERSION << 3 | WIRE_VARINT))
-            *ret_version = (uint32_t)value;
+            summary.version = (uint32_t)value;
         else if (tag >> 3 == BATCH_EVENTS)
-            (*ret_events)++;
+            summary.events++;
+        else if (tag >> 3 == BATCH_PLAN_NAMESPACES)
+            summary.plan_namespaces++;
     }
+    *ret_summary = summary;
     return 0;
 }
 
@@ -166,7 +191,7 @@ static int take_events(const Nightjar__Batch *message, struct nj_arena *arena, s
         if (numbered->seq <= last)
             return nj_err_set(err, -EPROTO, "event %zu: its number does not rise", i);
         last = numbered->seq;
-        int rc = nj_codec_event(numbered->event, &events[i], err);
+        int rc = nj_codec_event(numbered->event, arena, &events[i], err);
         if (rc < 0) {
             (void)nj_err_wrap(err, "event %zu", i);
             return rc;
@@ -199,14 +224,16 @@ static void take_status(struct nj_codec_check *check, const Nightjar__AgentStatu
 int nj_batch_decode(const void *bytes, size_t len, struct nj_arena *arena, struct nj_batch *ret_batch,
                     struct nj_err *err)
 {
-    uint64_t version;
-    size_t events;
-    int rc = scan(bytes, len, &version, &events, err);
+    struct summary summary;
+    int rc = scan(bytes, len, &summary, err);
     if (rc < 0)
         return rc;
-    if (events > NJ_BATCH_EVENTS_MAX)
-        return nj_err_set(err, -EPROTO, "batch of %zu events, at most %d are taken", events,
+    if (summary.events > NJ_BATCH_EVENTS_MAX)
+        return nj_err_set(err, -EPROTO, "batch of %zu events, at most %d are taken", summary.events,
                           NJ_BATCH_EVENTS_MAX);
+    if (summary.plan_namespaces > NJ_PLAN_NAMESPACES_MAX)
+        return nj_err_set(err, -EPROTO, "batch that names %zu namespaces, at most %d are taken",
+                          summary.plan_namespaces, NJ_PLAN_NAMESPACES_MAX);
     ProtobufCMessage *unpacked =
         nj_codec_unpack(&nightjar__batch__descriptor, "batch", bytes, len, arena, &rc, err);
     if (unpacked == NULL)
@@ -220,13 +247,28 @@ int nj_batch_decode(const void *bytes, size_t len, struct nj_arena *arena, struc
         .stream = nj_codec_take(&check, message->stream, "stream"),
         .request = message->request,
         .sent_ns = message->sent_ns,
+        .plan_version = nj_codec_take(&check, message->plan_version, "plan_version"),
+        .plan_namespaces = nj_codec_take_texts(&check, arena, message->plan_namespaces,
+                                               message->n_plan_namespaces, "plan_namespaces"),
+        .plan_namespaces_count = message->n_plan_namespaces,
     };
     take_status(&check, message->status, &batch.status);
-    if (check.rc == 0 && version <= NJ_WIRE_VERSION)
+    if (check.rc == 0 && !in_order(message->plan_namespaces, message->n_plan_namespaces))
+        check.rc = nj_err_set(err, -EPROTO, "the batch's namespaces are not in order");
+    if (check.rc == 0 && summary.version <= NJ_WIRE_VERSION)
         check.rc = take_events(message, arena, &batch, err);
     if (check.rc == 0)
         *ret_batch = batch;
     return check.rc;
+}
+
+/* Appends the plan's bytes as a field of Ack. */
+static int append_plan(const struct nj_ack *ack, struct nj_buf *out)
+{
+    uint8_t len[VARINT_BYTES_MAX];
+    (void)nj_buf_append_char(out, ACK_PLAN << 3 | WIRE_BYTES);
+    (void)nj_buf_append(out, len, put_varint(len, ack->plan_len));
+    return nj_buf_append(out, ack->plan_bytes, ack->plan_len);
 }
 
 int nj_ack_encode(const struct nj_ack *ack, struct nj_buf *out)
@@ -241,6 +283,8 @@ int nj_ack_encode(const struct nj_ack *ack, struct nj_buf *out)
     message.refusal = (uint32_t)ack->refusal;
     message.retry_after_ns = ack->retry_after_ns;
     int rc = nj_codec_pack(&message.base, out);
+    if (rc == 0 && ack->plan_bytes != NULL)
+        rc = append_plan(ack, out);
     nj_arena_done(&repairs);
     return rc;
 }
@@ -262,7 +306,10 @@ int nj_ack_decode(const void *bytes, size_t len, struct nj_arena *arena, struct 
         .refused = nj_codec_take(&check, message->refused, "refused"),
         .refusal = message->refusal < NJ_REFUSALS ? (enum nj_refusal)message->refusal : NJ_REFUSAL_OTHER,
         .retry_after_ns = message->retry_after_ns,
+        .plan = {.version = ""},
     };
+    if (check.rc == 0 && message->plan != NULL)
+        check.rc = nj_codec_plan(message->plan, arena, &ack.plan, err);
     /* The text and the number tell the same, whichever a collector filled in. */
     if (ack.refused[0] != '\0' && ack.refusal == NJ_REFUSAL_NONE)
         ack.refusal = NJ_REFUSAL_OTHER;

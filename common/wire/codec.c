@@ -21,6 +21,14 @@ char *nj_codec_text(struct nj_arena *repairs, const char *text)
     return copy == NULL ? (char *)"" : copy; /* without memory the event still goes, without this text */
 }
 
+char **nj_codec_texts(struct nj_arena *repairs, const char *const *texts, size_t count)
+{
+    char **copies = nj_arena_zalloc(repairs, count, sizeof(char *));
+    for (size_t i = 0; i < count && copies != NULL; i++)
+        copies[i] = nj_codec_text(repairs, texts[i]);
+    return copies;
+}
+
 int nj_codec_pack(const ProtobufCMessage *message, struct nj_buf *out)
 {
     size_t size = protobuf_c_message_get_packed_size(message);
@@ -80,4 +88,16 @@ const char *nj_codec_take(struct nj_codec_check *check, const char *text, const 
     if (check->rc == 0 && !nj_utf8_valid(text, strlen(text)))
         check->rc = nj_err_set(check->err, -EPROTO, "%s is no UTF-8", field);
     return text;
+}
+
+const char *const *nj_codec_take_texts(struct nj_codec_check *check, struct nj_arena *arena,
+                                       char *const *texts, size_t count, const char *field)
+{
+    const char **taken = check->rc < 0 ? NULL : nj_arena_zalloc(arena, count, sizeof(char *));
+    if (taken == NULL && check->rc == 0)
+        check->rc = nj_err_set(check->err, arena->starved ? -ENOMEM : -EOVERFLOW,
+                               "%s needs more memory than there is, or than %zu bytes", field, arena->max);
+    for (size_t i = 0; i < count && taken != NULL; i++)
+        taken[i] = nj_codec_take(check, texts[i], field);
+    return taken;
 }

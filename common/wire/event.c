@@ -144,8 +144,13 @@ static int fill_fact(struct event_message *message, const struct nj_event *event
         fill_failure(message, &event->failure, repairs);
         return 0;
     case NJ_EVENT_CHECK:
+        message->event.fact_case = NIGHTJAR__EVENT__FACT_CHECK;
+        message->event.check = nj_codec_fill_check(&event->check, repairs);
+        return message->event.check == NULL ? -ENOMEM : 0;
     case NJ_EVENT_ROLLUPS:
-        break;
+        message->event.fact_case = NIGHTJAR__EVENT__FACT_ROLLUPS;
+        message->event.rollups = nj_codec_fill_rollups(&event->rollups, repairs);
+        return message->event.rollups == NULL ? -ENOMEM : 0;
     }
     return -EINVAL;
 }
@@ -155,6 +160,10 @@ static bool encodable(const struct nj_event *event)
     if (event->id == NULL || event->id[0] == '\0' || strlen(event->id) > NJ_EVENT_ID_BYTES_MAX ||
         !nj_utf8_valid(event->id, strlen(event->id)))
         return false;
+    if (event->type == NJ_EVENT_CHECK)
+        return nj_codec_key_fits(&event->check.key);
+    if (event->type == NJ_EVENT_ROLLUPS)
+        return nj_codec_rollups_fit(&event->rollups);
     return event->type != NJ_EVENT_CLEARED ||
            (event->cleared.cause >= NJ_CLEARED_STARTED && event->cleared.cause <= NJ_CLEARED_SCHEDULED);
 }
@@ -234,7 +243,8 @@ static void take_crash(struct nj_codec_check *check, const Nightjar__Crash *from
     take_log(check, from->log, &to->log);
 }
 
-static void take_fact(struct nj_codec_check *check, const Nightjar__Event *from, struct nj_event *to)
+static void take_fact(struct nj_codec_check *check, const Nightjar__Event *from, struct nj_arena *arena,
+                      struct nj_event *to)
 {
     switch (from->fact_case) {
     case NIGHTJAR__EVENT__FACT_CRASH:
@@ -268,12 +278,21 @@ static void take_fact(struct nj_codec_check *check, const Nightjar__Event *from,
             .message = nj_codec_take(check, from->pod_failure->message, "pod_failure.message"),
         };
         return;
+    case NIGHTJAR__EVENT__FACT_CHECK:
+        to->type = NJ_EVENT_CHECK;
+        nj_codec_take_check(check, from->check, &to->check);
+        return;
+    case NIGHTJAR__EVENT__FACT_ROLLUPS:
+        to->type = NJ_EVENT_ROLLUPS;
+        nj_codec_take_rollups(check, from->rollups, arena, &to->rollups);
+        return;
     default:
         check->rc = nj_err_set(check->err, -EPROTO, "the event is of no known type");
     }
 }
 
-int nj_codec_event(const Nightjar__Event *message, struct nj_event *ret_event, struct nj_err *err)
+int nj_codec_event(const Nightjar__Event *message, struct nj_arena *arena, struct nj_event *ret_event,
+                   struct nj_err *err)
 {
     struct nj_codec_check check = {.err = err};
     struct nj_event event = {.at_ns = message->at_ns, .seen_ns = message->seen_ns};
@@ -283,7 +302,7 @@ int nj_codec_event(const Nightjar__Event *message, struct nj_event *ret_event, s
                           NJ_EVENT_ID_BYTES_MAX);
     take_subject(&check, message->subject, &event.subject);
     if (check.rc == 0)
-        take_fact(&check, message, &event);
+        take_fact(&check, message, arena, &event);
     if (check.rc == 0)
         *ret_event = event;
     return check.rc;
@@ -297,5 +316,5 @@ int nj_event_decode(const void *bytes, size_t len, struct nj_arena *arena, struc
         nj_codec_unpack(&nightjar__event__descriptor, "event", bytes, len, arena, &rc, err);
     if (message == NULL)
         return rc;
-    return nj_codec_event((const Nightjar__Event *)message, ret_event, err);
+    return nj_codec_event((const Nightjar__Event *)message, arena, ret_event, err);
 }

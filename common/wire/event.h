@@ -121,7 +121,11 @@ struct nj_check_rollup {
     size_t latency_len;
 };
 
-enum { NJ_ROLLUPS_MAX = 256 /* in one event */ };
+enum {
+    NJ_ROLLUPS_MAX = 256,            /* in one event */
+    NJ_ROLLUP_CAUSES_MAX = 64,       /* in `errors` of one */
+    NJ_ROLLUP_LATENCY_MAX = 8 << 10, /* bytes: NJ_SKETCH_BYTES_MAX */
+};
 
 struct nj_rollups {
     int64_t minute_ns;

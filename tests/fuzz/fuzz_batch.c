@@ -36,6 +36,46 @@ static void check_crash(const struct nj_crash *crash)
     check(nj_utf8_valid(crash->log.text, crash->log.len));
 }
 
+static void check_rollups(const struct nj_rollups *rollups)
+{
+    check(rollups->count <= NJ_ROLLUPS_MAX);
+    for (size_t i = 0; i < rollups->count; i++) {
+        const struct nj_check_rollup *item = &rollups->items[i];
+        check_text(item->key.monitor);
+        check_text(item->key.target);
+        check(item->key.monitor[0] != '\0' && item->key.target[0] != '\0');
+        check_text(item->state);
+        check(item->latency != NULL && item->latency_len <= NJ_ROLLUP_LATENCY_MAX);
+        check(item->errors_count <= NJ_ROLLUP_CAUSES_MAX);
+        for (size_t k = 0; k < item->errors_count; k++)
+            check_text(item->errors[k].cause);
+    }
+}
+
+static void check_plan(const struct nj_plan *plan)
+{
+    check_text(plan->version);
+    check(strlen(plan->version) < NJ_PLAN_VERSION_MAX && plan->namespaces_count <= NJ_PLAN_NAMESPACES_MAX);
+    for (size_t i = 0; i < plan->namespaces_count; i++) {
+        const struct nj_plan_namespace *part = &plan->namespaces[i];
+        check_text(part->name);
+        check(part->checks_count <= NJ_PLAN_CHECKS_MAX);
+        for (size_t k = 0; k < part->checks_count; k++) {
+            const struct nj_plan_check *one = &part->checks[k];
+            check((unsigned)one->source < NJ_SOURCES);
+            check_text(one->spec);
+            for (size_t n = 0; n < one->selector_count; n++)
+                check_text(one->selector[n].value);
+            for (size_t n = 0; n < one->ports_count; n++)
+                check_text(one->ports[n].target_name);
+            for (size_t n = 0; n < one->secrets_count; n++)
+                check_text(one->secrets[n].value);
+            for (size_t n = 0; n < one->families_count; n++)
+                check_text(one->families[n]);
+        }
+    }
+}
+
 static void check_event(const struct nj_event *event)
 {
     check_text(event->id);
@@ -50,6 +90,10 @@ static void check_event(const struct nj_event *event)
         check(event->cleared.cause >= NJ_CLEARED_STARTED && event->cleared.cause <= NJ_CLEARED_SCHEDULED);
     else if (event->type == NJ_EVENT_POD_FAILURE)
         check_text(event->failure.message);
+    else if (event->type == NJ_EVENT_CHECK)
+        check_text(event->check.evidence);
+    else if (event->type == NJ_EVENT_ROLLUPS)
+        check_rollups(&event->rollups);
     else
         check(event->type == NJ_EVENT_LOST_CRASHES);
 }
@@ -80,6 +124,8 @@ static void encode_again(const struct nj_batch *batch)
     check(nj_batch_encode(batch, encoded, batch->events_count, &out) == 0);
     check(nj_batch_decode(nj_buf_str(&out), out.len, &arena, &again, NULL) == 0);
     check(again.events_count == batch->events_count && again.request == batch->request);
+    check(again.plan_namespaces_count == batch->plan_namespaces_count);
+    check(nj_streq(again.plan_version, batch->plan_version));
     check(nj_streq(again.cluster, batch->cluster) && nj_streq(again.stream, batch->stream));
     for (size_t i = 0; i < batch->events_count; i++) {
         check(again.events[i].seq == batch->events[i].seq);
@@ -105,6 +151,10 @@ static void try_batch(const uint8_t *data, size_t size, struct nj_arena *arena)
     check_text(batch.node);
     check_text(batch.stream);
     check_text(batch.status.version);
+    check_text(batch.plan_version);
+    check(batch.plan_namespaces_count <= NJ_PLAN_NAMESPACES_MAX);
+    for (size_t i = 0; i < batch.plan_namespaces_count; i++)
+        check(i == 0 || strcmp(batch.plan_namespaces[i - 1], batch.plan_namespaces[i]) < 0);
     uint64_t last = 0;
     for (size_t i = 0; i < batch.events_count; i++) {
         check(batch.events[i].seq > last);
@@ -129,6 +179,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_text(ack.refused);
         check((ack.refusal == NJ_REFUSAL_NONE) == (ack.refused[0] == '\0'));
         check((unsigned)ack.refusal < NJ_REFUSALS);
+        check_plan(&ack.plan);
     }
     nj_arena_done(&arena);
     return 0;

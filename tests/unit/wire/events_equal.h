@@ -43,6 +43,49 @@ static inline void assert_same_crash(const struct nj_crash *got, const struct nj
     assert_same_text(got->log.missing, wanted->log.missing);
 }
 
+static inline void assert_same_check(const struct nj_check_event *got, const struct nj_check_event *wanted)
+{
+    assert_same_text(got->key.monitor, wanted->key.monitor);
+    assert_same_text(got->key.target, wanted->key.target);
+    assert_same_text(got->source, wanted->source);
+    assert_same_text(got->service, wanted->service);
+    assert_same_text(got->target_name, wanted->target_name);
+    assert_same_text(got->address, wanted->address);
+    assert_same_text(got->state, wanted->state);
+    assert_true(got->since_ns == wanted->since_ns);
+    assert_same_text(got->severity, wanted->severity);
+    assert_same_text(got->group, wanted->group);
+    assert_same_text(got->cause, wanted->cause);
+    assert_same_text(got->phase, wanted->phase);
+    assert_same_text(got->step, wanted->step);
+    assert_same_text(got->expected, wanted->expected);
+    assert_same_text(got->got, wanted->got);
+    assert_same_text(got->body, wanted->body);
+    assert_int_equal(got->status, wanted->status);
+    assert_same_text(got->evidence, wanted->evidence);
+}
+
+static inline void assert_same_rollup(const struct nj_check_rollup *got, const struct nj_check_rollup *wanted)
+{
+    assert_same_text(got->key.monitor, wanted->key.monitor);
+    assert_same_text(got->key.target, wanted->key.target);
+    assert_same_text(got->namespace, wanted->namespace);
+    assert_same_text(got->service, wanted->service);
+    assert_same_text(got->target_name, wanted->target_name);
+    assert_same_text(got->state, wanted->state);
+    assert_int_equal(got->runs, wanted->runs);
+    assert_int_equal(got->failures, wanted->failures);
+    assert_int_equal(got->errors_count, wanted->errors_count);
+    for (size_t i = 0; i < wanted->errors_count; i++) {
+        assert_same_text(got->errors[i].cause, wanted->errors[i].cause);
+        assert_int_equal(got->errors[i].status, wanted->errors[i].status);
+        assert_int_equal(got->errors[i].count, wanted->errors[i].count);
+    }
+    assert_non_null(got->latency);
+    assert_int_equal(got->latency_len, wanted->latency_len);
+    assert_memory_equal(got->latency, wanted->latency_len > 0 ? wanted->latency : "", wanted->latency_len);
+}
+
 /* All but seq. */
 static inline void assert_same_event(const struct nj_event *got, const struct nj_event *wanted)
 {
@@ -78,7 +121,13 @@ static inline void assert_same_event(const struct nj_event *got, const struct nj
         assert_same_text(got->failure.message, wanted->failure.message);
         break;
     case NJ_EVENT_CHECK:
+        assert_same_check(&got->check, &wanted->check);
+        break;
     case NJ_EVENT_ROLLUPS:
+        assert_true(got->rollups.minute_ns == wanted->rollups.minute_ns);
+        assert_int_equal(got->rollups.count, wanted->rollups.count);
+        for (size_t i = 0; i < wanted->rollups.count; i++)
+            assert_same_rollup(&got->rollups.items[i], &wanted->rollups.items[i]);
         break;
     }
 }

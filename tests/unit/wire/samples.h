@@ -8,7 +8,7 @@
 
 #include "common/wire/event.h"
 
-enum { SAMPLES = 8 };
+enum { SAMPLES = 12 };
 
 static inline struct nj_subject sample_subject(void)
 {
@@ -51,6 +51,60 @@ static inline struct nj_event sample_crash(void)
                 .log = {.text = log, .len = sizeof(log) - 1, .lines = 2, .cut = true, .source = "file"},
             },
     };
+}
+
+static inline struct nj_check_event sample_check(void)
+{
+    return (struct nj_check_event){
+        .key = {.monitor = "apimonitor.shop.cart", .target = "pod/1d9c2b1e/8080/IPv4"},
+        .source = "apimonitor",
+        .service = "cart",
+        .target_name = "cart-5f7c9-x2k4p",
+        .address = "10.0.0.7:8080",
+        .state = "failing",
+        .since_ns = INT64_MIN,
+        .severity = "critical",
+        .group = "payments",
+        .cause = "status",
+        .phase = "check",
+        .step = "login",
+        .expected = "status 200-299",
+        .got = "503",
+        .body = "out of \xe5\xba\x93\xe5\xad\x98",
+        .status = INT32_MIN,
+        .evidence = "{\"ok\":false}",
+    };
+}
+
+static inline struct nj_rollups sample_rollups(void)
+{
+    static const struct nj_rollup_error_count errors[] = {
+        {.cause = "status", .status = 503, .count = UINT32_MAX},
+        {.cause = "timeout", .status = INT32_MIN, .count = 1},
+        {0},
+    };
+    static const struct nj_check_rollup items[] = {
+        {
+            .key = {.monitor = "apimonitor.shop.cart", .target = "pod/1d9c2b1e/8080/IPv4"},
+            .namespace = "shop",
+            .service = "cart",
+            .target_name = "cart-5f7c9-x2k4p",
+            .state = "failing",
+            .runs = UINT32_MAX,
+            .failures = UINT32_MAX,
+            .errors = errors,
+            .errors_count = sizeof(errors) / sizeof(errors[0]),
+            .latency = "\x01\x00\xff",
+            .latency_len = 3,
+        },
+        {.key = {.monitor = "builtin.dns", .target = "url"}},
+        {.key = {.monitor = "service.shop.web", .target = "service/80/IPv6"},
+         .runs = 6,
+         .errors = errors,
+         .errors_count = 1},
+    };
+    return (struct nj_rollups){
+        .minute_ns = INT64_MAX, .items = items, .count = sizeof(items) / sizeof(items[0])};
 }
 
 /* `index` in 0..SAMPLES-1; seq rises with it. */
@@ -106,11 +160,28 @@ static inline struct nj_event sample_event(int index)
         event.failure =
             (struct nj_pod_failure){.reason = "Evicted", .message = "The node was low on memory."};
         break;
-    default:
+    case 7:
         event.id = "failure-bare";
         event.type = NJ_EVENT_POD_FAILURE;
         event.failure = (struct nj_pod_failure){0};
         event.subject = (struct nj_subject){0};
+        break;
+    case 8:
+        event.id = "check";
+        event.type = NJ_EVENT_CHECK;
+        event.check = sample_check();
+        break;
+    case 9: /* what a check cannot be without */
+        event = (struct nj_event){.seq = 10, .id = "check-bare", .type = NJ_EVENT_CHECK};
+        event.check.key = (struct nj_check_key){.monitor = "builtin.dns", .target = "url"};
+        break;
+    case 10:
+        event.id = "rollups";
+        event.type = NJ_EVENT_ROLLUPS;
+        event.rollups = sample_rollups();
+        break;
+    default:
+        event = (struct nj_event){.seq = 12, .id = "rollups-empty", .type = NJ_EVENT_ROLLUPS};
         break;
     }
     return event;

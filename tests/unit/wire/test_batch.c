@@ -38,6 +38,7 @@ static int teardown(void **state)
 
 static struct nj_batch sample_batch(void)
 {
+    static const char *const namespaces[] = {"default", "kube-system", "shop"};
     return (struct nj_batch){
         .version = NJ_WIRE_VERSION,
         .cluster = "prod",
@@ -53,6 +54,9 @@ static struct nj_batch sample_batch(void)
                    .lost_crashes = 3,
                    .pods = UINT32_MAX,
                    .watch_synced = true},
+        .plan_version = "8f3c",
+        .plan_namespaces = namespaces,
+        .plan_namespaces_count = sizeof(namespaces) / sizeof(namespaces[0]),
     };
 }
 
@@ -92,6 +96,10 @@ static void test_a_batch_survives_the_round_trip(void **state)
     assert_true(got.status.lost_crashes == 3);
     assert_true(got.status.pods == UINT32_MAX);
     assert_true(got.status.watch_synced);
+    assert_string_equal(got.plan_version, "8f3c");
+    assert_int_equal(got.plan_namespaces_count, 3);
+    assert_string_equal(got.plan_namespaces[0], "default");
+    assert_string_equal(got.plan_namespaces[2], "shop");
     assert_int_equal(got.events_count, SAMPLES);
     for (int i = 0; i < SAMPLES; i++) {
         struct nj_event event = sample_event(i);
@@ -111,6 +119,8 @@ static void test_an_empty_batch_is_a_heartbeat(void **state)
     assert_int_equal(got.events_count, 0);
     assert_string_equal(got.cluster, "");
     assert_string_equal(got.status.version, "");
+    assert_string_equal(got.plan_version, "");
+    assert_int_equal(got.plan_namespaces_count, 0);
     /* And so is nothing at all: proto3 leaves out what is zero. */
     assert_int_equal(nj_batch_decode("", 0, &fixture->arena, &got, &fixture->err), 0);
 }
@@ -171,6 +181,27 @@ static void test_too_many_events_are_refused_before_memory_is_taken(void **state
     assert_non_null(events);
     assert_int_equal(nj_batch_encode(&batch, events, NJ_BATCH_EVENTS_MAX + 1, &fixture->bytes), -EINVAL);
     free(events);
+}
+
+static void test_namespaces_in_disorder_or_too_many_are_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const disorder[] = {"b", "a"};
+    static const char *const twice[] = {"a", "a"};
+    static const char bytes[] = {10 << 3 | 2, 1, 'b', 10 << 3 | 2, 1, 'a'};
+    static const char name[] = {10 << 3 | 2, 1, 'a'};
+    struct nj_batch batch = {.plan_namespaces = disorder, .plan_namespaces_count = 2}, got;
+    assert_int_equal(nj_batch_encode(&batch, NULL, 0, &fixture->bytes), -EINVAL);
+    batch.plan_namespaces = twice;
+    assert_int_equal(nj_batch_encode(&batch, NULL, 0, &fixture->bytes), -EINVAL);
+    assert_int_equal(nj_batch_decode(bytes, sizeof(bytes), &fixture->arena, &got, &fixture->err), -EPROTO);
+    assert_non_null(strstr(fixture->err.text, "not in order"));
+    for (int i = 0; i <= NJ_PLAN_NAMESPACES_MAX; i++)
+        assert_int_equal(nj_buf_append(&fixture->bytes, name, sizeof(name)), 0);
+    assert_int_equal(
+        nj_batch_decode(fixture->bytes.data, fixture->bytes.len, &fixture->arena, &got, &fixture->err),
+        -EPROTO);
+    assert_non_null(strstr(fixture->err.text, "1025 namespaces"));
 }
 
 static void test_a_batch_that_unfolds_beyond_the_arena_is_refused(void **state)
@@ -346,6 +377,7 @@ int main(void)
         TEST(test_a_batch_cut_at_any_byte_harms_nobody),
         TEST(test_a_flipped_bit_harms_nobody),
         TEST(test_too_many_events_are_refused_before_memory_is_taken),
+        TEST(test_namespaces_in_disorder_or_too_many_are_refused),
         TEST(test_a_batch_that_unfolds_beyond_the_arena_is_refused),
         TEST(test_numbers_that_do_not_rise_are_refused),
         TEST(test_strings_that_are_no_utf8_are_refused),
