@@ -140,7 +140,7 @@ static bool is_acknowledged(const struct nj_agent *agent)
     int64_t patience_ns = SILENCE_HEARTBEATS * agent->config->collector.heartbeat_ns;
     if (patience_ns < SILENCE_MIN * NJ_MIN)
         patience_ns = SILENCE_MIN * NJ_MIN;
-    return last_ns != 0 && nj_loop_wall_ns(agent->loop) - last_ns < patience_ns;
+    return last_ns != 0 && nj_loop_mono_ns(agent->loop) - last_ns < patience_ns;
 }
 
 static bool is_ready(void *data, struct nj_buf *out)

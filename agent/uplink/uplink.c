@@ -288,8 +288,8 @@ static void take_ack(struct nj_uplink *uplink, const struct nj_ack *ack)
     uplink->renumbered = false;
     if (ack->request > uplink->fetch.request)
         uplink->fetch.request = ack->request;
-    uplink->last_ack_ns = nj_loop_wall_ns(uplink->loop);
-    nj_gauge_set(uplink->meter.last_ack, uplink->last_ack_ns / NJ_SEC);
+    uplink->last_ack_ns = nj_loop_mono_ns(uplink->loop);
+    nj_gauge_set(uplink->meter.last_ack, nj_loop_wall_ns(uplink->loop) / NJ_SEC);
     uplink->queued = uplink->queued || sent->count > 0;
     if (sent->count > 0 && uplink->committed == before) {
         complain(uplink, "the collector answers, but commits nothing");

@@ -55,7 +55,7 @@ int nj_uplink_start(struct nj_loop *loop, const struct nj_uplink_options *option
 /* Something was appended to the outbox. Cheap; call it after every append. Not after nj_uplink_close(). */
 void nj_uplink_kick(struct nj_uplink *uplink);
 
-/* Wall time of the last answer that took our batch; 0: none yet. */
+/* Monotonic time of the last answer that took our batch; 0: none yet. */
 int64_t nj_uplink_last_ack_ns(const struct nj_uplink *uplink);
 
 /* Tries to send what is still queued, for at most drain_ns of real time (0: not at all), then closes and

@@ -114,7 +114,9 @@ static void measure(struct nj_group_worker *worker)
     struct nj_store *store = worker->options.store;
     struct agent_count count = {.silent_before_ns = worker->now_ns - worker->options.silent_after_ns};
     int64_t bytes = 0;
-    if (worker->measured_ns != 0 && worker->now_ns - worker->measured_ns < MEASURE_EVERY_S * NJ_SEC)
+    bool set_back = worker->now_ns < worker->measured_ns;
+    if (worker->measured_ns != 0 && !set_back &&
+        worker->now_ns - worker->measured_ns < MEASURE_EVERY_S * NJ_SEC)
         return;
     worker->measured_ns = worker->now_ns;
     if (store->ops->each_agent(store, count_agent, &count, NULL) == 0) {
@@ -295,6 +297,7 @@ void nj_group_work(struct nj_group_worker *worker, struct nj_group *group)
     worker->rc = 0;
     worker->events = 0;
     worker->streams.group++;
+    nj_streams_note_time(&worker->streams, worker->now_ns);
     bool writable = recover(worker);
     count = take_packets(worker, group, answers);
     for (struct nj_local_event *local = group->locals; local != NULL && writable && worker->rc == 0;

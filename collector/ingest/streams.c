@@ -100,6 +100,21 @@ int nj_streams_get(struct nj_streams *streams, struct nj_store *store, const str
     return 0;
 }
 
+void nj_streams_note_time(struct nj_streams *streams, int64_t now_ns)
+{
+    struct nj_stream *stream = NULL;
+    bool set_back = now_ns < streams->last_ns;
+    streams->last_ns = now_ns;
+    if (!set_back)
+        return;
+    DL_FOREACH (streams->quiet, stream) {
+        if (stream->agent.last_heard_ns > now_ns) {
+            stream->agent.last_heard_ns = now_ns;
+            nj_streams_changed(streams, stream);
+        }
+    }
+}
+
 void nj_streams_changed(struct nj_streams *streams, struct nj_stream *stream)
 {
     if (stream->dirty)

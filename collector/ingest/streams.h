@@ -31,7 +31,8 @@ struct nj_streams {
     struct nj_stream *dirty; /* list */
     size_t max;
     int64_t silent_after_ns;
-    uint64_t group; /* the current one's number */
+    uint64_t group;  /* the current one's number */
+    int64_t last_ns; /* of the group before; later than now: the clock was set back since */
 };
 
 /* 0; -EINVAL for names that are empty or too long; -EMFILE when there are too many that still speak; or the
@@ -41,6 +42,8 @@ int nj_streams_get(struct nj_streams *streams, struct nj_store *store, const str
 /* What a batch says of its agent. */
 void nj_streams_heard(struct nj_streams *streams, struct nj_stream *stream, const struct nj_batch *batch,
                       int64_t now_ns);
+/* At each group, before its packets: after the wall clock was set back, nobody was heard later than now. */
+void nj_streams_note_time(struct nj_streams *streams, int64_t now_ns);
 /* Its record differs from the store's now. */
 void nj_streams_changed(struct nj_streams *streams, struct nj_stream *stream);
 /* Writes the dirty ones, within a transaction; nj_streams_clean() after the commit. */

@@ -376,6 +376,31 @@ static void too_many_agents_are_refused_until_one_falls_silent(void **state)
     agent_close(&third);
 }
 
+/* One that was last heard before the clock was set back by an hour is silent after a minute, not after 61. */
+static void an_agent_falls_silent_though_the_clock_was_set_back(void **state)
+{
+    struct fixture *fixture = *state;
+    server_stop(&fixture->server);
+    fixture->now_ns = noon_ns + NJ_HOUR;
+    fixture->test->clock.replay = &fixture->now_ns;
+    fixture->server.options.max_agents = 2;
+    server_start(&fixture->server);
+    const struct nj_event event = make_event(NJ_EVENT_CRASH, "a");
+    struct agent second, third;
+    agent_open(&second, fixture->test, fixture->server.url, test_key, "node-2", "s-2");
+    agent_open(&third, fixture->test, fixture->server.url, test_key, "node-3", "s-3");
+    agent_tell(&second, NULL, 0, 0);
+    fixture->now_ns -= NJ_HOUR;
+    agent_tell(&fixture->agent, &event, 1, 1);
+    agent_tell(&third, NULL, 0, 0);
+    assert_int_equal(NJ_REFUSAL_BUSY, third.ack.refusal);
+    fixture->now_ns += NJ_MIN + NJ_SEC;
+    agent_tell(&third, NULL, 0, 0);
+    assert_int_equal(NJ_REFUSAL_NONE, third.ack.refusal);
+    agent_close(&second);
+    agent_close(&third);
+}
+
 static void a_full_disk_acknowledges_nothing_and_loses_nothing(void **state)
 {
     struct fixture *fixture = *state;
@@ -809,6 +834,7 @@ int main(int argc, char **argv)
         TEST(an_agent_without_a_name_is_refused),
         TEST(names_of_absurd_length_are_cut_and_not_refused),
         TEST(too_many_agents_are_refused_until_one_falls_silent),
+        TEST(an_agent_falls_silent_though_the_clock_was_set_back),
         TEST(a_full_disk_acknowledges_nothing_and_loses_nothing),
         TEST(a_plan_that_fails_takes_everything_back),
         TEST(a_failed_group_acknowledges_no_part_of_itself),
