@@ -263,9 +263,11 @@ int nj_kubeconfig_parse(const char *path, const char *text, size_t len, struct n
         return nj_err_set(err, -ENOMEM, "kubeconfig %s: out of memory", path);
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
     int rc;
-    if (yaml_parser_load(&parser, &reader.document) == 0 && parser.error == YAML_MEMORY_ERROR) {
+    bool loaded = yaml_parser_load(&parser, &reader.document) != 0;
+    /* libyaml's loader does not name an error when it lacks the memory for a tag. */
+    if (!loaded && (parser.error == YAML_MEMORY_ERROR || parser.error == YAML_NO_ERROR)) {
         rc = nj_err_set(err, -ENOMEM, "kubeconfig %s: out of memory", path);
-    } else if (parser.error != YAML_NO_ERROR) {
+    } else if (!loaded) {
         rc = nj_err_set(err, -EINVAL, "kubeconfig %s:%zu: not valid YAML: %s", path,
                         parser.problem_mark.line + 1, nj_str(parser.problem));
     } else {

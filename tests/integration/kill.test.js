@@ -4,7 +4,9 @@ import assert from 'node:assert/strict';
 import { RECORDING } from '../lib/lab.js';
 import { labTest, seeded } from '../lib/lab-test.js';
 import { outcome } from '../lib/outcome.js';
+import { metricSum } from '../lib/prometheus.js';
 import { formatTime, fromSeconds, parseTime } from '../lib/time.js';
+import { until } from '../lib/wait.js';
 import { assertCrashes, assertIncidents, CRASHES, subjectOf } from './expected.js';
 
 const SESSIONS = 4;
@@ -16,6 +18,14 @@ const VICTIMS = ['agent', 'collector', 'both'];
  * crash is gone from the pod's status when the agent is back.
  */
 const AWAY_S = 3;
+
+const SPEED = 80;
+
+/**
+ * What happened so long before a kill has been stored by then, and what happened since may have been or not: at SPEED, a
+ * container's next restarts follow within fewer milliseconds than a busy machine may take to store anything.
+ */
+const UNSTORED_S = 4;
 
 /** Two watches of pods: the agent's and the collector's. Time stands still without them. */
 const HOLD = 2;
@@ -65,7 +75,7 @@ async function assertHook(lab, incidents) {
 
 const options = {
   recording: RECORDING,
-  speed: 80,
+  speed: SPEED,
   wecomsim: ['--rate', '1000'],
   collector: (lab) => ({
     notify: {
@@ -78,20 +88,42 @@ const options = {
   }),
 };
 
+/** The cluster's time runs as slowly as in life until the agent has stored what it has seen. */
+async function catchUp(lab) {
+  await lab.control('clock', { speed: 1 });
+  let looks = 0;
+  await until(
+    async () => {
+      const waiting = metricSum(await lab.agentMetrics(), 'nightjar_agent_findings_waiting');
+      looks = waiting === 0 ? looks + 1 : 0;
+      return looks === 3;
+    },
+    { what: 'the agent has stored what it has seen', programs: [lab.agent] },
+  );
+  await lab.control('clock', { speed: SPEED });
+}
+
 async function killSome(lab, t, { random, when, session }) {
   for (const [index, at] of when.entries()) {
     const victim = VICTIMS[(session + index) % VICTIMS.length];
     const awayS = random() * AWAY_S;
-    await lab.waitCluster(`time:${formatTime(at, 9)}`);
-    t.diagnostic(`${formatTime(at, 3)} kill -9 ${victim}, away for ${awayS.toFixed(1)} s`);
     const agentDies = victim !== 'collector';
     const collectorDies = victim !== 'agent';
+    if (agentDies) {
+      await lab.waitCluster(`time:${formatTime(at - fromSeconds(UNSTORED_S), 9)}`);
+      await catchUp(lab);
+    }
+    await lab.waitCluster(`time:${formatTime(at, 9)}`);
+    t.diagnostic(`${formatTime(at, 3)} kill -9 ${victim}, away for ${awayS.toFixed(1)} s`);
     await Promise.all([agentDies && lab.agent.kill(), collectorDies && lab.collector.kill()]);
     await lab.control('clock', { advance: awayS });
     if (agentDies) lab.startAgent();
     if (collectorDies) lab.startCollector();
     if (collectorDies) await lab.collectorReady();
-    if (agentDies) await lab.agentReady();
+    if (agentDies) {
+      await lab.agentReady();
+      await catchUp(lab);
+    }
   }
 }
 

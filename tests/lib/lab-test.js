@@ -12,7 +12,8 @@ export const isLong = process.env.NIGHTJAR_LONG === '1';
 function showLogs(lab) {
   for (const program of lab.programs) {
     const tail = program.logTail(40).trim();
-    if (tail) process.stderr.write(`---- ${program.name} (${program.log})\n${tail}\n`);
+    const state = program.isRunning ? 'runs' : `ended: ${JSON.stringify(program.exit)}`;
+    if (tail || !program.isRunning) process.stderr.write(`---- ${program.name} (${program.log}) ${state}\n${tail}\n`);
   }
 }
 

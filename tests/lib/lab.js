@@ -36,6 +36,8 @@ export async function ask(url, { method = 'GET', body, token, headers = {} } = {
     body: body === undefined ? undefined : JSON.stringify(body),
     headers: { connection: 'close', ...(token && { authorization: `Bearer ${token}` }), ...headers },
     signal: AbortSignal.timeout(120_000),
+  }).catch((error) => {
+    throw new Error(`${method} ${url}: ${error.message}${error.cause ? ` (${error.cause.message})` : ''}`, { cause: error });
   });
   const text = await response.text();
   const isJson = /json/.test(response.headers.get('content-type') ?? '');
