@@ -1,6 +1,7 @@
 /*
- * An asynchronous HTTP/1.1 client: libcurl's multi_socket interface on the loop. The only user of libcurl's
- * multi interface. All functions and callbacks are for the loop's thread; no callback runs inside
+ * An asynchronous HTTP client (1.1, and 2 where asked for): libcurl's multi_socket interface on the loop. The
+ * only user of libcurl's multi interface. Also for a connection without HTTP, in clear or over TLS:
+ * on_connected(). All functions and callbacks are for the loop's thread; no callback runs inside
  * nj_http_start(), nj_http_cancel() or nj_http_close(). Nothing blocks: names are looked up on libcurl's
  * threads.
  *
@@ -8,7 +9,7 @@
  * nj_http_cancel() (result -ECANCELED), and is freed after on_done() returns. Callbacks may start and cancel
  * requests, and close. After nj_http_cancel() neither on_status() nor on_data() is called any more. Idle
  * connections are kept for reuse and do not keep the loop running. Neither proxies nor netrc are taken from
- * the environment. Bodies are not decompressed.
+ * the environment. Bodies are not decompressed unless asked for.
  */
 #ifndef NJ_LOOP_HTTP_H
 #define NJ_LOOP_HTTP_H
@@ -16,6 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "common/base/err.h"
 #include "common/loop/loop.h"
@@ -33,6 +35,30 @@ struct nj_http_tls {
     bool insecure_skip_verify;
 };
 
+enum nj_http_protocol {
+    NJ_HTTP_PROTOCOL_1_1,
+    NJ_HTTP_PROTOCOL_ANY, /* over TLS what the server takes of 2 and 1.1; else 1.1 */
+    NJ_HTTP_PROTOCOL_2,   /* over TLS as ANY: see what it became; else 2 at once, with prior knowledge */
+};
+
+/* What a request waits for, or ended in. */
+enum nj_http_phase {
+    NJ_HTTP_PHASE_WAIT, /* for a free connection */
+    NJ_HTTP_PHASE_LOOKUP,
+    NJ_HTTP_PHASE_CONNECT,
+    NJ_HTTP_PHASE_TLS,
+    NJ_HTTP_PHASE_ANSWER, /* the request leaves and the first byte of the answer comes */
+    NJ_HTTP_PHASE_TRANSFER,
+    NJ_HTTP_PHASES
+};
+
+/* Of the server, also when it was refused. */
+struct nj_http_certificate {
+    const char *subject, *issuer; /* RFC 2253 */
+    const char *names;            /* the alternative names: "DNS:a.example, IP Address:10.0.0.1"; "" */
+    int64_t not_before_ns, not_after_ns;
+};
+
 struct nj_http_result {
     /* 0: a whole response was received, whatever its status; else a negative errno: -ECANCELED, -ETIMEDOUT,
      * what a callback returned, what the system said (-ECONNREFUSED, -ECONNRESET: also for a response that
@@ -48,6 +74,10 @@ struct nj_http_result {
     bool body_cut; /* the body was longer than max_body_bytes: its beginning is here, the rest was not read */
     /* The request, or a part of it, may have left. When false, nobody can have acted on it. */
     bool maybe_sent;
+    enum nj_http_phase phase;         /* where it ended */
+    int64_t phase_ns[NJ_HTTP_PHASES]; /* how long each took; -1: it did not come to it, or none was needed */
+    const char *version;              /* "1.0", "1.1", "2"; "" without a response */
+    const struct nj_http_certificate *certificate; /* with options.want_certificate; NULL: none came */
 };
 
 struct nj_http_options {
@@ -71,6 +101,22 @@ struct nj_http_options {
      * what must not arrive twice. */
     bool fresh_connection;
 
+    /* For probes. */
+    enum nj_http_protocol protocol;
+    const struct sockaddr *address; /* what is connected to, with its port, and nothing else: the URL's host
+                                       is not looked up, and only named (Host, TLS) */
+    size_t max_header_bytes; /* of a response's headers and trailers; 0: 256 KiB; beyond is -EMSGSIZE */
+    bool decompress;         /* what came with a Content-Encoding; max_body_bytes bounds what it becomes */
+    bool path_as_is;         /* "/../" is sent as it stands */
+    bool want_certificate;   /* see the result; with a TLS handshake of its own, never a resumed one */
+
+    /* Each header of the final response, and each trailer, without its line end. Return 0, or negative to end
+     * the request with that error. May be NULL. */
+    int (*on_header)(void *data, const char *name, size_t name_len, const char *value, size_t value_len);
+    /* When set, no HTTP is spoken: the URL says where (https: over TLS), and this is called once when the
+     * connection stands. From then on nj_http_send() sends, on_data() (which must be set) gets what comes,
+     * and on_done() tells the end: error 0 when the peer closed. Implies fresh_connection. */
+    void (*on_connected)(void *data, struct nj_http_request *request);
     /* The headers of the final response are complete (not those of redirects). Return 0 to go on, negative to
      * end the request with that error. May be NULL. */
     int (*on_status)(void *data, long status, const char *content_type, int64_t retry_after_ns);
@@ -87,6 +133,10 @@ struct nj_http *nj_http_new(struct nj_loop *loop, long max_connections);
  * bad URL, method or header; -ENOMEM; -ESHUTDOWN after nj_http_close(). */
 int nj_http_start(struct nj_http *http, const struct nj_http_options *options,
                   struct nj_http_request **ret_request, struct nj_err *err);
+
+/* For a connection with on_connected(), from then on: queues a copy. 0, or -EMSGSIZE when more than 1 MiB
+ * waits. */
+int nj_http_send(struct nj_http_request *request, const void *bytes, size_t len);
 
 /* on_done() follows from the loop with -ECANCELED, never from inside this call. Nothing once the request has
  * ended. */

@@ -22,8 +22,8 @@ enum nj_trust {
                          has the IP */
 };
 
-/* NULL: it may be probed; else why not, for people: "169.254.169.254 is a link-local address". `allowed` are
- * the allow-list's entries. */
+/* NULL: it may be probed; else what it is, for people: "a link-local address". `allowed` are the allow-list's
+ * entries. */
 const char *nj_address_refusal(const struct sockaddr *address, enum nj_trust trust, char *const *allowed,
                                size_t count);
 
