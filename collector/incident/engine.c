@@ -1,21 +1,35 @@
 #include "collector/incident/engine.h"
 
+#include <errno.h>
 #include <string.h>
 #include <utlist.h>
 
-#include "collector/incident/engine_state.h"
+#include "collector/incident/engine_internal.h"
 #include "common/base/alloc.h"
 #include "common/base/str.h"
 
-/* What an event says about one incident, whatever its type. */
-struct report {
-    const struct nj_event_origin *origin;
-    const struct nj_event *event;
-    enum nj_incident_kind kind;
-    const char *container; /* of fingerprint and subject: "" for what concerns the pod */
-    const char *uid;       /* of the pod, or what stands for it */
-    int64_t at_ns, now_ns;
+static const char *const transition_names[] = {
+    [NJ_TRANSITION_NONE] = "none",
+    [NJ_TRANSITION_OPENED] = "opened",
+    [NJ_TRANSITION_WORSENED] = "worsened",
+    [NJ_TRANSITION_RESOLVED] = "resolved",
 };
+
+const char *nj_transition_name(enum nj_transition transition)
+{
+    return transition_names[transition];
+}
+
+int nj_transition_parse(const char *name, enum nj_transition *ret_transition)
+{
+    for (int i = NJ_TRANSITION_OPENED; i <= NJ_TRANSITION_RESOLVED; i++) {
+        if (nj_streq(transition_names[i], name)) {
+            *ret_transition = (enum nj_transition)i;
+            return 0;
+        }
+    }
+    return -EINVAL;
+}
 
 int64_t nj_engine_event_time(const struct nj_event *event, int64_t now_ns)
 {
@@ -73,13 +87,13 @@ static enum nj_severity severity_of(const struct nj_incident *record)
     return record->crash_loop ? NJ_SEVERITY_CRITICAL : NJ_SEVERITY_WARNING;
 }
 
-static void transition(struct nj_engine *engine, struct nj_open *open, enum nj_transition change)
+void nj_open_transition(struct nj_engine *engine, struct nj_open *open, enum nj_transition transition)
 {
     if (engine->options.on_transition != NULL)
-        engine->options.on_transition(engine->options.data, &open->record, change);
+        engine->options.on_transition(engine->options.data, &open->record, transition);
 }
 
-static void resolve(struct nj_engine *engine, struct nj_open *open, const char *cause, int64_t at_ns)
+void nj_open_resolve(struct nj_engine *engine, struct nj_open *open, const char *cause, int64_t at_ns)
 {
     struct nj_incident *record = &open->record;
     record->state = NJ_INCIDENT_RESOLVED;
@@ -87,17 +101,16 @@ static void resolve(struct nj_engine *engine, struct nj_open *open, const char *
     (void)nj_open_set(&record->resolved_cause, cause, NJ_ENGINE_NAME_MAX);
     record->revision++;
     nj_open_remove(engine, open);
-    transition(engine, open, NJ_TRANSITION_RESOLVED);
+    nj_open_transition(engine, open, NJ_TRANSITION_RESOLVED);
 }
 
-/* A record that has its identity and its times, and nothing that changes later. */
-static struct nj_open *open_new(struct nj_engine *engine, const struct report *report)
+struct nj_open *nj_report_open(struct nj_engine *engine, const struct nj_report *report)
 {
     const struct nj_subject *subject = &report->event->subject;
     char fingerprint[NJ_EVENT_ID_MAX];
     while (HASH_CNT(hh, engine->open) >= engine->options.max_open && engine->quiet != NULL) {
         engine->losses.evicted_incidents++;
-        resolve(engine, engine->quiet, "evicted", report->now_ns);
+        nj_open_resolve(engine, engine->quiet, "evicted", report->now_ns);
     }
     (void)nj_event_id(fingerprint, nj_incident_kind_name(report->kind), report->origin->cluster,
                       subject->namespace, subject->workload_kind, subject->workload, report->container, NULL);
@@ -117,8 +130,7 @@ static struct nj_open *open_new(struct nj_engine *engine, const struct report *r
     return nj_open_add(engine, &identity);
 }
 
-/* Where it happened last. */
-static bool set_place(struct nj_incident *record, const struct report *report)
+bool nj_report_set_place(struct nj_incident *record, const struct nj_report *report)
 {
     const struct nj_subject *subject = &report->event->subject;
     const char *node = subject->node[0] != '\0' ? subject->node : nj_str(report->origin->node);
@@ -159,19 +171,22 @@ static bool set_crash(struct nj_incident *record, const struct nj_event *event)
     return changed;
 }
 
-/* Ends the writing of one event into a record: severity, revision, and the opening when it is new. */
-static void settle(struct nj_engine *engine, struct nj_open *open, bool opened)
+void nj_open_settle(struct nj_engine *engine, struct nj_open *open, enum nj_severity severity, bool opened)
 {
-    enum nj_severity severity = severity_of(&open->record);
     if (opened || severity > open->record.severity)
         open->record.severity = severity;
     open->record.revision++;
     nj_open_changed(engine, open);
     if (opened)
-        transition(engine, open, NJ_TRANSITION_OPENED);
+        nj_open_transition(engine, open, NJ_TRANSITION_OPENED);
 }
 
-static void extend_times(struct nj_incident *record, int64_t at_ns)
+static void settle(struct nj_engine *engine, struct nj_open *open, bool opened)
+{
+    nj_open_settle(engine, open, severity_of(&open->record), opened);
+}
+
+void nj_open_extend_times(struct nj_incident *record, int64_t at_ns)
 {
     if (at_ns < record->first_ns)
         record->first_ns = at_ns;
@@ -179,7 +194,7 @@ static void extend_times(struct nj_incident *record, int64_t at_ns)
         record->last_ns = at_ns;
 }
 
-static bool put_subject(struct nj_engine *engine, struct nj_open *open, const struct report *report)
+static bool put_subject(struct nj_engine *engine, struct nj_open *open, const struct nj_report *report)
 {
     const struct nj_incident_subject subject = {.pod_uid = report->uid,
                                                 .container = report->container,
@@ -188,21 +203,21 @@ static bool put_subject(struct nj_engine *engine, struct nj_open *open, const st
     return nj_open_subject_put(engine, open, &subject);
 }
 
-static struct nj_open *find(struct nj_engine *engine, const struct report *report)
+struct nj_open *nj_report_find(struct nj_engine *engine, const struct nj_report *report)
 {
     return nj_open_find(engine, report->kind, report->origin->cluster, &report->event->subject,
                         report->container);
 }
 
-static bool is_late(struct nj_engine *engine, const struct report *report)
+static bool is_late(struct nj_engine *engine, const struct nj_report *report)
 {
     return nj_clearing_after(engine, report->uid, report->container, trouble_of(report->kind), report->at_ns);
 }
 
 /* A crash that is known: what is said of it now. */
-static int64_t correct_crash(struct nj_engine *engine, const struct report *report)
+static int64_t correct_crash(struct nj_engine *engine, const struct nj_report *report)
 {
-    struct nj_open *open = find(engine, report);
+    struct nj_open *open = nj_report_find(engine, report);
     if (open == NULL || strcmp(open->record.crash_id, report->event->id) != 0)
         return 0;
     if (set_crash(&open->record, report->event))
@@ -210,21 +225,21 @@ static int64_t correct_crash(struct nj_engine *engine, const struct report *repo
     return open->record.id;
 }
 
-static int64_t apply_crash(struct nj_engine *engine, const struct report *report)
+static int64_t apply_crash(struct nj_engine *engine, const struct nj_report *report)
 {
-    struct nj_open *open = find(engine, report);
+    struct nj_open *open = nj_report_find(engine, report);
     bool late = is_late(engine, report);
     bool opened = open == NULL;
     if (opened && late)
         return 0;
     if (opened)
-        open = open_new(engine, report);
+        open = nj_report_open(engine, report);
     struct nj_incident *record = &open->record;
     if (report->at_ns >= record->last_ns || record->crash_id[0] == '\0') {
-        (void)set_place(record, report);
+        (void)nj_report_set_place(record, report);
         (void)set_crash(record, report->event);
     }
-    extend_times(record, report->at_ns);
+    nj_open_extend_times(record, report->at_ns);
     record->count++;
     if (!late)
         (void)put_subject(engine, open, report);
@@ -233,19 +248,19 @@ static int64_t apply_crash(struct nj_engine *engine, const struct report *report
     return record->id;
 }
 
-static int64_t apply_lost(struct nj_engine *engine, const struct report *report)
+static int64_t apply_lost(struct nj_engine *engine, const struct nj_report *report)
 {
-    struct nj_open *open = find(engine, report);
+    struct nj_open *open = nj_report_find(engine, report);
     bool late = is_late(engine, report);
     bool opened = open == NULL;
     if (opened && late)
         return 0;
     if (opened) {
-        open = open_new(engine, report);
-        (void)set_place(&open->record, report);
+        open = nj_report_open(engine, report);
+        (void)nj_report_set_place(&open->record, report);
         (void)set_words(&open->record, "Restarted", "it was restarted, and nobody saw why", "");
     }
-    extend_times(&open->record, report->at_ns);
+    nj_open_extend_times(&open->record, report->at_ns);
     open->record.lost += report->event->lost.count;
     if (!late)
         (void)put_subject(engine, open, report);
@@ -255,16 +270,16 @@ static int64_t apply_lost(struct nj_engine *engine, const struct report *report)
 }
 
 /* The kubelet holds the restart back. The crash itself says why; this only says that it goes on. */
-static int64_t apply_crash_loop(struct nj_engine *engine, const struct report *report)
+static int64_t apply_crash_loop(struct nj_engine *engine, const struct nj_report *report)
 {
     const struct nj_stuck *stuck = &report->event->stuck;
-    struct nj_open *open = find(engine, report);
+    struct nj_open *open = nj_report_find(engine, report);
     if (is_late(engine, report))
         return open == NULL ? 0 : open->record.id;
     bool opened = open == NULL;
     if (opened) {
-        open = open_new(engine, report);
-        (void)set_place(&open->record, report);
+        open = nj_report_open(engine, report);
+        (void)nj_report_set_place(&open->record, report);
         (void)set_words(&open->record, stuck->reason, stuck->message, stuck->image);
     }
     nj_open_heard(engine, open, report->now_ns);
@@ -278,24 +293,24 @@ static int64_t apply_crash_loop(struct nj_engine *engine, const struct report *r
 
 /* Something lasts: being stuck, or having been ended. A subject that is known to be so is told again, or its
  * words have changed. */
-static int64_t apply_lasting(struct nj_engine *engine, const struct report *report, const char *reason,
+static int64_t apply_lasting(struct nj_engine *engine, const struct nj_report *report, const char *reason,
                              const char *message, const char *image)
 {
-    struct nj_open *open = find(engine, report);
+    struct nj_open *open = nj_report_find(engine, report);
     if (is_late(engine, report))
         return open == NULL ? 0 : open->record.id;
     bool opened = open == NULL;
     if (opened)
-        open = open_new(engine, report);
+        open = nj_report_open(engine, report);
     struct nj_incident *record = &open->record;
     bool is_new = put_subject(engine, open, report);
     bool changed = is_new;
     if (report->at_ns >= record->last_ns) {
-        changed |= set_place(record, report);
+        changed |= nj_report_set_place(record, report);
         changed |= set_words(record, reason, message, image);
     }
     changed |= report->at_ns < record->first_ns || report->at_ns > record->last_ns;
-    extend_times(record, report->at_ns);
+    nj_open_extend_times(record, report->at_ns);
     record->count += is_new;
     nj_open_heard(engine, open, report->now_ns);
     if (changed)
@@ -334,7 +349,7 @@ static void clear(struct nj_engine *engine, const char *uid, const struct cleari
         nj_open_heard(engine, open, clearing->now_ns);
         nj_open_subject_remove(engine, subject);
         if (open->subjects == NULL)
-            resolve(engine, open, clearing->cause, clearing->at_ns);
+            nj_open_resolve(engine, open, clearing->cause, clearing->at_ns);
     }
 }
 
@@ -356,12 +371,19 @@ static bool any_kind(enum nj_incident_kind kind, enum nj_incident_kind other)
     return true;
 }
 
+/* That a container is well says nothing of what its pod answers. */
+static bool any_but_checks(enum nj_incident_kind kind, enum nj_incident_kind other)
+{
+    (void)other;
+    return !nj_incident_is_of_checks(kind);
+}
+
 static bool that_kind(enum nj_incident_kind kind, enum nj_incident_kind other)
 {
     return kind == other;
 }
 
-static int64_t apply_stuck(struct nj_engine *engine, const struct report *report)
+static int64_t apply_stuck(struct nj_engine *engine, const struct nj_report *report)
 {
     const struct nj_stuck *stuck = &report->event->stuck;
     if (report->kind == NJ_INCIDENT_CRASH)
@@ -381,7 +403,7 @@ static int64_t apply_stuck(struct nj_engine *engine, const struct report *report
     return id;
 }
 
-static void apply_cleared(struct nj_engine *engine, const struct report *report)
+static void apply_cleared(struct nj_engine *engine, const struct nj_report *report)
 {
     /* By the agent's own time, the one that its crashes have as well: taken as now because it is too far
      * ahead of a clock that was set back, it would come before what it clears. */
@@ -390,7 +412,7 @@ static void apply_cleared(struct nj_engine *engine, const struct report *report)
                                                                                 : report->event->at_ns,
                                 .at_ns = report->at_ns,
                                 .now_ns = report->now_ns,
-                                .matches = any_kind};
+                                .matches = any_but_checks};
     bool waiting_only = false;
     switch (report->event->cleared.cause) {
     case NJ_CLEARED_STARTED:
@@ -412,6 +434,7 @@ static void apply_cleared(struct nj_engine *engine, const struct report *report)
         break;
     case NJ_CLEARED_DELETED:
         clearing.cause = "deleted";
+        clearing.matches = any_kind;
         clearing.for_good = true;
         break;
     default:
@@ -425,9 +448,12 @@ static void apply_cleared(struct nj_engine *engine, const struct report *report)
     if (!waiting_only)
         nj_clearing_put(engine, report->uid, report->container, NJ_TROUBLE_CRASH, remembered_ns,
                         report->now_ns);
-    if (clearing.for_good)
+    if (clearing.for_good) {
         nj_clearing_put(engine, report->uid, report->container, NJ_TROUBLE_POD, remembered_ns,
                         report->now_ns);
+        nj_clearing_put(engine, report->uid, report->container, NJ_TROUBLE_CHECK, remembered_ns,
+                        report->now_ns);
+    }
     clear(engine, report->uid, &clearing);
 }
 
@@ -435,14 +461,14 @@ int64_t nj_engine_apply(struct nj_engine *engine, const struct nj_event_origin *
                         const struct nj_event *event, bool is_new, int64_t now_ns)
 {
     const struct nj_subject *subject = &event->subject;
-    struct report report = {.origin = origin,
-                            .event = event,
-                            .kind = NJ_INCIDENT_CRASH,
-                            .container = subject->container,
-                            /* Every pod has a uid; one that comes without is known by its name. */
-                            .uid = subject->pod_uid[0] != '\0' ? subject->pod_uid : subject->pod,
-                            .at_ns = nj_engine_event_time(event, now_ns),
-                            .now_ns = now_ns};
+    struct nj_report report = {.origin = origin,
+                               .event = event,
+                               .kind = NJ_INCIDENT_CRASH,
+                               .container = subject->container,
+                               /* Every pod has a uid; one that comes without is known by its name. */
+                               .uid = subject->pod_uid[0] != '\0' ? subject->pod_uid : subject->pod,
+                               .at_ns = nj_engine_event_time(event, now_ns),
+                               .now_ns = now_ns};
     switch (event->type) {
     case NJ_EVENT_CRASH:
         return is_new ? apply_crash(engine, &report) : correct_crash(engine, &report);
@@ -459,7 +485,9 @@ int64_t nj_engine_apply(struct nj_engine *engine, const struct nj_event_origin *
         apply_cleared(engine, &report);
         return 0;
     case NJ_EVENT_CHECK:
+        return nj_engine_apply_check(engine, &report);
     case NJ_EVENT_ROLLUPS:
+        nj_engine_apply_rollups(engine, &report);
         return 0;
     }
     return 0;
@@ -469,6 +497,6 @@ void nj_engine_tick(struct nj_engine *engine, int64_t now_ns)
 {
     nj_engine_note_time(engine, now_ns);
     while (engine->quiet != NULL && engine->quiet->heard_ns < now_ns - engine->options.stale_after_ns)
-        resolve(engine, engine->quiet, "stale", now_ns);
+        nj_open_resolve(engine, engine->quiet, "stale", now_ns);
     nj_clearings_expire(engine, now_ns);
 }

@@ -10,6 +10,13 @@
  * event again changes nothing; an event with a known id and other contents corrects the record and counts
  * nothing.
  *
+ * Checks. A failing or flapping target is a subject of its Service's (monitor's, node's) incident: the pod's
+ * uid, or what stands for it, and in place of the container "monitor|target". The incident keeps the latest
+ * failure and how many targets fail: reason SomeFail, AllFail (the Service is down: every pod target fails,
+ * or every target of what has no pods) or Flapping. From some to all it has WORSENED. Passing clears a
+ * target, and so do its going and its pod's deletion. Rollups of a failing target keep its incident from
+ * being stale; one that passed a whole minute later says that its end was lost, and clears it.
+ *
  * Kinds. A crash or lost crashes: crash. CrashLoopBackOff belongs to the crash incident of its container and
  * marks it as a loop. Other waiting reasons: image_pull (ErrImagePull, ImagePullBackOff, ErrImageNeverPull,
  * ImageInspectError, InvalidImageName, RegistryUnavailable, SignatureValidationFailed), config_error
@@ -19,10 +26,12 @@
  * nobody saw are a fact.
  *
  * Severity. critical: a crash loop (the container does not come back by itself). info: a pod that was ended
- * by design (preempted, node shutdown, deleted by a drain). warning: everything else. It only rises while an
- * incident is open.
+ * by design (preempted, node shutdown, deleted by a drain). warning: everything else. A check's is what its
+ * monitor says (without a word warning, a node's critical), and critical when all of several targets fail. It
+ * only rises while an incident is open.
  *
- * Count: distinct crashes, pods that got stuck, pods that were ended. Lost crashes count in `lost` alone.
+ * Count: distinct crashes, pods that got stuck, pods that were ended, targets that began to fail. Lost
+ * crashes count in `lost` alone.
  *
  * Clearing. STARTED ends what is waited for, SCHEDULED unschedulable; STABLE, COMPLETED and DELETED end
  * everything of the container, or of the whole pod when the event names no container. What happened before a
@@ -48,7 +57,14 @@ enum {
     NJ_ENGINE_MESSAGE_MAX = 4096, /* of the message */
 };
 
-enum nj_transition { NJ_TRANSITION_NONE, NJ_TRANSITION_OPENED, NJ_TRANSITION_RESOLVED };
+enum nj_transition {
+    NJ_TRANSITION_NONE,
+    NJ_TRANSITION_OPENED,
+    NJ_TRANSITION_WORSENED, /* of an open one: some targets failed, now all do; may come again */
+    NJ_TRANSITION_RESOLVED,
+};
+const char *nj_transition_name(enum nj_transition transition); /* "opened", "worsened", "resolved" */
+int nj_transition_parse(const char *name, enum nj_transition *ret_transition); /* 0 or -EINVAL */
 
 struct nj_engine_options {
     int64_t stale_after_ns;
@@ -59,8 +75,8 @@ struct nj_engine_options {
     size_t
         max_subjects; /* of one incident; beyond, the one that was quiet longest is forgotten and counted */
 
-    /* An incident was opened or resolved; called within nj_engine_apply() and nj_engine_tick(), with the
-     * record as it is at that moment. Borrowed. May be NULL. */
+    /* An incident was opened or resolved, or worsened; called within nj_engine_apply() and nj_engine_tick(),
+     * with the record as it is at that moment. Borrowed. May be NULL. */
     void (*on_transition)(void *data, const struct nj_incident *incident, enum nj_transition transition);
     void *data;
 };
@@ -70,8 +86,9 @@ struct nj_event_origin {
     const char *cluster, *project, *node;
     /* Of a check's event, counted after its target was stored: how many targets its Service (or, without a
      * Service, its monitor) has in this namespace, and how many of them fail or flap; those that are starting
-     * or gone count for neither. 0 of anything else. */
+     * or gone count for neither. 0 of anything else. And of these the targets that are pods. */
     int32_t targets_failing, targets_total;
+    int32_t pods_failing, pods_total;
 };
 
 /* `next_id` is the id of the next incident, at least 1. */

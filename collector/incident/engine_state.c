@@ -73,6 +73,10 @@ static const size_t text_offsets[] = {
     offsetof(struct nj_incident, reason),         offsetof(struct nj_incident, message),
     offsetof(struct nj_incident, image),          offsetof(struct nj_incident, crash_id),
     offsetof(struct nj_incident, resolved_cause), offsetof(struct nj_incident, suppressed),
+    offsetof(struct nj_incident, group),          offsetof(struct nj_incident, monitor),
+    offsetof(struct nj_incident, step),           offsetof(struct nj_incident, cause),
+    offsetof(struct nj_incident, expected),       offsetof(struct nj_incident, got),
+    offsetof(struct nj_incident, body),
 };
 
 static const char **text_at(struct nj_incident *record, size_t i)

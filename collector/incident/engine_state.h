@@ -1,7 +1,7 @@
 /*
  * What the engine holds: open incidents, the pods and containers that are in trouble in them, what has
- * changed and not been stored, and recent clearings. Of engine.c alone, which has the rules; here is only the
- * bookkeeping.
+ * changed and not been stored, and recent clearings. Of the engine's files alone, which have the rules; here
+ * is only the bookkeeping.
  *
  * An incident is in `open` while it is open, and in `changed` while the store does not know its latest state;
  * a resolved one lives until then. A subject is listed in its incident (the one that was quiet longest first)
@@ -13,9 +13,9 @@
 #include "collector/incident/engine.h"
 #include "common/base/table.h"
 
-/* What a clearing is about: what is waited for, crashes, or the rest (nothing clears those but the pod's
- * end). */
-enum nj_trouble { NJ_TROUBLE_WAITING, NJ_TROUBLE_CRASH, NJ_TROUBLE_POD, NJ_TROUBLES };
+/* What a clearing is about: what is waited for, crashes, what ended the pod (nothing clears that but the
+ * pod's end), or a check's failing. */
+enum nj_trouble { NJ_TROUBLE_WAITING, NJ_TROUBLE_CRASH, NJ_TROUBLE_POD, NJ_TROUBLE_CHECK, NJ_TROUBLES };
 
 struct nj_open_subject {
     struct nj_open *incident; /* NULL when gone */

@@ -87,6 +87,10 @@ static const size_t string_offsets[] = {
     offsetof(struct nj_incident, reason),         offsetof(struct nj_incident, message),
     offsetof(struct nj_incident, image),          offsetof(struct nj_incident, crash_id),
     offsetof(struct nj_incident, resolved_cause), offsetof(struct nj_incident, suppressed),
+    offsetof(struct nj_incident, group),          offsetof(struct nj_incident, monitor),
+    offsetof(struct nj_incident, step),           offsetof(struct nj_incident, cause),
+    offsetof(struct nj_incident, expected),       offsetof(struct nj_incident, got),
+    offsetof(struct nj_incident, body),
 };
 
 static const char **string_at(struct nj_incident *incident, size_t i)
@@ -141,6 +145,29 @@ static void add_number(struct nj_buf *out, const char *name, bool known, int64_t
         nj_buf_printf(out, ",\"%s\":null", name);
 }
 
+static void add_text_or_null(struct nj_buf *out, const char *name, const char *text)
+{
+    if (nj_str(text)[0] == '\0')
+        nj_buf_printf(out, ",\"%s\":null", name);
+    else
+        add_text(out, name, text);
+}
+
+static void add_probe(const struct nj_incident *incident, struct nj_buf *out)
+{
+    bool counted = incident->targets_total > 0;
+    add_text_or_null(out, "group", incident->group);
+    add_text_or_null(out, "monitor", incident->monitor);
+    add_text_or_null(out, "step", incident->step);
+    add_text_or_null(out, "cause", incident->cause);
+    add_text_or_null(out, "expected", incident->expected);
+    add_text_or_null(out, "got", incident->got);
+    add_text_or_null(out, "body", incident->body);
+    add_number(out, "status", incident->status != 0, incident->status);
+    add_number(out, "targetsFailing", counted, incident->targets_failing);
+    add_number(out, "targetsTotal", counted, incident->targets_total);
+}
+
 static void add_where(const struct nj_incident *incident, struct nj_buf *out)
 {
     struct nj_buf name = {0};
@@ -175,10 +202,7 @@ int nj_incident_json(const struct nj_incident *incident, const char *public_url,
     add_number(out, "signal", crashed, incident->signal);
     add_number(out, "restartCount", crashed, incident->restart_count);
     add_number(out, "memoryLimitBytes", incident->memory_limit_bytes > 0, incident->memory_limit_bytes);
-    if (crashed)
-        add_text(out, "crashId", incident->crash_id);
-    else
-        nj_buf_append_str(out, ",\"crashId\":null");
+    add_text_or_null(out, "crashId", incident->crash_id);
     nj_buf_printf(out, ",\"crashLoop\":%s,\"count\":%" PRIu64 ",\"lost\":%" PRIu64,
                   incident->crash_loop ? "true" : "false", incident->count, incident->lost);
     add_time(out, "firstAt", incident->first_ns);
@@ -186,12 +210,10 @@ int nj_incident_json(const struct nj_incident *incident, const char *public_url,
     add_time(out, "resolvedAt", incident->resolved_ns);
     add_text(out, "resolvedCause", incident->resolved_cause);
     add_text(out, "suppressed", incident->suppressed);
+    add_probe(incident, out);
     struct nj_buf url = {0};
     nj_incident_url(incident, public_url, &url);
-    if (url.len > 0)
-        add_text(out, "url", nj_buf_str(&url));
-    else
-        nj_buf_append_str(out, ",\"url\":null");
+    add_text_or_null(out, "url", nj_buf_str(&url));
     nj_buf_done(&url);
     return nj_buf_append_char(out, '}');
 }

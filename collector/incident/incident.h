@@ -48,8 +48,9 @@ struct nj_incident {
     const char *cluster, *project, *namespace, *workload_kind, *workload;
     const char *container;
     const char *pod, *pod_uid, *node; /* of the latest event */
-    const char *reason;               /* of the latest event: "OOMKilled", "ImagePullBackOff" */
-    const char *message;              /* likewise; at most 4 KiB */
+    const char *reason;  /* of the latest event: "OOMKilled", "ImagePullBackOff"; "SomeFail", "AllFail",
+                          * "Flapping" */
+    const char *message; /* likewise; at most 4 KiB */
     const char *image;
     int32_t exit_code, signal, restart_count; /* of the latest crash */
     int64_t memory_limit_bytes;
@@ -60,20 +61,22 @@ struct nj_incident {
     int64_t first_ns, last_ns;  /* of its events */
     int64_t resolved_ns;        /* 0 while open */
     const char *resolved_cause; /* "stable", "started", "deleted", "completed", "scheduled",
-                                 * "superseded" (it waits for something else now), "stale", "evicted" */
+                                 * "superseded" (it waits for something else now), "passing", "gone" (no
+                                 * failing target is left), "stale", "evicted" */
     const char *suppressed;     /* why nobody is told; "" when somebody is */
     /* Of probes; "" and 0 else. */
-    const char *group;                                /* alert group that the monitor asks for */
+    const char *group;                                /* alert group of the monitor that opened it */
     const char *monitor;                              /* id of the latest failing one */
     const char *step, *cause, *expected, *got, *body; /* of the latest failure */
     int32_t status;
     int32_t targets_failing, targets_total;
 };
 
-/* A pod, or a container of it, that is in trouble within an incident. */
+/* A pod, or a container of it, that is in trouble within an incident; a target of a check. */
 struct nj_incident_subject {
-    const char *pod_uid, *container; /* container "" for the pod as a whole */
-    const char *pod;                 /* name */
+    const char *pod_uid, *container; /* container "" for the pod as a whole; "monitor|target" of a check, and
+                                        the same as pod_uid when it is no pod's */
+    const char *pod;                 /* name; a target's */
     int64_t since_ns;                /* its latest event */
 };
 
@@ -84,9 +87,11 @@ void nj_incident_done(struct nj_incident *copy);
 /* One JSON object with REST's field names, used by REST, the stream and the webhook alike: id, fingerprint,
  * fullName, kind, severity, state, revision, cluster, project, namespace, workloadKind, workload, container,
  * pod, podUid, node, reason, message, image, exitCode, signal, restartCount, memoryLimitBytes, crashId,
- * crashLoop, count, lost, firstAt, lastAt, resolvedAt, resolvedCause, suppressed, url. Times are RFC 3339 or
- * null. exitCode, signal, restartCount and crashId are null when there is no crash, memoryLimitBytes when
- * there is no limit, url without a public URL. 0 or -EOVERFLOW, as the other functions that append. */
+ * crashLoop, count, lost, firstAt, lastAt, resolvedAt, resolvedCause, suppressed, group, monitor, step,
+ * cause, expected, got, body, status, targetsFailing, targetsTotal, url. Times are RFC 3339 or null.
+ * exitCode, signal, restartCount and crashId are null when there is no crash, memoryLimitBytes when there is
+ * no limit, url without a public URL; what is of probes is null where it is not known or does not apply. 0 or
+ * -EOVERFLOW, as the other functions that append. */
 int nj_incident_json(const struct nj_incident *incident, const char *public_url, struct nj_buf *out);
 
 /* Where people read about it, the page: "https://nightjar.example/incidents/7". Appends nothing when

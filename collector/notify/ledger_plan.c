@@ -15,7 +15,7 @@ static int add(struct nj_store *store, const struct nj_incident *incident, enum 
 {
     const struct nj_notification row = {
         .incident_id = incident->id,
-        .transition = transition == NJ_TRANSITION_OPENED ? "opened" : "resolved",
+        .transition = nj_transition_name(transition),
         .occurrence = incident->revision,
         .channel = channel,
         .group = recipient->group,
