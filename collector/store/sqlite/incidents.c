@@ -170,7 +170,7 @@ int nj_sqlite_load_open(struct nj_store *store, int64_t *ret_next_id,
         nj_sql_use(sqlite, NJ_SQL_LOAD_OPEN,
                    "SELECT " INCIDENT_COLUMNS " FROM incident WHERE state = 'open' ORDER BY last_ns, id");
     while ((rc = nj_sql_next(sqlite, &each, "read the open incidents", err)) == 1) {
-        struct nj_incident incident;
+        struct nj_incident incident = {0};
         rc = read_incident(sqlite, each.statement, &incident, err);
         if (rc == 0) {
             on_incident(data, &incident);
@@ -220,7 +220,7 @@ int nj_sqlite_each_incident(struct nj_store *store, const struct nj_incident_fil
                      sizeof(conditions) / sizeof(conditions[0]), "ORDER BY id DESC", filter->limit);
     int rc;
     while ((rc = nj_sql_next(sqlite, &each, "read the incidents", err)) == 1) {
-        struct nj_incident incident;
+        struct nj_incident incident = {0};
         rc = read_incident(sqlite, each.statement, &incident, err);
         if (rc == 0)
             rc = on_incident(data, &incident);
@@ -244,7 +244,7 @@ int nj_sqlite_get_incident(struct nj_store *store, int64_t id,
         return nj_err_set(err, -ENOENT, "no incident %lld", (long long)id);
     if (rc < 0)
         return rc;
-    struct nj_incident incident;
+    struct nj_incident incident = {0};
     rc = read_incident(sqlite, get.statement, &incident, err);
     if (rc == 0)
         rc = on_incident(data, &incident);
