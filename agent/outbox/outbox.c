@@ -13,8 +13,9 @@ enum { BYTES_MIN = 64 << 10, SCRATCH_KEPT = 64 << 10 };
 /* Numbers that far up come from no agent: SQLite's own end in 2^63. */
 static const uint64_t seq_max = (uint64_t)1 << 62;
 
-static const char *const dropped_names[NJ_OUTBOX_CLASSES] = {"outbox.dropped_condition",
-                                                             "outbox.dropped_failure"};
+static const char *const class_names[NJ_OUTBOX_CLASSES] = {"rollup", "condition", "failure"};
+static const char *const dropped_names[NJ_OUTBOX_CLASSES] = {
+    "outbox.dropped_rollup", "outbox.dropped_condition", "outbox.dropped_failure"};
 
 struct nj_outbox {
     struct nj_outbox_db db;
@@ -29,12 +30,30 @@ struct nj_outbox {
 
 const char *nj_outbox_class_name(enum nj_outbox_class class)
 {
-    return class == NJ_OUTBOX_CONDITION ? "condition" : "failure";
+    return class_names[class];
 }
 
 enum nj_outbox_class nj_outbox_class_of(enum nj_event_type type)
 {
-    return type == NJ_EVENT_STUCK || type == NJ_EVENT_CLEARED ? NJ_OUTBOX_CONDITION : NJ_OUTBOX_FAILURE;
+    switch (type) {
+    case NJ_EVENT_ROLLUPS:
+        return NJ_OUTBOX_ROLLUP;
+    case NJ_EVENT_STUCK:
+    case NJ_EVENT_CLEARED:
+    case NJ_EVENT_CHECK:
+        return NJ_OUTBOX_CONDITION;
+    case NJ_EVENT_CRASH:
+    case NJ_EVENT_LOST_CRASHES:
+    case NJ_EVENT_POD_FAILURE:
+        break;
+    }
+    return NJ_OUTBOX_FAILURE;
+}
+
+/* In the file conditions are 0 and failures 1, as in files from before there were rollups. */
+static int stored_class(enum nj_event_type type)
+{
+    return (int)nj_outbox_class_of(type) - NJ_OUTBOX_CONDITION;
 }
 
 const char *nj_outbox_stream(const struct nj_outbox *outbox)
@@ -198,7 +217,7 @@ static int replace(struct nj_outbox *outbox, const struct nj_event *event, struc
         return rc;
     sqlite3_stmt *update = nj_outbox_db_statement(&outbox->db, NJ_SQL_UPDATE);
     (void)sqlite3_bind_int64(update, 1, seq);
-    (void)sqlite3_bind_int(update, 2, (int)nj_outbox_class_of(event->type));
+    (void)sqlite3_bind_int(update, 2, stored_class(event->type));
     (void)sqlite3_bind_int64(update, 3, (sqlite3_int64)outbox->scratch.len);
     (void)sqlite3_bind_blob64(update, 4, outbox->scratch.data, outbox->scratch.len, SQLITE_STATIC);
     rc = nj_outbox_db_run(&outbox->db, update, "append", err);
@@ -213,7 +232,7 @@ static int insert(struct nj_outbox *outbox, const struct nj_event *event, struct
 {
     sqlite3_stmt *statement = nj_outbox_db_statement(&outbox->db, NJ_SQL_INSERT);
     (void)sqlite3_bind_text(statement, 1, event->id, -1, SQLITE_STATIC);
-    (void)sqlite3_bind_int(statement, 2, (int)nj_outbox_class_of(event->type));
+    (void)sqlite3_bind_int(statement, 2, stored_class(event->type));
     (void)sqlite3_bind_int64(statement, 3, (sqlite3_int64)outbox->scratch.len);
     (void)sqlite3_bind_blob64(statement, 4, outbox->scratch.data, outbox->scratch.len, SQLITE_STATIC);
     int rc = nj_outbox_db_run(&outbox->db, statement, "append", err);
@@ -253,7 +272,7 @@ static int evict(struct nj_outbox *outbox, struct nj_outbox_stats *stats, struct
         if (rc == 0) /* totals above the bounds, and no event */
             rc = nj_err_set(err, -EUCLEAN, "outbox %s: append: damaged", outbox->db.path);
         if (rc == 1) {
-            int class = sqlite3_column_int(least, 1);
+            int class = sqlite3_column_int(least, 1) + NJ_OUTBOX_CONDITION;
             stats->events--;
             stats->bytes -= (uint64_t)sqlite3_column_int64(least, 2);
             if (class >= 0 && class < NJ_OUTBOX_CLASSES)

@@ -71,6 +71,22 @@ static inline struct nj_event stuck_event(const char *id)
                              .stuck = {.reason = "ImagePullBackOff"}};
 }
 
+static inline struct nj_event check_event(const char *id)
+{
+    return (struct nj_event){
+        .id = id,
+        .type = NJ_EVENT_CHECK,
+        .check = {.key = {.monitor = "service.shop.cart", .target = "pod/1/80/IPv4"}, .state = "failing"}};
+}
+
+static inline struct nj_event rollups_event(const char *id)
+{
+    static const struct nj_check_rollup item = {
+        .key = {.monitor = "service.shop.cart", .target = "pod/1/80/IPv4"}, .runs = 6};
+    return (struct nj_event){
+        .id = id, .type = NJ_EVENT_ROLLUPS, .rollups = {.minute_ns = NJ_MIN, .items = &item, .count = 1}};
+}
+
 static inline void append_one(struct nj_outbox *outbox, const struct nj_event *event)
 {
     struct nj_err err = {0};

@@ -232,6 +232,14 @@ static void test_a_correction_without_a_log_keeps_the_log(void **state)
     assert_string_equal(queued(fixture), "1:a 2:a");
 }
 
+static void run_sql(const char *path, const char *sql)
+{
+    sqlite3 *sqlite = NULL;
+    assert_int_equal(sqlite3_open(path, &sqlite), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(sqlite, sql, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(sqlite), SQLITE_OK);
+}
+
 static void test_a_full_queue_gives_up_the_oldest_of_the_least_valuable(void **state)
 {
     struct fixture *fixture = *state;
@@ -253,6 +261,47 @@ static void test_a_full_queue_gives_up_the_oldest_of_the_least_valuable(void **s
     assert_true(stats.dropped[NJ_OUTBOX_CONDITION] == 3);
     assert_true(stats.dropped[NJ_OUTBOX_FAILURE] == 1);
     assert_true(stats.events == 4);
+}
+
+static void test_minutes_of_checks_go_first_and_their_states_with_conditions(void **state)
+{
+    struct fixture *fixture = *state;
+    struct nj_event stuck = stuck_event("s"), rollup_1 = rollups_event("m"), rollup_2 = rollups_event("n");
+    struct nj_event check = check_event("k");
+    reopen_bounded(fixture, SAMPLE_BYTES, 4);
+    append_one(fixture->outbox, &stuck);
+    append_one(fixture->outbox, &rollup_1);
+    append_one(fixture->outbox, &check);
+    append_one(fixture->outbox, &rollup_2);
+    append_ids(fixture, "a");
+    assert_string_equal(queued(fixture), "1:s 3:k 4:n 5:a");
+    append_ids(fixture, "b");
+    assert_string_equal(queued(fixture), "1:s 3:k 5:a 6:b");
+    append_ids(fixture, "c");
+    assert_string_equal(queued(fixture), "3:k 5:a 6:b 7:c"); /* only then a condition */
+    append_ids(fixture, "d");
+    assert_string_equal(queued(fixture), "5:a 6:b 7:c 8:d");
+    reopen(fixture);
+    struct nj_outbox_stats stats = stats_of(fixture);
+    assert_true(stats.dropped[NJ_OUTBOX_ROLLUP] == 2);
+    assert_true(stats.dropped[NJ_OUTBOX_CONDITION] == 2);
+    assert_true(stats.dropped[NJ_OUTBOX_FAILURE] == 0);
+}
+
+static void test_a_file_from_before_there_were_checks_keeps_its_order(void **state)
+{
+    struct fixture *fixture = *state;
+    struct nj_event stuck = stuck_event("s"), rollup = rollups_event("m");
+    append_ids(fixture, "a");
+    append_one(fixture->outbox, &stuck);
+    append_one(fixture->outbox, &rollup);
+    nj_outbox_close(fixture->outbox);
+    /* These are the numbers that such a file has. */
+    run_sql(fixture->place.path, "CREATE TABLE ok (x CHECK (x));"
+                                 "INSERT INTO ok SELECT count(*) FROM event WHERE id = 'a' AND class = 1;"
+                                 "INSERT INTO ok SELECT count(*) FROM event WHERE id = 's' AND class = 0;");
+    fixture->outbox = open_outbox(&fixture->place, &fixture->found);
+    assert_string_equal(queued(fixture), "1:a 2:s 3:m");
 }
 
 static void test_the_bound_in_bytes_holds(void **state)
@@ -478,14 +527,6 @@ static void test_a_file_that_is_no_database_is_moved_aside(void **state)
     assert_begun_anew(fixture, "");
 }
 
-static void run_sql(const char *path, const char *sql)
-{
-    sqlite3 *sqlite = NULL;
-    assert_int_equal(sqlite3_open(path, &sqlite), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(sqlite, sql, NULL, NULL, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_close(sqlite), SQLITE_OK);
-}
-
 static void test_an_outbox_that_misses_a_table_is_moved_aside(void **state)
 {
     struct fixture *fixture = *state;
@@ -539,6 +580,8 @@ int main(void)
         TEST(test_a_correction_follows_what_may_have_been_sent),
         TEST(test_a_correction_without_a_log_keeps_the_log),
         TEST(test_a_full_queue_gives_up_the_oldest_of_the_least_valuable),
+        TEST(test_minutes_of_checks_go_first_and_their_states_with_conditions),
+        TEST(test_a_file_from_before_there_were_checks_keeps_its_order),
         TEST(test_the_bound_in_bytes_holds),
         TEST(test_a_queue_made_smaller_shrinks_with_the_next_event),
         TEST(test_an_event_larger_than_fits_loses_its_log),
