@@ -3,17 +3,144 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/kube/decode_internal.h"
 #include "common/kube/pb_reader.h"
 #include "common/kube/quantity.h"
 
+#define SERVICE_TYPE "ClusterIP"
+
 const struct nj_container_state nj_container_state_empty = {.reason = "", .message = "", .container_id = ""};
 
-const struct nj_kube_object nj_kube_object_empty = {
-    .meta = {.name = "", .namespace = "", .uid = "", .resource_version = "", .deletion_grace_seconds = -1},
-    .pod = {.node_name = "", .restart_policy = "", .phase = "", .reason = "", .message = ""},
-};
+const struct nj_pod_probe nj_pod_probe_empty = {
+    .host = "", .port_name = "", .path = "", .scheme = "", .service = ""};
+
+struct nj_kube_object nj_kube_object_empty(enum nj_kube_kind kind)
+{
+    struct nj_kube_object object = {
+        .kind = kind,
+        .meta = {
+            .name = "", .namespace = "", .uid = "", .resource_version = "", .deletion_grace_seconds = -1}};
+    switch (kind) {
+    case NJ_KUBE_META:
+    case NJ_KUBE_POD:
+        object.pod = (struct nj_pod_object){
+            .node_name = "", .restart_policy = "", .phase = "", .reason = "", .message = "", .host_ip = ""};
+        break;
+    case NJ_KUBE_SERVICE:
+        object.service = (struct nj_service_object){.type = SERVICE_TYPE, .external_name = ""};
+        break;
+    case NJ_KUBE_SLICE:
+        object.slice = (struct nj_slice_object){.address_type = ""};
+        break;
+    case NJ_KUBE_INGRESS:
+        object.ingress = (struct nj_ingress_object){.class_name = ""};
+        break;
+    case NJ_KUBE_DEPLOYMENT:
+        object.deployment =
+            (struct nj_deployment_object){.progress_deadline_seconds = NJ_KUBE_PROGRESS_DEADLINE_S};
+        break;
+    case NJ_KUBE_CUSTOM:
+        object.custom = (struct nj_custom_object){.spec = ""};
+        break;
+    }
+    return object;
+}
+
+const char *nj_kube_or(const char *text, const char *absent)
+{
+    return text[0] == '\0' ? absent : text;
+}
+
+static void default_int(int32_t *value, int32_t absent)
+{
+    if (*value == 0)
+        *value = absent;
+}
+
+void nj_kube_default_probe(struct nj_pod_probe *probe)
+{
+    if (probe->kind == NJ_POD_PROBE_NONE) {
+        *probe = nj_pod_probe_empty;
+        return;
+    }
+    default_int(&probe->timeout_seconds, 1);
+    default_int(&probe->period_seconds, 10);
+    default_int(&probe->success_threshold, 1);
+    default_int(&probe->failure_threshold, 3);
+    if (probe->kind == NJ_POD_PROBE_HTTP) {
+        probe->path = nj_kube_or(probe->path, "/");
+        probe->scheme = nj_kube_or(probe->scheme, "HTTP");
+    }
+}
+
+void nj_kube_default_service_port(struct nj_service_port *port)
+{
+    port->protocol = nj_kube_or(port->protocol, "TCP");
+    if (port->target_name[0] == '\0' && port->target_number == 0)
+        port->target_number = port->number;
+}
+
+uint16_t nj_kube_port(int64_t number)
+{
+    return number < 0 || number > UINT16_MAX ? 0 : (uint16_t)number;
+}
+
+void nj_kube_set_port(const char *text, int64_t number, const char **ret_name, uint16_t *ret_number)
+{
+    enum { DIGITS_MAX = 5 };
+    *ret_name = "";
+    *ret_number = nj_kube_port(number);
+    if (text == NULL)
+        return;
+    size_t digits = strspn(text, "0123456789");
+    if (digits == 0 || digits > DIGITS_MAX || text[digits] != '\0') {
+        *ret_name = text;
+        *ret_number = 0;
+    } else {
+        *ret_number = nj_kube_port(strtol(text, NULL, 10));
+    }
+}
+
+static int compare_hosts(const void *a, const void *b)
+{
+    return strcasecmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+void nj_kube_tls_sort(struct nj_kube_tls *tls)
+{
+    if (tls->count > 0)
+        qsort(tls->hosts, tls->count, sizeof(*tls->hosts), compare_hosts);
+}
+
+/* Whether `first` and `rest`, in a row, are among the hosts. */
+static bool has_host(const struct nj_kube_tls *tls, const char *first, const char *rest)
+{
+    size_t first_len = strlen(first);
+    size_t low = 0;
+    size_t high = tls->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strncasecmp(tls->hosts[middle], first, first_len);
+        if (order == 0)
+            order = strcasecmp(tls->hosts[middle] + first_len, rest);
+        if (order == 0)
+            return true;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return false;
+}
+
+bool nj_kube_tls_covers(const struct nj_kube_tls *tls, const char *host)
+{
+    /* A wildcard stands for one label (https://kubernetes.io/docs/concepts/services-networking/ingress/). */
+    const char *dot = strchr(host, '.');
+    return tls->all || has_host(tls, "", host) || (dot != NULL && has_host(tls, "*", dot));
+}
 
 int nj_kube_refuse(bool arena_full, const char *what, struct nj_err *err)
 {

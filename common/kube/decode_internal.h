@@ -10,6 +10,8 @@
  */
 enum { NJ_KUBE_CONTAINERS_MAX = 4096 };
 
+enum { NJ_KUBE_PROGRESS_DEADLINE_S = 600 }; /* of a Deployment that names none */
+
 /* The reason of a Status' cause: the server is not at the asked version yet. */
 #define NJ_KUBE_CAUSE_TOO_LARGE "ResourceVersionTooLarge"
 
@@ -53,8 +55,28 @@ void nj_kube_set_resource(struct nj_container_spec *container, enum nj_kube_reso
 enum nj_container_type nj_kube_init_type(const struct nj_pod_object *pod, const char *name);
 
 /* Every string of it "" and every number what stands for absent. */
-extern const struct nj_kube_object nj_kube_object_empty;
+struct nj_kube_object nj_kube_object_empty(enum nj_kube_kind kind);
 extern const struct nj_container_state nj_container_state_empty;
+extern const struct nj_pod_probe nj_pod_probe_empty;
+
+/* Kubernetes' own defaults (pkg/apis/core/v1/defaults.go), for what a server or a test left out. */
+void nj_kube_default_probe(struct nj_pod_probe *probe);
+void nj_kube_default_service_port(struct nj_service_port *port);
+const char *nj_kube_or(const char *text, const char *absent); /* text, or `absent` when it is "" */
+
+uint16_t nj_kube_port(int64_t number); /* 0 for what is no port */
+/* An IntOrString, text NULL when it is a number. A number written as a string is a number, as to the kubelet.
+ */
+void nj_kube_set_port(const char *text, int64_t number, const char **ret_name, uint16_t *ret_number);
+
+/* The hosts of an Ingress' spec.tls. */
+struct nj_kube_tls {
+    const char **hosts; /* sorted by nj_kube_tls_sort() */
+    size_t count;
+    bool all; /* an entry without hosts covers every one */
+};
+void nj_kube_tls_sort(struct nj_kube_tls *tls);
+bool nj_kube_tls_covers(const struct nj_kube_tls *tls, const char *host);
 
 /* "-EBADMSG, or -EOVERFLOW when the arena was full", in words. */
 int nj_kube_refuse(bool arena_full, const char *what, struct nj_err *err);

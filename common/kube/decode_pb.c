@@ -3,20 +3,11 @@
 
 #include "common/base/clock.h"
 #include "common/base/str.h"
-#include "common/kube/decode_internal.h"
-#include "common/kube/pb_reader.h"
-#include "kubernetes.pb-c.h"
-
-/* protobuf-c's memory is the arena: nothing is freed one by one, and the plain structs share its strings. */
-struct arena_allocator {
-    ProtobufCAllocator base;
-    struct nj_arena *arena;
-    bool full;
-};
+#include "common/kube/decode_pb_internal.h"
 
 static void *arena_alloc(void *data, size_t size)
 {
-    struct arena_allocator *allocator = data;
+    struct nj_pb_arena *allocator = data;
     void *memory = nj_arena_alloc(allocator->arena, size);
     allocator->full = allocator->full || memory == NULL;
     return memory;
@@ -28,14 +19,13 @@ static void arena_free(void *data, void *memory)
     (void)memory;
 }
 
-static void allocator_init(struct arena_allocator *allocator, struct nj_arena *arena)
+static void allocator_init(struct nj_pb_arena *allocator, struct nj_arena *arena)
 {
-    *allocator = (struct arena_allocator){
+    *allocator = (struct nj_pb_arena){
         .base = {.alloc = arena_alloc, .free = arena_free, .allocator_data = allocator}, .arena = arena};
 }
 
-/* `count` zeroed structs; NULL for none. False when the arena is full. */
-static bool new_array(struct arena_allocator *allocator, size_t count, size_t size, void *ret_array)
+bool nj_pb_array(struct nj_pb_arena *allocator, size_t count, size_t size, void *ret_array)
 {
     void *array = NULL;
     if (count > 0) {
@@ -49,8 +39,7 @@ static bool new_array(struct arena_allocator *allocator, size_t count, size_t si
     return true;
 }
 
-/* Whole seconds, as metav1.Time has in JSON; a time that does not fit is not known. */
-static int64_t time_ns(const K8s__Time *time)
+int64_t nj_pb_time_ns(const K8s__Time *time)
 {
     int64_t ns;
     if (time == NULL || __builtin_mul_overflow(time->seconds, NJ_SEC, &ns))
@@ -58,11 +47,11 @@ static int64_t time_ns(const K8s__Time *time)
     return ns;
 }
 
-static bool copy_pairs(struct arena_allocator *allocator, K8s__StringEntry **entries, size_t count,
-                       const struct nj_kube_pair **ret_pairs, size_t *ret_count)
+bool nj_pb_pairs(struct nj_pb_arena *allocator, K8s__StringEntry **entries, size_t count,
+                 const struct nj_kube_pair **ret_pairs, size_t *ret_count)
 {
     struct nj_kube_pair *pairs;
-    if (!new_array(allocator, count, sizeof(*pairs), &pairs))
+    if (!nj_pb_array(allocator, count, sizeof(*pairs), &pairs))
         return false;
     for (size_t i = 0; i < count; i++)
         pairs[i] = (struct nj_kube_pair){.key = nj_str(entries[i]->key), .value = nj_str(entries[i]->value)};
@@ -70,6 +59,22 @@ static bool copy_pairs(struct arena_allocator *allocator, K8s__StringEntry **ent
     *ret_pairs = pairs;
     *ret_count = count;
     return true;
+}
+
+void nj_pb_strings(char **strings, size_t count, const char *const **ret_strings, size_t *ret_count)
+{
+    *ret_strings = count == 0 ? NULL : (const char *const *)strings;
+    *ret_count = count;
+}
+
+void nj_pb_port(const K8s__IntOrString *port, const char **ret_name, uint16_t *ret_number)
+{
+    enum { AS_STRING = 1 };
+    *ret_name = "";
+    *ret_number = 0;
+    if (port != NULL)
+        nj_kube_set_port(port->type == AS_STRING ? nj_str(port->strval) : NULL, port->intval, ret_name,
+                         ret_number);
 }
 
 /* managedFields are a third of a pod, and protobuf-c would copy them. They are an ObjectMeta's last fields,
@@ -90,7 +95,7 @@ static size_t len_without_managed_fields(const uint8_t *data, size_t len)
     return cut == NULL ? len : (size_t)(cut - data);
 }
 
-static bool decode_meta(struct arena_allocator *allocator, const struct nj_pb_field *field,
+static bool decode_meta(struct nj_pb_arena *allocator, const struct nj_pb_field *field,
                         struct nj_kube_meta *meta)
 {
     K8s__ObjectMeta *pb = k8s__object_meta__unpack(
@@ -98,10 +103,10 @@ static bool decode_meta(struct arena_allocator *allocator, const struct nj_pb_fi
     if (pb == NULL)
         return false;
     struct nj_kube_owner *owners;
-    if (!copy_pairs(allocator, pb->labels, pb->n_labels, &meta->labels, &meta->labels_count) ||
-        !copy_pairs(allocator, pb->annotations, pb->n_annotations, &meta->annotations,
-                    &meta->annotations_count) ||
-        !new_array(allocator, pb->n_ownerreferences, sizeof(*owners), &owners))
+    if (!nj_pb_pairs(allocator, pb->labels, pb->n_labels, &meta->labels, &meta->labels_count) ||
+        !nj_pb_pairs(allocator, pb->annotations, pb->n_annotations, &meta->annotations,
+                     &meta->annotations_count) ||
+        !nj_pb_array(allocator, pb->n_ownerreferences, sizeof(*owners), &owners))
         return false;
     for (size_t i = 0; i < pb->n_ownerreferences; i++) {
         const K8s__OwnerReference *owner = pb->ownerreferences[i];
@@ -118,188 +123,86 @@ static bool decode_meta(struct arena_allocator *allocator, const struct nj_pb_fi
     meta->uid = nj_str(pb->uid);
     meta->resource_version = nj_str(pb->resourceversion);
     meta->generation = pb->generation;
-    meta->created_ns = time_ns(pb->creationtimestamp);
-    meta->deleted_ns = time_ns(pb->deletiontimestamp);
+    meta->created_ns = nj_pb_time_ns(pb->creationtimestamp);
+    meta->deleted_ns = nj_pb_time_ns(pb->deletiontimestamp);
     meta->deletion_grace_seconds = pb->has_deletiongraceperiodseconds ? pb->deletiongraceperiodseconds : -1;
     return true;
 }
 
-static void set_resources(struct nj_container_spec *container, enum nj_kube_resource which,
-                          K8s__QuantityEntry **entries, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        const K8s__Quantity *quantity = entries[i]->value;
-        nj_kube_set_resource(container, which, nj_str(entries[i]->key),
-                             nj_str(quantity == NULL ? NULL : quantity->string));
-    }
-}
-
-static struct nj_container_spec container_spec(const K8s__Container *pb, enum nj_container_type type)
-{
-    struct nj_container_spec spec = {.name = "", .image = "", .type = type};
-    if (pb == NULL)
-        return spec;
-    spec.name = nj_str(pb->name);
-    spec.image = nj_str(pb->image);
-    if (type == NJ_CONTAINER_INIT && nj_streq(pb->restartpolicy, "Always"))
-        spec.type = NJ_CONTAINER_SIDECAR;
-    if (pb->resources != NULL) {
-        set_resources(&spec, NJ_KUBE_LIMIT, pb->resources->limits, pb->resources->n_limits);
-        set_resources(&spec, NJ_KUBE_REQUEST, pb->resources->requests, pb->resources->n_requests);
-    }
-    return spec;
-}
-
-/* As new_array(), for what a pod has one of per container. */
-static bool new_container_array(struct arena_allocator *allocator, size_t count, size_t size, void *ret_array)
-{
-    allocator->full = allocator->full || count > NJ_KUBE_CONTAINERS_MAX;
-    return count <= NJ_KUBE_CONTAINERS_MAX && new_array(allocator, count, size, ret_array);
-}
-
-static bool decode_pod_spec(struct arena_allocator *allocator, const struct nj_pb_field *field,
-                            struct nj_pod_object *pod)
-{
-    K8s__PodSpec *pb = k8s__pod_spec__unpack(&allocator->base, field->len, field->data);
-    struct nj_container_spec *specs;
-    if (pb == NULL ||
-        !new_container_array(allocator, pb->n_initcontainers + pb->n_containers + pb->n_ephemeralcontainers,
-                             sizeof(*specs), &specs))
-        return false;
-    size_t count = 0;
-    for (size_t i = 0; i < pb->n_initcontainers; i++)
-        specs[count++] = container_spec(pb->initcontainers[i], NJ_CONTAINER_INIT);
-    for (size_t i = 0; i < pb->n_containers; i++)
-        specs[count++] = container_spec(pb->containers[i], NJ_CONTAINER_APP);
-    for (size_t i = 0; i < pb->n_ephemeralcontainers; i++)
-        specs[count++] =
-            container_spec(pb->ephemeralcontainers[i]->ephemeralcontainercommon, NJ_CONTAINER_EPHEMERAL);
-    pod->containers = specs;
-    pod->containers_count = count;
-    pod->node_name = nj_str(pb->nodename);
-    pod->restart_policy = nj_str(pb->restartpolicy);
-    pod->host_network = pb->hostnetwork;
-    return true;
-}
-
-static struct nj_container_state container_state(const K8s__ContainerState *pb)
-{
-    struct nj_container_state state = nj_container_state_empty;
-    if (pb == NULL)
-        return state;
-    if (pb->terminated != NULL) {
-        state.kind = NJ_STATE_TERMINATED;
-        state.reason = nj_str(pb->terminated->reason);
-        state.message = nj_str(pb->terminated->message);
-        state.started_ns = time_ns(pb->terminated->startedat);
-        state.finished_ns = time_ns(pb->terminated->finishedat);
-        state.exit_code = pb->terminated->exitcode;
-        state.signal = pb->terminated->signal;
-        state.container_id = nj_str(pb->terminated->containerid);
-    } else if (pb->running != NULL) {
-        state.kind = NJ_STATE_RUNNING;
-        state.started_ns = time_ns(pb->running->startedat);
-    } else if (pb->waiting != NULL) {
-        state.kind = NJ_STATE_WAITING;
-        state.reason = nj_str(pb->waiting->reason);
-        state.message = nj_str(pb->waiting->message);
-    }
-    return state;
-}
-
-static struct nj_container_status container_status(const K8s__ContainerStatus *pb,
-                                                   enum nj_container_type type)
-{
-    return (struct nj_container_status){.name = nj_str(pb->name),
-                                        .image = nj_str(pb->image),
-                                        .container_id = nj_str(pb->containerid),
-                                        .type = type,
-                                        .ready = pb->ready,
-                                        .started = pb->started,
-                                        .restart_count = pb->restartcount,
-                                        .state = container_state(pb->state),
-                                        .last_state = container_state(pb->laststate)};
-}
-
-static bool decode_conditions(struct arena_allocator *allocator, const K8s__PodStatus *pb,
-                              struct nj_pod_object *pod)
-{
-    struct nj_pod_condition *conditions;
-    if (!new_array(allocator, pb->n_conditions, sizeof(*conditions), &conditions))
-        return false;
-    for (size_t i = 0; i < pb->n_conditions; i++) {
-        const K8s__PodCondition *condition = pb->conditions[i];
-        conditions[i] =
-            (struct nj_pod_condition){.type = nj_str(condition->type),
-                                      .status = nj_str(condition->status),
-                                      .reason = nj_str(condition->reason),
-                                      .message = nj_str(condition->message),
-                                      .last_transition_ns = time_ns(condition->lasttransitiontime)};
-    }
-    pod->conditions = conditions;
-    pod->conditions_count = pb->n_conditions;
-    return true;
-}
-
-static bool decode_pod_status(struct arena_allocator *allocator, const struct nj_pb_field *field,
-                              struct nj_pod_object *pod)
-{
-    K8s__PodStatus *pb = k8s__pod_status__unpack(&allocator->base, field->len, field->data);
-    struct nj_container_status *statuses;
-    if (pb == NULL || !decode_conditions(allocator, pb, pod) ||
-        !new_container_array(allocator,
-                             pb->n_initcontainerstatuses + pb->n_containerstatuses +
-                                 pb->n_ephemeralcontainerstatuses,
-                             sizeof(*statuses), &statuses))
-        return false;
-    size_t count = 0;
-    for (size_t i = 0; i < pb->n_initcontainerstatuses; i++) {
-        const K8s__ContainerStatus *status = pb->initcontainerstatuses[i];
-        statuses[count++] = container_status(status, nj_kube_init_type(pod, nj_str(status->name)));
-    }
-    for (size_t i = 0; i < pb->n_containerstatuses; i++)
-        statuses[count++] = container_status(pb->containerstatuses[i], NJ_CONTAINER_APP);
-    for (size_t i = 0; i < pb->n_ephemeralcontainerstatuses; i++)
-        statuses[count++] = container_status(pb->ephemeralcontainerstatuses[i], NJ_CONTAINER_EPHEMERAL);
-    pod->statuses = statuses;
-    pod->statuses_count = count;
-    pod->phase = nj_str(pb->phase);
-    pod->reason = nj_str(pb->reason);
-    pod->message = nj_str(pb->message);
-    return true;
-}
-
-/* The fields that every object of Kubernetes has. */
+/* The fields that every object of Kubernetes has; those that have no spec have other things there. */
 enum { OBJECT_METADATA = 1, OBJECT_SPEC = 2, OBJECT_STATUS = 3, OBJECT_FIELDS = 4 };
 
-int nj_kube_decode_bare_pb(enum nj_kube_kind kind, const void *bytes, size_t len, struct nj_arena *arena,
-                           struct nj_kube_object *ret_object, struct nj_err *err)
+struct parts {
+    struct nj_pb_field fields[OBJECT_FIELDS];
+    struct nj_pb_field rest; /* the object, without its metadata where that comes first, as writers have it */
+};
+
+static int find_parts(const uint8_t *bytes, size_t len, struct parts *ret_parts)
 {
-    struct nj_pb_reader reader = {.at = bytes, .end = (const uint8_t *)bytes + len};
-    struct nj_pb_field parts[OBJECT_FIELDS] = {{.data = NULL}};
+    struct nj_pb_reader reader = {.at = bytes, .end = bytes + len};
+    struct parts parts = {.rest = {.data = bytes}};
     struct nj_pb_field field;
     int rc;
     while ((rc = nj_pb_next(&reader, &field)) > 0) {
         if (field.number < OBJECT_FIELDS && field.wire == NJ_PB_BYTES)
-            parts[field.number] = field;
+            parts.fields[field.number] = field;
+        if (field.number == OBJECT_METADATA && field.start == parts.rest.data)
+            parts.rest.data = reader.at;
     }
-    if (rc < 0)
+    parts.rest.len = (size_t)(reader.end - parts.rest.data);
+    if (rc == 0)
+        *ret_parts = parts;
+    return rc;
+}
+
+static bool decode_part(struct nj_pb_arena *allocator, const struct nj_pb_field *field,
+                        nj_pb_decode_fn *decode, struct nj_kube_object *object)
+{
+    return field->data == NULL || decode(allocator, field, object);
+}
+
+/* What the kind has beside its metadata. */
+static bool decode_parts(struct nj_pb_arena *allocator, const struct parts *parts,
+                         struct nj_kube_object *object)
+{
+    const struct nj_pb_field *spec = &parts->fields[OBJECT_SPEC];
+    const struct nj_pb_field *status = &parts->fields[OBJECT_STATUS];
+    switch (object->kind) {
+    case NJ_KUBE_META:
+        return true;
+    case NJ_KUBE_POD:
+        return decode_part(allocator, spec, nj_pb_decode_pod_spec, object) &&
+               decode_part(allocator, status, nj_pb_decode_pod_status, object);
+    case NJ_KUBE_SERVICE:
+        return decode_part(allocator, spec, nj_pb_decode_service_spec, object);
+    case NJ_KUBE_SLICE:
+        return nj_pb_decode_slice(allocator, &parts->rest, object);
+    case NJ_KUBE_INGRESS:
+        return decode_part(allocator, spec, nj_pb_decode_ingress_spec, object) &&
+               decode_part(allocator, status, nj_pb_decode_ingress_status, object);
+    case NJ_KUBE_DEPLOYMENT:
+        return decode_part(allocator, spec, nj_pb_decode_deployment_spec, object);
+    case NJ_KUBE_CUSTOM: /* a server sends these in JSON only */
+        return false;
+    }
+    return false;
+}
+
+int nj_kube_decode_bare_pb(enum nj_kube_kind kind, const void *bytes, size_t len, struct nj_arena *arena,
+                           struct nj_kube_object *ret_object, struct nj_err *err)
+{
+    struct parts parts;
+    if (find_parts(bytes, len, &parts) < 0)
         return nj_kube_refuse(false, "protobuf object", err);
 
-    struct arena_allocator allocator;
+    struct nj_pb_arena allocator;
     allocator_init(&allocator, arena);
-    struct nj_kube_object object = nj_kube_object_empty;
-    object.kind = kind;
-    if (parts[OBJECT_METADATA].data != NULL &&
-        !decode_meta(&allocator, &parts[OBJECT_METADATA], &object.meta))
+    struct nj_kube_object object = nj_kube_object_empty(kind);
+    const struct nj_pb_field *metadata = &parts.fields[OBJECT_METADATA];
+    if (metadata->data != NULL && !decode_meta(&allocator, metadata, &object.meta))
         return nj_kube_refuse(allocator.full, "protobuf object's metadata", err);
-    if (kind == NJ_KUBE_POD) {
-        if (parts[OBJECT_SPEC].data != NULL && !decode_pod_spec(&allocator, &parts[OBJECT_SPEC], &object.pod))
-            return nj_kube_refuse(allocator.full, "protobuf pod's spec", err);
-        if (parts[OBJECT_STATUS].data != NULL &&
-            !decode_pod_status(&allocator, &parts[OBJECT_STATUS], &object.pod))
-            return nj_kube_refuse(allocator.full, "protobuf pod's status", err);
-    }
+    if (!decode_parts(&allocator, &parts, &object))
+        return nj_kube_refuse(allocator.full, "protobuf object", err);
     *ret_object = object;
     return 0;
 }
@@ -307,7 +210,7 @@ int nj_kube_decode_bare_pb(enum nj_kube_kind kind, const void *bytes, size_t len
 int nj_kube_decode_status_pb(const void *bytes, size_t len, struct nj_arena *arena,
                              struct nj_kube_status *ret_status, struct nj_err *err)
 {
-    struct arena_allocator allocator;
+    struct nj_pb_arena allocator;
     allocator_init(&allocator, arena);
     const K8s__Status *pb = k8s__status__unpack(&allocator.base, len, bytes);
     if (pb == NULL)
@@ -328,7 +231,7 @@ int nj_kube_decode_status_pb(const void *bytes, size_t len, struct nj_arena *are
 int nj_kube_decode_list_meta_pb(const void *bytes, size_t len, struct nj_arena *arena,
                                 struct nj_list_end *ret_end, struct nj_err *err)
 {
-    struct arena_allocator allocator;
+    struct nj_pb_arena allocator;
     allocator_init(&allocator, arena);
     const K8s__ListMeta *pb = k8s__list_meta__unpack(&allocator.base, len, bytes);
     if (pb == NULL)

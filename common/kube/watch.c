@@ -266,8 +266,7 @@ static void fail(struct nj_watch *watch, const struct nj_http_result *result)
 /* Tells what was deleted while nobody watched. */
 static void sweep(struct nj_watch *watch)
 {
-    struct nj_kube_object object = nj_kube_object_empty;
-    object.kind = watch->options.kind;
+    struct nj_kube_object object = nj_kube_object_empty(watch->options.kind);
     size_t cursor = 0;
     char *uid;
     while (!watch->closed && (uid = nj_known_take_stale(&watch->known, watch->generation, &cursor)) != NULL) {

@@ -57,6 +57,31 @@ static void state(struct nj_buf *out, size_t i, const struct nj_container_state 
     text(out, "state.container_id", i, s->container_id);
 }
 
+static void texts(struct nj_buf *out, const char *name, const char *const *items, size_t count)
+{
+    number(out, name, count, 0);
+    for (size_t i = 0; i < count; i++)
+        text(out, name, i, items[i]);
+}
+
+static void probe(struct nj_buf *out, const char *name, const struct nj_pod_probe *p)
+{
+    text(out, "probe", 0, name);
+    number(out, "probe.kind", 0, (int64_t)p->kind);
+    text(out, "probe.host", 0, p->host);
+    text(out, "probe.port_name", 0, p->port_name);
+    number(out, "probe.port", 0, p->port);
+    text(out, "probe.path", 0, p->path);
+    text(out, "probe.scheme", 0, p->scheme);
+    pairs(out, "probe.header", p->headers, p->headers_count);
+    text(out, "probe.service", 0, p->service);
+    number(out, "probe.initial_delay_seconds", 0, p->initial_delay_seconds);
+    number(out, "probe.timeout_seconds", 0, p->timeout_seconds);
+    number(out, "probe.period_seconds", 0, p->period_seconds);
+    number(out, "probe.failure_threshold", 0, p->failure_threshold);
+    number(out, "probe.success_threshold", 0, p->success_threshold);
+}
+
 static void pod(struct nj_buf *out, const struct nj_pod_object *p)
 {
     text(out, "node_name", 0, p->node_name);
@@ -65,6 +90,9 @@ static void pod(struct nj_buf *out, const struct nj_pod_object *p)
     text(out, "reason", 0, p->reason);
     text(out, "message", 0, p->message);
     number(out, "host_network", 0, p->host_network);
+    text(out, "host_ip", 0, p->host_ip);
+    texts(out, "ip", p->ips, p->ips_count);
+    number(out, "started_ns", 0, p->started_ns);
     number(out, "containers", 0, (int64_t)p->containers_count);
     for (size_t i = 0; i < p->containers_count; i++) {
         const struct nj_container_spec *c = &p->containers[i];
@@ -75,6 +103,15 @@ static void pod(struct nj_buf *out, const struct nj_pod_object *p)
         number(out, "container.memory_request", i, c->memory_request_bytes);
         number(out, "container.cpu_limit", i, c->cpu_limit_millis);
         number(out, "container.cpu_request", i, c->cpu_request_millis);
+        number(out, "container.ports", i, (int64_t)c->ports_count);
+        for (size_t j = 0; j < c->ports_count; j++) {
+            text(out, "port.name", j, c->ports[j].name);
+            number(out, "port.number", j, c->ports[j].number);
+            text(out, "port.protocol", j, c->ports[j].protocol);
+        }
+        probe(out, "startup", &c->startup);
+        probe(out, "readiness", &c->readiness);
+        probe(out, "liveness", &c->liveness);
     }
     number(out, "statuses", 0, (int64_t)p->statuses_count);
     for (size_t i = 0; i < p->statuses_count; i++) {
@@ -100,9 +137,90 @@ static void pod(struct nj_buf *out, const struct nj_pod_object *p)
     }
 }
 
+static void service(struct nj_buf *out, const struct nj_service_object *s)
+{
+    text(out, "type", 0, s->type);
+    texts(out, "cluster_ip", s->cluster_ips, s->cluster_ips_count);
+    texts(out, "ip_family", s->ip_families, s->ip_families_count);
+    pairs(out, "selector", s->selector, s->selector_count);
+    text(out, "external_name", 0, s->external_name);
+    number(out, "publish_not_ready", 0, s->publish_not_ready);
+    number(out, "ports", 0, (int64_t)s->ports_count);
+    for (size_t i = 0; i < s->ports_count; i++) {
+        text(out, "port.name", i, s->ports[i].name);
+        text(out, "port.protocol", i, s->ports[i].protocol);
+        text(out, "port.app_protocol", i, s->ports[i].app_protocol);
+        number(out, "port.number", i, s->ports[i].number);
+        text(out, "port.target_name", i, s->ports[i].target_name);
+        number(out, "port.target_number", i, s->ports[i].target_number);
+    }
+}
+
+static void slice(struct nj_buf *out, const struct nj_slice_object *s)
+{
+    text(out, "address_type", 0, s->address_type);
+    number(out, "endpoints", 0, (int64_t)s->endpoints_count);
+    for (size_t i = 0; i < s->endpoints_count; i++) {
+        const struct nj_endpoint *e = &s->endpoints[i];
+        texts(out, "endpoint.address", e->addresses, e->addresses_count);
+        number(out, "endpoint.ready", i, e->ready);
+        number(out, "endpoint.serving", i, e->serving);
+        number(out, "endpoint.terminating", i, e->terminating);
+        text(out, "endpoint.node", i, e->node);
+        text(out, "endpoint.target_kind", i, e->target_kind);
+        text(out, "endpoint.target_name", i, e->target_name);
+        text(out, "endpoint.target_uid", i, e->target_uid);
+    }
+    number(out, "ports", 0, (int64_t)s->ports_count);
+    for (size_t i = 0; i < s->ports_count; i++) {
+        text(out, "port.name", i, s->ports[i].name);
+        text(out, "port.protocol", i, s->ports[i].protocol);
+        text(out, "port.app_protocol", i, s->ports[i].app_protocol);
+        number(out, "port.number", i, s->ports[i].number);
+    }
+}
+
+static void ingress(struct nj_buf *out, const struct nj_ingress_object *in)
+{
+    text(out, "class_name", 0, in->class_name);
+    texts(out, "address", in->addresses, in->addresses_count);
+    number(out, "paths", 0, (int64_t)in->paths_count);
+    for (size_t i = 0; i < in->paths_count; i++) {
+        const struct nj_ingress_path *p = &in->paths[i];
+        text(out, "path.host", i, p->host);
+        text(out, "path.path", i, p->path);
+        text(out, "path.path_type", i, p->path_type);
+        text(out, "path.service", i, p->service);
+        text(out, "path.port_name", i, p->port_name);
+        number(out, "path.port", i, p->port);
+        number(out, "path.tls", i, p->tls);
+    }
+}
+
 void describe_object(const struct nj_kube_object *object, struct nj_buf *out)
 {
     number(out, "kind", 0, (int64_t)object->kind);
     meta(out, &object->meta);
-    pod(out, &object->pod);
+    switch (object->kind) {
+    case NJ_KUBE_META:
+        break;
+    case NJ_KUBE_POD:
+        pod(out, &object->pod);
+        break;
+    case NJ_KUBE_SERVICE:
+        service(out, &object->service);
+        break;
+    case NJ_KUBE_SLICE:
+        slice(out, &object->slice);
+        break;
+    case NJ_KUBE_INGRESS:
+        ingress(out, &object->ingress);
+        break;
+    case NJ_KUBE_DEPLOYMENT:
+        number(out, "progress_deadline_seconds", 0, object->deployment.progress_deadline_seconds);
+        break;
+    case NJ_KUBE_CUSTOM:
+        text(out, "spec", object->custom.spec_len, object->custom.spec);
+        break;
+    }
 }
