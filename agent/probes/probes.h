@@ -40,12 +40,14 @@ struct nj_node_probes_options {
     void *data;
 };
 
-int nj_node_probes_new(const struct nj_node_probes_options *options, struct nj_node_probes **ret_probes, struct nj_err *err);
-void nj_node_probes_close(struct nj_node_probes *probes, void (*on_closed)(void *data), void *data); /* takes NULL */
+int nj_node_probes_new(const struct nj_node_probes_options *options, struct nj_node_probes **ret_probes,
+                       struct nj_err *err);
+void nj_node_probes_close(struct nj_node_probes *probes, void (*on_closed)(void *data),
+                          void *data); /* takes NULL */
 
 /* As the detector is told of pods. */
 void nj_node_probes_pod(struct nj_node_probes *probes, enum nj_watch_event_type type,
-                   const struct nj_kube_object *object);
+                        const struct nj_kube_object *object);
 /* The first list of pods has been told: what is not there is gone. */
 void nj_node_probes_synced(struct nj_node_probes *probes);
 
