@@ -94,6 +94,7 @@ enum nj_notification_status {
     NJ_NOTIFICATION_FAILED,    /* given up; `error` says why: a dead letter */
     NJ_NOTIFICATION_UNCERTAIN, /* was being sent when the process died, and the channel cannot tell: not sent
                                   again */
+    NJ_NOTIFICATION_WITHDRAWN, /* over before anybody was told */
 };
 const char *nj_notification_status_name(enum nj_notification_status status); /* "pending", "sending", ... */
 int nj_notification_status_parse(const char *name,
@@ -104,8 +105,8 @@ int nj_notification_status_parse(const char *name,
 struct nj_notification {
     int64_t id;
     int64_t incident_id;
-    const char
-        *transition; /* "opened", "resolved"; "digest" for a message that folds others, incident_id 0 */
+    const char *transition; /* "opened", "worsened", "resolved"; "digest" for a message that folds others,
+                               incident_id 0 */
     uint64_t
         occurrence; /* the incident's revision at the transition; a digest's: the id of the first folded */
     const char *channel;
@@ -201,8 +202,8 @@ struct nj_store_ops {
     /* By id: status, attempts, parts_done, next_ns, done_ns, error, text and digest_id. -ENOENT. */
     int (*put_notification)(struct nj_store *store, const struct nj_notification *notification,
                             struct nj_err *err);
-    /* Those of a channel (NULL: of all) with the status, which is none of SENT and FOLDED, oldest first,
-     * whose next_ns has come (now_ns; INT64_MAX for all). */
+    /* Those of a channel (NULL: of all) with the status, which is none of SENT, FOLDED and WITHDRAWN, oldest
+     * first, whose next_ns has come (now_ns; INT64_MAX for all). */
     int (*each_notification)(struct nj_store *store, const char *channel, enum nj_notification_status status,
                              int64_t now_ns, int limit,
                              int (*on_notification)(void *data, const struct nj_notification *notification),

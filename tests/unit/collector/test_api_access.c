@@ -516,7 +516,7 @@ static void the_described_words_are_those_that_are_known(void **state)
     json_object *schemas = at(at(document, "components"), "schemas");
     words = at(at(at(at(schemas, "Incident"), "properties"), "kind"), "enum");
     assert_string_equal(json_object_to_json_string_ext(words, JSON_C_TO_STRING_PLAIN), nj_buf_str(&kinds));
-    for (int i = 0; i <= NJ_NOTIFICATION_UNCERTAIN; i++)
+    for (int i = 0; i <= NJ_NOTIFICATION_WITHDRAWN; i++)
         (void)nj_buf_printf(&statuses, "%s\"%s\"", i == 0 ? "[" : ",",
                             nj_notification_status_name((enum nj_notification_status)i));
     (void)nj_buf_append_char(&statuses, ']');
