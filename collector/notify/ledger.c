@@ -55,13 +55,15 @@ struct collecting {
     struct nj_rows rows;
     int64_t digest_id;                          /* only its members; 0: all */
     const struct nj_notify_settings *not_known; /* only those whose channel it does not have; NULL: all */
+    int64_t after_ns;                           /* only those that are to wait beyond; 0: all */
 };
 
 static int collect(void *data, const struct nj_notification *row)
 {
     struct collecting *collecting = data;
     if ((collecting->digest_id != 0 && row->digest_id != collecting->digest_id) ||
-        (collecting->not_known != NULL && nj_notify_target(collecting->not_known, row->channel) != NULL))
+        (collecting->not_known != NULL && nj_notify_target(collecting->not_known, row->channel) != NULL) ||
+        (collecting->after_ns != 0 && row->next_ns <= collecting->after_ns))
         return 0;
     struct nj_rows *rows = &collecting->rows;
     if ((rows->count & (rows->count - 1)) == 0)
@@ -226,4 +228,17 @@ int nj_ledger_sweep(struct nj_store *store, const struct nj_notify_settings *set
 {
     int rc = sweep(store, settings, NJ_NOTIFICATION_SENDING, now_ns, result, err);
     return rc < 0 ? rc : sweep(store, settings, NJ_NOTIFICATION_PENDING, now_ns, result, err);
+}
+
+int nj_ledger_hurry(struct nj_store *store, int64_t now_ns, struct nj_err *err)
+{
+    struct collecting collecting = {.after_ns = now_ns};
+    int rc = store->ops->each_notification(store, NULL, NJ_NOTIFICATION_PENDING, INT64_MAX, INT32_MAX,
+                                           collect, &collecting, err);
+    for (size_t i = 0; i < collecting.rows.count && rc == 0; i++) {
+        collecting.rows.items[i].next_ns = NJ_LEDGER_AT_ONCE;
+        rc = store->ops->put_notification(store, &collecting.rows.items[i], err);
+    }
+    nj_rows_done(&collecting.rows);
+    return rc;
 }

@@ -11,7 +11,7 @@
  *
  * What may be sent at once has next_ns 0, whatever the clock says. What waits for a later attempt is never
  * planned further ahead than NJ_LEDGER_WAIT_MAX_NS: what seems to be was planned before the wall clock was
- * set back, and is due.
+ * set back, and is due. Whoever sees that happen says so with nj_ledger_hurry().
  *
  * When more alerts wait than may be sent, all that wait become one digest, a row of its own (incident 0,
  * transition "digest") that its members point to; they are FOLDED once it was sent. The rows of one incident
@@ -87,6 +87,11 @@ int nj_ledger_recover(struct nj_store *store, const struct nj_ledger_terms *term
  * after a reload. */
 int nj_ledger_sweep(struct nj_store *store, const struct nj_notify_settings *settings, int64_t now_ns,
                     struct nj_ledger_result *result, struct nj_err *err);
+
+/* The wall clock was set back: what waits for a later attempt, and was planned by the clock as it was, is
+ * due.
+ */
+int nj_ledger_hurry(struct nj_store *store, int64_t now_ns, struct nj_err *err);
 
 struct nj_claim_terms {
     enum nj_lane lane;

@@ -194,12 +194,15 @@ static void wake_at(struct nj_notifier *notifier, int64_t at_ns, int64_t now_ns)
 /* After the wall clock was set back, what is due by it would be due much later: every lane looks anew. */
 static void note_time(struct nj_notifier *notifier, int64_t now_ns)
 {
-    for (struct nj_channel *channel = notifier->channels; channel != NULL && now_ns < notifier->last_ns;
-         channel = channel->next) {
+    bool set_back = now_ns < notifier->last_ns;
+    notifier->last_ns = now_ns;
+    if (!set_back)
+        return;
+    notifier->hurry_wanted = true;
+    for (struct nj_channel *channel = notifier->channels; channel != NULL; channel = channel->next) {
         for (size_t i = 0; i < NJ_LANES; i++)
             channel->lanes[i].look = true;
     }
-    notifier->last_ns = now_ns;
 }
 
 static void finish(struct nj_notifier *notifier)

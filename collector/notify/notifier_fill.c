@@ -104,6 +104,8 @@ int64_t nj_notifier_job_fill(struct nj_notifier *notifier, int64_t now_ns)
     notifier->sweep = (struct nj_ledger_result){0};
     notifier->job_sweeps = notifier->sweep_wanted;
     notifier->sweep_wanted = false;
+    notifier->job_hurries = notifier->hurry_wanted;
+    notifier->hurry_wanted = false;
     int64_t wake_ns = INT64_MAX;
     for (struct nj_channel *channel = notifier->channels; channel != NULL; channel = channel->next) {
         add_recovery(notifier, channel);
@@ -124,12 +126,14 @@ void nj_notifier_job_drop(struct nj_notifier *notifier)
     for (size_t i = 0; i < notifier->tickets_count; i++)
         notifier->tickets[i].lane->look = true;
     notifier->sweep_wanted = notifier->sweep_wanted || notifier->job_sweeps;
+    notifier->hurry_wanted = notifier->hurry_wanted || notifier->job_hurries;
     nj_notifier_job_clear(notifier);
 }
 
 bool nj_notifier_job_is_empty(const struct nj_notifier *notifier)
 {
-    return notifier->tickets_count == 0 && notifier->recoveries_count == 0 && !notifier->job_sweeps;
+    return notifier->tickets_count == 0 && notifier->recoveries_count == 0 && !notifier->job_sweeps &&
+           !notifier->job_hurries;
 }
 
 void nj_notifier_job_clear(struct nj_notifier *notifier)

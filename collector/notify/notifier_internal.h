@@ -96,9 +96,9 @@ struct nj_notifier {
     struct nj_err job_err;
     int job_rc;
     bool job_running;
-    bool job_sweeps;
+    bool job_sweeps, job_hurries;
 
-    bool sweep_wanted;
+    bool sweep_wanted, hurry_wanted;
     bool store_failing; /* logged */
     bool closing;
     int64_t store_rest_ns; /* the store failed: not before, monotonic ns */

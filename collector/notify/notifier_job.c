@@ -35,6 +35,8 @@ static int work(struct nj_notifier *notifier)
         rc = recover(notifier, &notifier->recoveries[i]);
     if (notifier->job_sweeps && rc == 0)
         rc = nj_ledger_sweep(store, notifier->job_settings, notifier->job_now_ns, &notifier->sweep, err);
+    if (notifier->job_hurries && rc == 0)
+        rc = nj_ledger_hurry(store, notifier->job_now_ns, err);
     for (size_t i = 0; i < notifier->tickets_count && rc == 0; i++) {
         struct nj_ticket *ticket = &notifier->tickets[i];
         if (ticket->records)
@@ -157,6 +159,7 @@ static void undo(struct nj_notifier *notifier)
         notifier->tickets[i].lane->look = true;
     }
     notifier->sweep_wanted = notifier->sweep_wanted || notifier->job_sweeps;
+    notifier->hurry_wanted = notifier->hurry_wanted || notifier->job_hurries;
     notifier->store_rest_ns = nj_loop_mono_ns(notifier->options.loop) + STORE_REST_NS;
     if (!notifier->store_failing)
         nj_error("notify", "messages wait for the store: %s", notifier->job_err.text);

@@ -923,6 +923,20 @@ static void a_retry_is_not_put_off_by_a_clock_that_was_set_back(void **state)
     assert_int_equal(fixture->result.wake_ns, fixture->now_ns + 4 * NJ_SEC);
 }
 
+/* By less than it could have been planned ahead: only who saw it can tell. */
+static void a_retry_is_hurried_when_the_clock_is_seen_to_be_set_back(void **state)
+{
+    struct fixture *fixture = *state;
+    open_incident(fixture, 1);
+    record(fixture, claim(fixture, "plain"), NJ_OUTCOME_RETRY);
+    fixture->now_ns -= 30 * NJ_MIN;
+    assert_null(claim(fixture, "plain"));
+    begin(fixture);
+    commit(fixture, nj_ledger_hurry(fixture->store, fixture->now_ns, &fixture->err));
+    record(fixture, claim(fixture, "plain"), NJ_OUTCOME_DONE);
+    assert_rows(fixture, 1, "plain opened sent tried 1 parts 1; ");
+}
+
 static void a_log_file_follows_after_the_clock_was_set_back(void **state)
 {
     struct fixture *fixture = *state;
@@ -1278,6 +1292,7 @@ int main(void)
         TEST(what_was_waiting_is_told_after_a_restart),
         TEST(what_was_planned_before_the_clock_was_set_back_is_told_at_once),
         TEST(a_retry_is_not_put_off_by_a_clock_that_was_set_back),
+        TEST(a_retry_is_hurried_when_the_clock_is_seen_to_be_set_back),
         TEST(a_log_file_follows_after_the_clock_was_set_back),
         TEST(a_restart_with_the_clock_set_back_repeats_nothing),
         TEST(rows_of_channels_that_are_gone_become_dead_letters),
