@@ -10,7 +10,12 @@
 #include "common/base/buf.h"
 #include "common/loop/http_easy.h"
 
-enum { BODY_MAX_DEFAULT = 1024 * 1024 };
+enum {
+    BODY_MAX_DEFAULT = 1024 * 1024,
+    SEND_QUEUE_MAX = 1024 * 1024,
+    READ_AT_ONCE = 16 * 1024,
+    SPARE_MAX = 32, /* handles of libcurl's that wait to be used again */
+};
 
 /* WAITING -> RUNNING -> ENDING -> freed; each state but the last is a list of struct nj_http. A request that
  * ends by itself or is cancelled only changes lists: libcurl may not be called from inside its callbacks, nor
@@ -21,7 +26,12 @@ struct nj_http_request {
     struct nj_http *http;
     struct nj_http_request *prev, *next;
     enum request_state state;
-    bool added; /* to the multi handle */
+    bool added;      /* to the multi handle */
+    bool connected;  /* without HTTP: libcurl is done, `bare` watches the socket */
+    bool bytes_came; /* on it */
+    struct watch *bare;
+    struct nj_buf unsent;
+    bool wants_certificate;
     struct nj_http_easy easy;
     struct nj_http_head head;
     struct nj_buf body;
@@ -32,10 +42,13 @@ struct nj_http_request {
     uv_timer_t timer; /* for the sooner of the two */
     uint64_t timeout_ms, idle_timeout_ms;
     uint64_t started_ms, last_byte_ms;
+    uint64_t started_ns, run_ns; /* uv_hrtime(); run_ns 0: it has not begun */
     curl_off_t uploaded;
 
     int (*on_status)(void *data, long status, const char *content_type, int64_t retry_after_ns);
+    int (*on_header)(void *data, const char *name, size_t name_len, const char *value, size_t value_len);
     int (*on_data)(void *data, const char *bytes, size_t len);
+    void (*on_connected)(void *data, struct nj_http_request *request);
     void (*on_done)(void *data, const struct nj_http_result *result);
     void *data;
 };
@@ -47,6 +60,8 @@ struct nj_http {
     uv_idle_t soon;     /* settle() from the loop's next turn */
     struct nj_http_request *waiting, *running, *ending;
     long running_count, running_max;
+    CURL *spare[SPARE_MAX];
+    size_t spare_count;
     size_t handles; /* libuv's, not closed yet */
     bool closing;
     void (*on_closed)(void *data);
@@ -57,6 +72,7 @@ struct nj_http {
 struct watch {
     uv_poll_t poll;
     struct nj_http *http;
+    struct nj_http_request *request; /* of a connection without HTTP */
     curl_socket_t fd;
     int events;
 };
@@ -123,6 +139,11 @@ static struct watch *watch_new(struct nj_http *http, curl_socket_t fd)
     return watch;
 }
 
+static void watch_close(struct watch *watch)
+{
+    uv_close((uv_handle_t *)&watch->poll, on_watch_closed);
+}
+
 /* libcurl tells which socket to watch for what. */
 static int on_socket(CURL *curl, curl_socket_t fd, int what, void *data, void *socket_data)
 {
@@ -131,7 +152,7 @@ static int on_socket(CURL *curl, curl_socket_t fd, int what, void *data, void *s
     struct watch *watch = socket_data;
     if (what == CURL_POLL_REMOVE) {
         if (watch != NULL) {
-            uv_close((uv_handle_t *)&watch->poll, on_watch_closed);
+            watch_close(watch);
             (void)curl_multi_assign(http->multi, fd, NULL);
         }
         return 0;
@@ -207,6 +228,9 @@ static size_t on_header(char *line, size_t size, size_t count, void *data)
         rc = request->on_status(request->data, request->head.status, content_type,
                                 request->head.retry_after_ns);
     }
+    struct nj_http_header header;
+    if (rc >= 0 && request->on_header != NULL && nj_http_head_split(&request->head, line, len, &header))
+        rc = request->on_header(request->data, header.name, header.name_len, header.value, header.value_len);
     if (rc < 0)
         request_end(request, rc, CURLE_OK);
     return request->state == RUNNING ? len : 0;
@@ -280,38 +304,78 @@ static void on_request_closed(uv_handle_t *handle)
     handle_closed(http);
 }
 
-static int result_error(const struct nj_http_request *request, struct nj_err *err)
+static enum nj_http_phase phase_of(const struct nj_http_request *request)
+{
+    if (!request->added)
+        return NJ_HTTP_PHASE_WAIT;
+    if (request->connected)
+        return request->bytes_came ? NJ_HTTP_PHASE_TRANSFER : NJ_HTTP_PHASE_ANSWER;
+    return nj_http_easy_phase(&request->easy, request->end == 0 ? request->code : CURLE_OK);
+}
+
+static void take_times(const struct nj_http_request *request, struct nj_http_result *result)
+{
+    uint64_t now_ns = uv_hrtime();
+    for (int i = 0; i < NJ_HTTP_PHASES; i++)
+        result->phase_ns[i] = -1;
+    uint64_t waited_until_ns = request->run_ns == 0 ? now_ns : request->run_ns;
+    result->phase_ns[NJ_HTTP_PHASE_WAIT] = (int64_t)(waited_until_ns - request->started_ns);
+    if (request->added)
+        nj_http_easy_times(&request->easy, request->run_ns, now_ns, result->phase, result->phase_ns);
+}
+
+static int result_error(const struct nj_http_request *request, enum nj_http_phase phase, struct nj_err *err)
 {
     const char *what = request->easy.what;
+    if (request->end == 0 && request->connected)
+        return 0;
     if (request->end == 0)
         return nj_http_easy_error(&request->easy, request->code, err);
     if (request->end == -ECANCELED)
         return nj_err_set(err, request->end, "%s: cancelled", what);
     if (request->end == -ETIMEDOUT)
-        return nj_err_set(err, request->end, "%s: %s: no answer in time", what,
-                          request->added ? nj_http_easy_phase(&request->easy, CURLE_OK)
-                                         : "wait for a free connection");
+        return nj_err_set(err, request->end, "%s: %s: no answer in time", what, nj_http_phase_name(phase));
     char words[128];
     return nj_err_set(err, request->end, "%s: response refused: %s", what,
                       uv_strerror_r(request->end, words, sizeof(words)));
+}
+
+static void free_handle(struct nj_http *http, struct nj_http_easy *easy)
+{
+    CURL *curl = nj_http_easy_release(easy);
+    if (curl != NULL && http->spare_count < SPARE_MAX)
+        http->spare[http->spare_count++] = curl;
+    else
+        curl_easy_cleanup(curl);
 }
 
 static void request_finish(struct nj_http_request *request)
 {
     struct nj_http *http = request->http;
     DL_DELETE(http->ending, request);
+    struct nj_http_result result = {
+        .status = request->head.status,
+        .retry_after_ns = request->head.retry_after_ns,
+        .body = nj_buf_str(&request->body),
+        .body_len = request->body.len,
+        .body_cut = request->body_cut,
+        .maybe_sent = request->added && (request->connected || nj_http_easy_maybe_sent(&request->easy)),
+        .phase = phase_of(request),
+        .version = request->added ? nj_http_easy_version(&request->easy) : ""};
+    take_times(request, &result);
+    if (request->bare != NULL)
+        watch_close(request->bare);
     if (request->added)
         (void)curl_multi_remove_handle(http->multi, request->easy.curl);
-    struct nj_http_result result = {.status = request->head.status,
-                                    .retry_after_ns = request->head.retry_after_ns,
-                                    .body = nj_buf_str(&request->body),
-                                    .body_len = request->body.len,
-                                    .body_cut = request->body_cut,
-                                    .maybe_sent = request->added && nj_http_easy_maybe_sent(&request->easy)};
-    result.error = result_error(request, &result.err);
+    struct nj_http_shown shown = {0};
+    if (request->wants_certificate && nj_http_handshake_certificate(&request->easy.handshake, &shown))
+        result.certificate = &shown.certificate;
+    result.error = result_error(request, result.phase, &result.err);
     request->on_done(request->data, &result);
+    nj_http_shown_done(&shown);
     nj_buf_done(&request->body);
-    nj_http_easy_done(&request->easy);
+    nj_buf_done(&request->unsent);
+    free_handle(http, &request->easy);
     uv_close((uv_handle_t *)&request->timer, on_request_closed);
 }
 
@@ -323,12 +387,99 @@ static void request_run(struct nj_http_request *request)
     http->running_count++;
     request->state = RUNNING;
     request->last_byte_ms = uv_now(&http->loop->uv);
+    request->run_ns = uv_hrtime();
     if (curl_multi_add_handle(http->multi, request->easy.curl) != CURLM_OK) {
         request_end(request, -ENOMEM, CURLE_OK);
         return;
     }
     request->added = true;
     request_watch_time(request);
+}
+
+/* Bytes on a connection without HTTP. libcurl's two functions for them are no part of the multi interface. */
+static void bare_read(struct nj_http_request *request)
+{
+    char bytes[READ_AT_ONCE];
+    size_t len = 0;
+    CURLcode code = curl_easy_recv(request->easy.curl, bytes, sizeof(bytes), &len);
+    if (code == CURLE_AGAIN)
+        return;
+    if (code != CURLE_OK || len == 0) {
+        request_end(request, code == CURLE_OK ? 0 : -ECONNRESET, CURLE_OK);
+        return;
+    }
+    request->bytes_came = true;
+    request->last_byte_ms = uv_now(&request->http->loop->uv);
+    int rc = request->on_data(request->data, bytes, len);
+    if (rc < 0)
+        request_end(request, rc, CURLE_OK);
+}
+
+static void bare_write(struct nj_http_request *request)
+{
+    size_t len = 0;
+    CURLcode code = CURLE_OK;
+    while (request->unsent.len > 0 && code == CURLE_OK) {
+        code = curl_easy_send(request->easy.curl, request->unsent.data, request->unsent.len, &len);
+        if (code == CURLE_OK)
+            nj_buf_consume(&request->unsent, len);
+    }
+    if (code != CURLE_OK && code != CURLE_AGAIN)
+        request_end(request, -ECONNRESET, CURLE_OK);
+}
+
+static void on_bare_poll(uv_poll_t *poll, int status, int events);
+
+static void bare_watch(struct nj_http_request *request)
+{
+    if (request->state != RUNNING)
+        return;
+    int events = UV_READABLE | (request->unsent.len > 0 ? UV_WRITABLE : 0);
+    if (uv_poll_start(&request->bare->poll, events, on_bare_poll) < 0)
+        request_end(request, -ENOMEM, CURLE_OK);
+}
+
+static void on_bare_poll(uv_poll_t *poll, int status, int events)
+{
+    struct watch *watch = poll->data;
+    struct nj_http_request *request = watch->request;
+    (void)events;
+    if (request->state == RUNNING)
+        bare_write(request);
+    if (request->state == RUNNING)
+        bare_read(request);
+    if (status < 0 && request->state == RUNNING)
+        request_end(request, -ECONNRESET, CURLE_OK);
+    bare_watch(request);
+    settle(request->http);
+}
+
+static void request_connected(struct nj_http_request *request)
+{
+    curl_socket_t fd = CURL_SOCKET_BAD;
+    if (curl_easy_getinfo(request->easy.curl, CURLINFO_ACTIVESOCKET, &fd) == CURLE_OK &&
+        fd != CURL_SOCKET_BAD)
+        request->bare = watch_new(request->http, fd);
+    if (request->bare == NULL) {
+        request_end(request, -ENOMEM, CURLE_OK);
+        return;
+    }
+    request->connected = true;
+    request->bare->request = request;
+    request->on_connected(request->data, request);
+    bare_watch(request);
+}
+
+int nj_http_send(struct nj_http_request *request, const void *bytes, size_t len)
+{
+    if (request->state != RUNNING || !request->connected)
+        return -ENOTCONN;
+    if (nj_buf_append(&request->unsent, bytes, len) < 0) {
+        request->unsent.overflowed = false;
+        return -EMSGSIZE;
+    }
+    bare_watch(request);
+    return 0;
 }
 
 static void drain_results(struct nj_http *http)
@@ -340,7 +491,11 @@ static void drain_results(struct nj_http *http)
         if (message->msg != CURLMSG_DONE ||
             curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private_data) != CURLE_OK)
             continue;
-        request_end((struct nj_http_request *)(void *)private_data, 0, message->data.result);
+        struct nj_http_request *request = (struct nj_http_request *)(void *)private_data;
+        if (message->data.result == CURLE_OK && request->on_connected != NULL)
+            request_connected(request);
+        else
+            request_end(request, 0, message->data.result);
     }
 }
 
@@ -360,6 +515,8 @@ static void settle(struct nj_http *http)
         request_run(http->waiting);
     if (!http->closing || http->multi == NULL || http->ending != NULL)
         return;
+    while (http->spare_count > 0)
+        curl_easy_cleanup(http->spare[--http->spare_count]);
     (void)curl_multi_cleanup(http->multi);
     http->multi = NULL;
     uv_close((uv_handle_t *)&http->soon, on_own_handle_closed);
@@ -412,7 +569,8 @@ int nj_http_start(struct nj_http *http, const struct nj_http_options *options,
     if (http->closing)
         return nj_err_set(err, -ESHUTDOWN, "the HTTP client is closing");
     struct nj_http_request *request = NJ_NEW(struct nj_http_request);
-    int rc = nj_http_easy_init(&request->easy, options, err);
+    CURL *spare = http->spare_count > 0 ? http->spare[--http->spare_count] : NULL;
+    int rc = nj_http_easy_init(&request->easy, spare, options, err);
     if (rc == 0 && set_callbacks(request) < 0) {
         rc = nj_err_set(err, -ENOMEM, "out of memory");
         nj_http_easy_done(&request->easy);
@@ -429,7 +587,12 @@ int nj_http_start(struct nj_http *http, const struct nj_http_options *options,
     request->idle_timeout_ms = to_ms(options->idle_timeout_ns);
     request->started_ms = uv_now(&http->loop->uv);
     request->on_status = options->on_status;
+    request->on_header = options->on_header;
     request->on_data = options->on_data;
+    request->on_connected = options->on_connected;
+    request->wants_certificate = options->want_certificate;
+    nj_buf_init(&request->unsent, SEND_QUEUE_MAX);
+    request->started_ns = uv_hrtime();
     request->on_done = options->on_done;
     request->data = options->data;
     (void)uv_timer_init(&http->loop->uv, &request->timer);

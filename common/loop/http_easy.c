@@ -1,20 +1,18 @@
 #include "common/loop/http_easy.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
-#include <uv.h>
+#include <sys/socket.h>
 
 #include "common/base/alloc.h"
 
 enum {
     METHOD_MAX = 16,
     REDIRECTS_MAX = 5,
-    HEAD_MAX_BYTES = 256 * 1024,
-    RETRY_AFTER_TEXT_MAX = 64,
-    RETRY_AFTER_MAX_S = 24 * 60 * 60,
     CONNECT_TIMEOUT_MS = 10 * 1000,
     CA_CACHE_S = 5 * 60, /* a cluster's authority may change: its file is read again */
     KEEPALIVE_IDLE_S = 30,
@@ -133,10 +131,16 @@ static void set_pem(struct setting *setting, CURLoption file_option, const char 
     }
 }
 
-static int set_tls(struct setting *setting, const struct nj_http_tls *tls, struct nj_err *err)
+static int set_tls(struct nj_http_easy *easy, struct setting *setting, const struct nj_http_options *options,
+                   struct nj_err *err)
 {
+    const struct nj_http_tls *tls = options->tls;
     set_long(setting, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
     set_long(setting, CURLOPT_CA_CACHE_TIMEOUT, CA_CACHE_S);
+    if (options->want_certificate) /* a resumed session shows none */
+        set_long(setting, CURLOPT_SSL_SESSIONID_CACHE, 0);
+    if (setting->code == CURLE_OK)
+        setting->code = nj_http_handshake_watch(&easy->handshake, setting->curl);
     if (tls == NULL)
         return 0;
     if ((tls->ca_file != NULL && tls->ca_pem != NULL) || (tls->cert_file != NULL && tls->cert_pem != NULL) ||
@@ -165,30 +169,59 @@ static bool list_append(struct curl_slist **list, const char *text)
     return true;
 }
 
-/* To verify another name than the URL's host, that name is put into the URL and the connection led to the
- * host. */
+/* Leads the connection to where the URL does not: to the address that was given, or, when another name is to
+ * be verified and stands in the URL, to the URL's own host. */
+static int set_detour(struct nj_http_easy *easy, struct setting *setting,
+                      const struct nj_http_options *options, const struct url *url, bool renamed,
+                      struct nj_err *err)
+{
+    NJ_CLEANUP_FREE char *detour = NULL;
+    if (options->address != NULL) {
+        char numeric[INET6_ADDRSTRLEN];
+        uint16_t port = 0;
+        if (!nj_http_address_text(options->address, numeric, &port))
+            return nj_err_set(err, -EINVAL, "an address that is neither IPv4 nor IPv6");
+        bool ipv6 = options->address->sa_family == AF_INET6;
+        detour = nj_asprintf(ipv6 ? "::[%s]:%u" : "::%s:%u", numeric, port);
+        memcpy(&easy->address, options->address,
+               ipv6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
+        set_pointer(setting, CURLOPT_OPENSOCKETDATA, easy);
+        if (setting->code == CURLE_OK)
+            setting->code =
+                curl_easy_setopt(setting->curl, CURLOPT_OPENSOCKETFUNCTION, nj_http_easy_open_socket);
+        set_long(setting, CURLOPT_DNS_CACHE_TIMEOUT, 0); /* there is nothing to be remembered */
+    } else if (renamed) {
+        detour = nj_asprintf("%s:%s:%s:%s", options->tls->server_name, url->port, url->host, url->port);
+    } else {
+        return 0;
+    }
+    if (!list_append(&easy->connect_to, detour))
+        return nj_err_set(err, -ENOMEM, "out of memory");
+    set_pointer(setting, CURLOPT_CONNECT_TO, easy->connect_to);
+    return 0;
+}
+
+/* To verify another name than the URL's host, that name is put into the URL. */
 static int set_url(struct nj_http_easy *easy, struct setting *setting, const struct nj_http_options *options,
                    const struct url *url, struct nj_err *err)
 {
-    const char *name = options->tls == NULL ? NULL : options->tls->server_name;
-    if (name == NULL || strcmp(url->scheme, "https") != 0) {
+    const char *name = options->tls == NULL || !easy->is_tls ? NULL : options->tls->server_name;
+    set_long(setting, CURLOPT_PATH_AS_IS, options->path_as_is ? 1 : 0);
+    if (name == NULL) {
         set_str(setting, CURLOPT_URL, options->url);
-        return 0;
+        return set_detour(easy, setting, options, url, false, err);
     }
     if (curl_url_set(url->parsed, CURLUPART_HOST, name, 0) != CURLUE_OK)
         return nj_err_set(err, -EINVAL, "TLS: \"%s\" is no server name", name);
-    NJ_CLEANUP_FREE char *detour = nj_asprintf("%s:%s:%s:%s", name, url->port, url->host, url->port);
     NJ_CLEANUP_FREE char *host = url->explicit_port == NULL
                                      ? nj_asprintf("Host: %s", url->host)
                                      : nj_asprintf("Host: %s:%s", url->host, url->explicit_port);
-    if (!list_append(&easy->connect_to, detour) ||
-        (!has_header(options, "Host") && !list_append(&easy->headers, host)))
+    if (!has_header(options, "Host") && !list_append(&easy->headers, host))
         return nj_err_set(err, -ENOMEM, "out of memory");
     char *changed = url_part(url->parsed, CURLUPART_URL, 0);
     set_str(setting, CURLOPT_URL, changed);
     curl_free(changed);
-    set_pointer(setting, CURLOPT_CONNECT_TO, easy->connect_to);
-    return 0;
+    return set_detour(easy, setting, options, url, true, err);
 }
 
 static int set_headers(struct nj_http_easy *easy, struct setting *setting,
@@ -204,6 +237,12 @@ static int set_headers(struct nj_http_easy *easy, struct setting *setting,
     bool typed = options->file_field != NULL || has_header(options, "Content-Type");
     if (!list_append(&easy->headers, "Expect:") || (!typed && !list_append(&easy->headers, "Content-Type:")))
         return nj_err_set(err, -ENOMEM, "out of memory");
+    if (options->decompress) {
+        /* Any encoding that comes is undone, but none is asked for unless the caller does. */
+        set_str(setting, CURLOPT_ACCEPT_ENCODING, "");
+        if (!has_header(options, "Accept-Encoding") && !list_append(&easy->headers, "Accept-Encoding:"))
+            return nj_err_set(err, -ENOMEM, "out of memory");
+    }
     set_pointer(setting, CURLOPT_HTTPHEADER, easy->headers);
     return 0;
 }
@@ -249,6 +288,34 @@ static void set_method_and_body(struct nj_http_easy *easy, struct setting *setti
         set_str(setting, CURLOPT_CUSTOMREQUEST, method);
 }
 
+static long version_of(const struct nj_http_easy *easy, enum nj_http_protocol protocol)
+{
+    if (protocol == NJ_HTTP_PROTOCOL_1_1)
+        return CURL_HTTP_VERSION_1_1;
+    if (easy->is_tls)
+        return CURL_HTTP_VERSION_2TLS;
+    return protocol == NJ_HTTP_PROTOCOL_2 ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE : CURL_HTTP_VERSION_1_1;
+}
+
+static void set_connection(struct setting *setting, const struct nj_http_easy *easy,
+                           const struct nj_http_options *options)
+{
+    bool bare = options->on_connected != NULL;
+    bool fresh = options->fresh_connection || bare;
+    set_long(setting, CURLOPT_HTTP_VERSION, version_of(easy, options->protocol));
+    set_long(setting, CURLOPT_FRESH_CONNECT, fresh ? 1 : 0);
+    set_long(setting, CURLOPT_FORBID_REUSE, fresh ? 1 : 0);
+    if (bare) {
+        set_long(setting, CURLOPT_CONNECT_ONLY, 1);
+        set_long(setting, CURLOPT_SSL_ENABLE_ALPN, 0); /* what will be spoken is no HTTP */
+    }
+    if (fresh && options->timeout_ns > 0) /* it ends before keepalive would find anything */
+        return;
+    set_long(setting, CURLOPT_TCP_KEEPALIVE, 1);
+    set_long(setting, CURLOPT_TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
+    set_long(setting, CURLOPT_TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
+}
+
 static void set_manners(struct setting *setting, struct nj_http_easy *easy,
                         const struct nj_http_options *options)
 {
@@ -259,19 +326,14 @@ static void set_manners(struct setting *setting, struct nj_http_easy *easy,
     set_long(setting, CURLOPT_CONNECTTIMEOUT_MS, connect_ms);
     set_long(setting, CURLOPT_NOSIGNAL, 1);
     set_long(setting, CURLOPT_QUICK_EXIT, 1); /* a cancelled name lookup is left behind, not waited for */
-    set_long(setting, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
     set_str(setting, CURLOPT_PROTOCOLS_STR, "http,https");
     set_str(setting, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
     set_str(setting, CURLOPT_PROXY, "");
     set_long(setting, CURLOPT_NETRC, CURL_NETRC_IGNORED);
     set_str(setting, CURLOPT_USERAGENT, "nightjar/" NJ_VERSION);
-    set_long(setting, CURLOPT_TCP_KEEPALIVE, 1);
-    set_long(setting, CURLOPT_TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
-    set_long(setting, CURLOPT_TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
+    set_connection(setting, easy, options);
     set_long(setting, CURLOPT_FOLLOWLOCATION, easy->follows_redirects ? 1 : 0);
     set_long(setting, CURLOPT_MAXREDIRS, REDIRECTS_MAX);
-    set_long(setting, CURLOPT_FRESH_CONNECT, options->fresh_connection ? 1 : 0);
-    set_long(setting, CURLOPT_FORBID_REUSE, options->fresh_connection ? 1 : 0);
     set_pointer(setting, CURLOPT_ERRORBUFFER, easy->error);
 }
 
@@ -280,7 +342,7 @@ static int set_all(struct nj_http_easy *easy, const struct nj_http_options *opti
 {
     struct setting setting = {.curl = easy->curl, .code = CURLE_OK};
     set_manners(&setting, easy, options);
-    int rc = set_tls(&setting, options->tls, err);
+    int rc = easy->is_tls ? set_tls(easy, &setting, options, err) : 0;
     if (rc == 0)
         rc = set_url(easy, &setting, options, url, err);
     if (rc == 0)
@@ -294,9 +356,50 @@ static int set_all(struct nj_http_easy *easy, const struct nj_http_options *opti
     return 0;
 }
 
-int nj_http_easy_init(struct nj_http_easy *easy, const struct nj_http_options *options, struct nj_err *err)
+bool nj_http_address_text(const struct sockaddr *address, char text[INET6_ADDRSTRLEN], uint16_t *ret_port)
 {
-    *easy = (struct nj_http_easy){0};
+    if (address->sa_family == AF_INET) {
+        struct sockaddr_in v4;
+        memcpy(&v4, address, sizeof(v4));
+        *ret_port = ntohs(v4.sin_port);
+        return inet_ntop(AF_INET, &v4.sin_addr, text, INET6_ADDRSTRLEN) != NULL;
+    }
+    if (address->sa_family != AF_INET6)
+        return false;
+    struct sockaddr_in6 v6;
+    memcpy(&v6, address, sizeof(v6));
+    *ret_port = ntohs(v6.sin6_port);
+    return inet_ntop(AF_INET6, &v6.sin6_addr, text, INET6_ADDRSTRLEN) != NULL;
+}
+
+/* The last gate: whatever libcurl makes of the URL, nothing but the given address is connected to. */
+curl_socket_t nj_http_easy_open_socket(void *data, curlsocktype purpose, struct curl_sockaddr *to)
+{
+    const struct nj_http_easy *easy = data;
+    char wanted[INET6_ADDRSTRLEN];
+    char asked[INET6_ADDRSTRLEN];
+    uint16_t wanted_port = 0;
+    uint16_t asked_port = 0;
+    if (purpose != CURLSOCKTYPE_IPCXN || to->socktype != SOCK_STREAM ||
+        !nj_http_address_text((const struct sockaddr *)&easy->address, wanted, &wanted_port) ||
+        !nj_http_address_text(&to->addr, asked, &asked_port) || wanted_port != asked_port ||
+        strcmp(wanted, asked) != 0)
+        return CURL_SOCKET_BAD;
+    return socket(to->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, to->protocol);
+}
+
+/* Redirects are followed below what tells of headers. */
+static bool fit_together(const struct nj_http_options *options)
+{
+    if (options->follow_redirects && (options->on_header != NULL || options->address != NULL))
+        return false;
+    return options->on_connected == NULL || options->on_data != NULL;
+}
+
+int nj_http_easy_init(struct nj_http_easy *easy, CURL *spare, const struct nj_http_options *options,
+                      struct nj_err *err)
+{
+    *easy = (struct nj_http_easy){.curl = spare};
     const char *method = options->method;
     if (method == NULL)
         method = options->file_field == NULL ? "GET" : "POST";
@@ -304,12 +407,17 @@ int nj_http_easy_init(struct nj_http_easy *easy, const struct nj_http_options *o
     int rc = url_parse(&url, options->url, err);
     if (rc == 0 && !method_valid(method))
         rc = nj_err_set(err, -EINVAL, "not a method of HTTP");
+    if (rc == 0 && !fit_together(options))
+        rc = nj_err_set(err, -EINVAL, "options that do not fit together");
     if (rc == 0) {
+        easy->is_tls = strcmp(url.scheme, "https") == 0;
+        easy->max_header_bytes = options->max_header_bytes;
         easy->what =
             nj_asprintf("%s %s://%s%s%s", method, url.scheme, url.host, url.explicit_port == NULL ? "" : ":",
                         url.explicit_port == NULL ? "" : url.explicit_port);
         easy->follows_redirects = options->follow_redirects && !carries_credentials(options, &url);
-        easy->curl = curl_easy_init();
+        if (easy->curl == NULL)
+            easy->curl = curl_easy_init();
         rc = easy->curl == NULL ? nj_err_set(err, -ENOMEM, "out of memory")
                                 : set_all(easy, options, &url, method, err);
         if (rc < 0)
@@ -321,187 +429,23 @@ int nj_http_easy_init(struct nj_http_easy *easy, const struct nj_http_options *o
     return rc;
 }
 
+CURL *nj_http_easy_release(struct nj_http_easy *easy)
+{
+    CURL *curl = easy->curl;
+    easy->curl = NULL;
+    if (curl != NULL)
+        curl_easy_reset(curl);
+    nj_http_easy_done(easy);
+    return curl;
+}
+
 void nj_http_easy_done(struct nj_http_easy *easy)
 {
     curl_easy_cleanup(easy->curl);
+    nj_http_handshake_done(&easy->handshake);
     curl_mime_free(easy->mime);
     curl_slist_free_all(easy->headers);
     curl_slist_free_all(easy->connect_to);
     free(easy->what);
     *easy = (struct nj_http_easy){0};
-}
-
-static bool happened(const struct nj_http_easy *easy, CURLINFO info)
-{
-    curl_off_t after_us = 0;
-    return curl_easy_getinfo(easy->curl, info, &after_us) == CURLE_OK && after_us > 0;
-}
-
-/* libcurl notes the time of the TCP connection only when TLS stands too, and neither on a kept connection. */
-static const char *phase_by_times(const struct nj_http_easy *easy)
-{
-    if (happened(easy, CURLINFO_STARTTRANSFER_TIME_T))
-        return "response";
-    if (happened(easy, CURLINFO_PRETRANSFER_TIME_T))
-        return "request";
-    if (!happened(easy, CURLINFO_NAMELOOKUP_TIME_T))
-        return "name lookup";
-    bool tls = strstr(easy->what, " https:") != NULL;
-    if (!happened(easy, tls ? CURLINFO_APPCONNECT_TIME_T : CURLINFO_CONNECT_TIME_T))
-        return tls ? "connect or TLS handshake" : "connect";
-    return "request";
-}
-
-const char *nj_http_easy_phase(const struct nj_http_easy *easy, CURLcode code)
-{
-    switch (code) {
-    case CURLE_COULDNT_RESOLVE_HOST:
-        return "name lookup";
-    case CURLE_COULDNT_CONNECT:
-        return "connect";
-    case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CACERT_BADFILE:
-        return "TLS handshake";
-    default:
-        return phase_by_times(easy);
-    }
-}
-
-bool nj_http_easy_maybe_sent(const struct nj_http_easy *easy)
-{
-    return happened(easy, CURLINFO_PRETRANSFER_TIME_T);
-}
-
-static int errno_of(const struct nj_http_easy *easy, CURLcode code)
-{
-    long os_errno = 0;
-    (void)curl_easy_getinfo(easy->curl, CURLINFO_OS_ERRNO, &os_errno);
-    switch (code) {
-    case CURLE_OK:
-        return 0;
-    case CURLE_URL_MALFORMAT:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CACERT_BADFILE:
-        return -EINVAL;
-    case CURLE_COULDNT_RESOLVE_HOST:
-        return -EHOSTUNREACH;
-    case CURLE_COULDNT_CONNECT:
-        return os_errno > 0 ? -(int)os_errno : -ECONNREFUSED;
-    case CURLE_SEND_ERROR:
-    case CURLE_RECV_ERROR:
-        return os_errno > 0 ? -(int)os_errno : -ECONNRESET;
-    case CURLE_GOT_NOTHING:
-    case CURLE_PARTIAL_FILE:
-        return -ECONNRESET;
-    case CURLE_OPERATION_TIMEDOUT:
-        return -ETIMEDOUT;
-    case CURLE_PEER_FAILED_VERIFICATION:
-        return -EKEYREJECTED;
-    case CURLE_TOO_MANY_REDIRECTS:
-        return -ELOOP;
-    case CURLE_OUT_OF_MEMORY:
-        return -ENOMEM;
-    default:
-        return -EPROTO;
-    }
-}
-
-/* libcurl's own words, unless they quote a URL. */
-static const char *detail_of(const struct nj_http_easy *easy, CURLcode code)
-{
-    if (easy->error[0] == '\0' || strstr(easy->error, "://") != NULL)
-        return curl_easy_strerror(code);
-    return easy->error;
-}
-
-int nj_http_easy_error(const struct nj_http_easy *easy, CURLcode code, struct nj_err *err)
-{
-    int rc = errno_of(easy, code);
-    if (rc == 0)
-        return 0;
-    long os_errno = 0;
-    (void)curl_easy_getinfo(easy->curl, CURLINFO_OS_ERRNO, &os_errno);
-    bool system_said = os_errno > 0 && rc == -(int)os_errno;
-    char words[128];
-    return nj_err_set(err, rc, "%s: %s: %s", easy->what, nj_http_easy_phase(easy, code),
-                      system_said ? uv_strerror_r(rc, words, sizeof(words)) : detail_of(easy, code));
-}
-
-int64_t nj_http_retry_after_ns(const char *value, size_t len, int64_t now_s)
-{
-    while (len > 0 && (value[0] == ' ' || value[0] == '\t')) {
-        value++;
-        len--;
-    }
-    while (len > 0 && strchr(" \t\r\n", value[len - 1]) != NULL)
-        len--;
-    if (len == 0 || len >= RETRY_AFTER_TEXT_MAX)
-        return -1;
-    char text[RETRY_AFTER_TEXT_MAX];
-    memcpy(text, value, len);
-    text[len] = '\0';
-    int64_t wait_s = 0;
-    if (strspn(text, "0123456789") == len) {
-        for (size_t i = 0; i < len && wait_s <= RETRY_AFTER_MAX_S; i++)
-            wait_s = wait_s * 10 + (text[i] - '0');
-    } else {
-        time_t at = curl_getdate(text, NULL);
-        if (at == (time_t)-1)
-            return -1;
-        wait_s = (int64_t)at - now_s;
-    }
-    if (wait_s < 0)
-        wait_s = 0;
-    return (wait_s > RETRY_AFTER_MAX_S ? RETRY_AFTER_MAX_S : wait_s) * NJ_SEC;
-}
-
-/* Whether these are the headers of what the caller gets, not of a 1xx before it or of a redirect that is
- * followed. */
-static bool is_final(const struct nj_http_head *head, const struct nj_http_easy *easy)
-{
-    if (head->status < 200)
-        return false;
-    return !(easy->follows_redirects && head->has_location && head->status >= 300 && head->status < 400);
-}
-
-static bool line_is(const char *line, size_t len, const char *name)
-{
-    size_t name_len = strlen(name);
-    return len > name_len && strncasecmp(line, name, name_len) == 0;
-}
-
-/* libcurl follows no empty Location. */
-static bool is_blank(const char *text, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        if (strchr(" \t\r\n", text[i]) == NULL)
-            return false;
-    }
-    return true;
-}
-
-int nj_http_head_line(struct nj_http_head *head, const struct nj_http_easy *easy, const char *line,
-                      size_t len)
-{
-    head->bytes += len;
-    if (head->bytes > HEAD_MAX_BYTES)
-        return -EMSGSIZE;
-    if (head->complete)
-        return 0;
-    if (line_is(line, len, "HTTP/")) {
-        head->has_location = false;
-        head->retry_after_ns = -1;
-    } else if (line_is(line, len, "Location:")) {
-        head->has_location = !is_blank(line + strlen("Location:"), len - strlen("Location:"));
-    } else if (line_is(line, len, "Retry-After:")) {
-        size_t name_len = strlen("Retry-After:");
-        head->retry_after_ns = nj_http_retry_after_ns(line + name_len, len - name_len, (int64_t)time(NULL));
-    } else if (len <= 2 && (len == 0 || line[0] == '\r' || line[0] == '\n')) {
-        (void)curl_easy_getinfo(easy->curl, CURLINFO_RESPONSE_CODE, &head->status);
-        head->complete = is_final(head, easy);
-        return head->complete ? 1 : 0;
-    }
-    return 0;
 }

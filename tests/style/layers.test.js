@@ -69,6 +69,7 @@ const GATES = [
   ['protobuf-c', /protobuf-c|\.pb-c\.h$/, /^common\/(wire\/codec\.[ch]|wire\/(batch|event)\.c|kube\/(decode|list|pb)[a-z_]*\.[ch])$/],
   ['nanomsg', /^nanomsg\//, /^common\/loop\/msgsock\.c$/],
   ['libcurl', /^curl\//, /^common\/loop\/http(_[a-z]+)?\.[ch]$/],
+  ['OpenSSL', /^openssl\//, /^common\/loop\/http_tls\.c$/],
   ['libmicrohttpd', /^microhttpd\.h$/, /^common\/loop\/httpd(_[a-z]+)?\.[ch]$/],
   ['libuv', /^uv\.h$/, /^common\/loop\//],
   ['SQLite', /^sqlite3\.h$/, /^(agent\/outbox|collector\/store\/sqlite)\//],
