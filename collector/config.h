@@ -81,6 +81,7 @@ struct nj_collector_config {
         int language;                   /* enum nj_language */
         char *public_url;               /* where people reach the collector, for links; "" for none */
         int64_t log_lines;              /* of the log's end in a message */
+        int64_t probe_wait_ns;          /* before failing checks are told, for what else fails with them */
         struct nj_config_list channels; /* struct nj_channel_config */
         struct nj_config_list routes;   /* struct nj_route_config */
     } notify;

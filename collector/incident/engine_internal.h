@@ -34,9 +34,4 @@ int64_t nj_engine_apply_check(struct nj_engine *engine, const struct nj_report *
 /* NJ_EVENT_ROLLUPS. */
 void nj_engine_apply_rollups(struct nj_engine *engine, const struct nj_report *report);
 
-static inline bool nj_incident_is_of_checks(enum nj_incident_kind kind)
-{
-    return kind == NJ_INCIDENT_PROBE || kind == NJ_INCIDENT_NODE_PROBES;
-}
-
 #endif

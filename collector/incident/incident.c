@@ -47,6 +47,11 @@ int nj_incident_kind_parse(const char *name, enum nj_incident_kind *ret_kind)
     return 0;
 }
 
+bool nj_incident_is_of_checks(enum nj_incident_kind kind)
+{
+    return kind == NJ_INCIDENT_PROBE || kind == NJ_INCIDENT_NODE_PROBES;
+}
+
 const char *nj_incident_state_name(enum nj_incident_state state)
 {
     return state == NJ_INCIDENT_OPEN ? "open" : "resolved";

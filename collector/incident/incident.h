@@ -29,6 +29,7 @@ enum nj_incident_kind {
 const char *
 nj_incident_kind_name(enum nj_incident_kind kind); /* "crash", "image_pull", ... as in REST and metrics */
 int nj_incident_kind_parse(const char *name, enum nj_incident_kind *ret_kind); /* 0 or -EINVAL */
+bool nj_incident_is_of_checks(enum nj_incident_kind kind);                     /* its subjects are targets */
 
 enum nj_incident_state { NJ_INCIDENT_OPEN, NJ_INCIDENT_RESOLVED };
 const char *nj_incident_state_name(enum nj_incident_state state);                 /* "open", "resolved" */

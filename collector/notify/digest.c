@@ -75,7 +75,7 @@ static void append_line(const struct nj_render *how, const struct nj_alert *aler
                   alert->transition == NJ_TRANSITION_RESOLVED
                       ? nj_word(how->language, NJ_WORD_RESOLVED)
                       : nj_words_severity(how->language, incident->severity),
-                  nj_words_kind(how->language, incident->kind));
+                  nj_words_title(how->language, incident));
     nj_escape(out, nj_buf_str(&name), name.len, NAME_BYTES, markdown);
     nj_buf_printf(out, " ×%" PRIu64 "%s", incident->count, nj_word(how->language, NJ_WORD_COLON));
     nj_escape(out, nj_buf_str(&reason), reason.len, REASON_BYTES, markdown);
@@ -150,7 +150,7 @@ static void append_tail(const struct nj_render *how, const struct nj_alert *aler
                       (int)len, how->public_url);
     struct nj_buf mentions = {0};
     for (size_t i = 0; i < count && markdown; i++) {
-        if (alerts[i].transition == NJ_TRANSITION_OPENED)
+        if (alerts[i].transition != NJ_TRANSITION_RESOLVED)
             nj_mentions_each(alerts[i].mentions, add_once, &mentions);
     }
     struct nj_buf line = {.max = how->max_bytes / TAIL_SHARE};

@@ -98,7 +98,7 @@ static char *digest_mentions(const struct gathering *gathering)
     struct nj_buf list = {0};
     for (size_t i = 0; i < gathering->count; i++) {
         bool same_as_before = i > 0 && nj_streq(gathering->rows[i].mentions, gathering->rows[i - 1].mentions);
-        if (gathering->alerts[i].transition == NJ_TRANSITION_OPENED && !same_as_before)
+        if (gathering->alerts[i].transition != NJ_TRANSITION_RESOLVED && !same_as_before)
             nj_mentions_each(gathering->rows[i].mentions, add_mentioned, &list);
     }
     return nj_buf_take(&list);

@@ -9,73 +9,132 @@
 
 enum { ROWS_OF_INCIDENT_MAX = 1000 };
 
-static int add(struct nj_store *store, const struct nj_incident *incident, enum nj_transition transition,
-               const struct nj_recipient *recipient, const char *channel, int64_t now_ns, bool *ret_any,
-               struct nj_err *err)
+/* Occurrence of a row that comes once for its incident, however often it worsens. */
+enum { ONLY_ONCE = 0 };
+
+struct plan {
+    struct nj_store *store;
+    const struct nj_notify_settings *settings;
+    const struct nj_incident *incident;
+    enum nj_transition transition;
+    int64_t now_ns;
+    struct nj_rows rows; /* of the incident so far, newest first; not read for an opening */
+    bool any;
+    struct nj_err *err;
+};
+
+/* What fails together is told together: checks wait a moment for what fails with them. */
+static int64_t first_attempt(const struct plan *plan)
+{
+    bool waits = plan->transition != NJ_TRANSITION_RESOLVED &&
+                 nj_incident_is_of_checks(plan->incident->kind) && plan->settings->probe_wait_ns > 0;
+    return waits ? plan->now_ns + plan->settings->probe_wait_ns : NJ_LEDGER_AT_ONCE;
+}
+
+static int add(struct plan *plan, const struct nj_recipient *recipient, const char *channel)
 {
     const struct nj_notification row = {
-        .incident_id = incident->id,
-        .transition = nj_transition_name(transition),
-        .occurrence = incident->revision,
+        .incident_id = plan->incident->id,
+        .transition = nj_transition_name(plan->transition),
+        .occurrence = plan->transition == NJ_TRANSITION_WORSENED ? ONLY_ONCE : plan->incident->revision,
         .channel = channel,
         .group = recipient->group,
         .mentions = recipient->mentions,
         .status = NJ_NOTIFICATION_PENDING,
-        .created_ns = now_ns,
-        .next_ns = NJ_LEDGER_AT_ONCE,
+        .created_ns = plan->now_ns,
+        .next_ns = first_attempt(plan),
     };
     int64_t id = 0;
-    int rc = store->ops->add_notification(store, &row, &id, err);
+    int rc = plan->store->ops->add_notification(plan->store, &row, &id, plan->err);
     if (rc == 0)
-        *ret_any = true;
+        plan->any = true;
     return rc == -EEXIST ? 0 : rc;
 }
 
-/* Channels that were told of the beginning, or still will be. */
-struct told {
-    char **channels;
-    size_t count;
-};
-
-static int note_told(void *data, const struct nj_notification *row)
+static int note_row(void *data, const struct nj_notification *row)
 {
-    struct told *told = data;
-    if (!nj_streq(row->transition, "opened") || row->status == NJ_NOTIFICATION_FAILED)
-        return 0;
-    told->channels = nj_realloc(told->channels, told->count + 1, sizeof(told->channels[0]));
-    told->channels[told->count++] = nj_strdup(row->channel);
+    struct nj_rows *rows = data;
+    if ((rows->count & (rows->count - 1)) == 0)
+        rows->items = nj_realloc(rows->items, rows->count == 0 ? 1 : rows->count * 2, sizeof(rows->items[0]));
+    nj_notification_copy(&rows->items[rows->count++], row);
     return 0;
 }
 
-static bool was_told(const struct told *told, const char *channel)
+static bool is_opening(const struct nj_notification *row)
 {
-    for (size_t i = 0; i < told->count; i++) {
-        if (nj_streq(told->channels[i], channel))
+    return nj_streq(row->transition, nj_transition_name(NJ_TRANSITION_OPENED));
+}
+
+/* The channel was told that there is trouble, or still will be. */
+static bool was_told(const struct plan *plan, const char *channel)
+{
+    for (size_t i = 0; i < plan->rows.count; i++) {
+        const struct nj_notification *row = &plan->rows.items[i];
+        bool of_trouble =
+            is_opening(row) || nj_streq(row->transition, nj_transition_name(NJ_TRANSITION_WORSENED));
+        if (of_trouble && nj_streq(row->channel, channel) && row->status != NJ_NOTIFICATION_FAILED &&
+            row->status != NJ_NOTIFICATION_WITHDRAWN)
             return true;
     }
     return false;
 }
 
-static void told_done(struct told *told)
+/* Its text is not written yet: it will say how things stand then. */
+static bool is_unwritten(const struct nj_notification *row)
 {
-    for (size_t i = 0; i < told->count; i++)
-        free(told->channels[i]);
-    free(told->channels);
+    return row->status == NJ_NOTIFICATION_PENDING && row->text[0] == '\0' && row->digest_id == 0 &&
+           row->parts_done == 0;
+}
+
+static bool will_hear_it_anyway(const struct plan *plan, const char *channel)
+{
+    for (size_t i = 0; i < plan->rows.count; i++) {
+        const struct nj_notification *row = &plan->rows.items[i];
+        if (is_opening(row) && nj_streq(row->channel, channel) && is_unwritten(row))
+            return true;
+    }
+    return false;
+}
+
+/* What is over before the wait for what fails with it is nothing to tell. */
+static int withdraw(struct plan *plan)
+{
+    int rc = 0;
+    for (size_t i = 0; i < plan->rows.count && rc == 0; i++) {
+        struct nj_notification *row = &plan->rows.items[i];
+        int64_t ahead_ns = row->next_ns - plan->now_ns;
+        if (!is_unwritten(row) || row->attempts > 0 || ahead_ns <= 0 ||
+            ahead_ns > plan->settings->probe_wait_ns)
+            continue;
+        row->status = NJ_NOTIFICATION_WITHDRAWN;
+        row->done_ns = plan->now_ns;
+        rc = plan->store->ops->put_notification(plan->store, row, plan->err);
+    }
+    return rc;
 }
 
 /* The end goes where the beginning went: to the channel, and to whichever of its fail-overs stood in for it.
  */
-static int add_ended(struct nj_store *store, const struct nj_notify_settings *settings,
-                     const struct nj_incident *incident, const struct nj_recipient *recipient,
-                     const struct told *told, int64_t now_ns, bool *ret_any, struct nj_err *err)
+static int add_ended(struct plan *plan, const struct nj_recipient *recipient)
 {
     int rc = 0;
-    const struct nj_target *target = nj_notify_target(settings, recipient->channel);
-    for (size_t steps = 0; target != NULL && steps < settings->targets_count && rc == 0; steps++) {
-        if (was_told(told, target->config.name))
-            rc = add(store, incident, NJ_TRANSITION_RESOLVED, recipient, target->config.name, now_ns, ret_any,
-                     err);
-        target = nj_notify_target(settings, target->config.failover);
+    const struct nj_target *target = nj_notify_target(plan->settings, recipient->channel);
+    for (size_t steps = 0; target != NULL && steps < plan->settings->targets_count && rc == 0; steps++) {
+        if (was_told(plan, target->config.name))
+            rc = add(plan, recipient, target->config.name);
+        target = nj_notify_target(plan->settings, target->config.failover);
+    }
+    return rc;
+}
+
+static int add_all(struct plan *plan, const struct nj_recipient *recipients, size_t count)
+{
+    int rc = 0;
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        if (plan->transition == NJ_TRANSITION_RESOLVED)
+            rc = add_ended(plan, &recipients[i]);
+        else if (!will_hear_it_anyway(plan, recipients[i].channel))
+            rc = add(plan, &recipients[i], recipients[i].channel);
     }
     return rc;
 }
@@ -85,28 +144,31 @@ int nj_ledger_plan(struct nj_store *store, const struct nj_notify_settings *sett
                    bool *ret_any, struct nj_err *err)
 {
     bool ended = transition == NJ_TRANSITION_RESOLVED;
-    bool any = false;
     if (transition == NJ_TRANSITION_NONE || (!ended && nj_str(incident->suppressed)[0] != '\0')) {
         *ret_any = false;
         return 0;
     }
-    struct told told = {0};
+    struct plan plan = {.store = store,
+                        .settings = settings,
+                        .incident = incident,
+                        .transition = transition,
+                        .now_ns = now_ns,
+                        .err = err};
     size_t count = 0;
     struct nj_recipient *recipients =
         nj_route(settings->routes, settings->routes_count, incident, ended, &count);
+    bool may_withdraw = ended && nj_incident_is_of_checks(incident->kind);
     int rc = 0;
-    if (ended && count > 0)
-        rc = store->ops->each_notification_of(store, incident->id, ROWS_OF_INCIDENT_MAX, note_told, &told,
+    if (transition != NJ_TRANSITION_OPENED && (count > 0 || may_withdraw))
+        rc = store->ops->each_notification_of(store, incident->id, ROWS_OF_INCIDENT_MAX, note_row, &plan.rows,
                                               err);
-    for (size_t i = 0; i < count && rc == 0; i++) {
-        if (ended)
-            rc = add_ended(store, settings, incident, &recipients[i], &told, now_ns, &any, err);
-        else
-            rc = add(store, incident, transition, &recipients[i], recipients[i].channel, now_ns, &any, err);
-    }
-    told_done(&told);
+    if (rc == 0 && may_withdraw)
+        rc = withdraw(&plan);
+    if (rc == 0)
+        rc = add_all(&plan, recipients, count);
+    nj_rows_done(&plan.rows);
     nj_recipients_free(recipients, count);
     if (rc == 0)
-        *ret_any = any;
+        *ret_any = plan.any;
     return rc;
 }

@@ -49,6 +49,50 @@ int nj_claim_copy_incident(void *data, const struct nj_incident *incident)
     return 0;
 }
 
+enum {
+    NAMES_MAX = 20,     /* failing targets that a message names */
+    SUBJECTS_MAX = 200, /* looked at for them */
+    NAMES_BYTES_MAX = 2048,
+};
+
+/* The names of an incident's failing targets, each once. */
+struct names {
+    struct nj_buf text;
+    size_t count;
+};
+
+static bool is_named(const struct names *names, const char *name)
+{
+    size_t len = strlen(name);
+    for (const char *at = nj_buf_str(&names->text); *at != '\0'; at += strspn(at, ", ")) {
+        size_t other = strcspn(at, ",");
+        if (other == len && memcmp(at, name, len) == 0)
+            return true;
+        at += other;
+    }
+    return false;
+}
+
+static int add_name(void *data, const struct nj_incident_subject *subject)
+{
+    struct names *names = data;
+    if (is_named(names, subject->pod))
+        return 0;
+    bool full = names->count == NAMES_MAX || names->text.len + strlen(subject->pod) > NAMES_BYTES_MAX;
+    (void)nj_buf_printf(&names->text, "%s%s", names->count == 0 ? "" : ", ", full ? "..." : subject->pod);
+    names->count++;
+    return full ? 1 : 0;
+}
+
+static int read_names(struct nj_claim_work *work, const struct nj_incident *incident, struct names *names)
+{
+    if (!nj_incident_is_of_checks(incident->kind))
+        return 0;
+    int rc =
+        work->store->ops->each_subject(work->store, incident->id, SUBJECTS_MAX, add_name, names, work->err);
+    return rc < 0 ? rc : 0;
+}
+
 struct rendering {
     const struct nj_claim_work *work;
     struct nj_alert alert;
@@ -77,7 +121,9 @@ static int render_with_crash(void *data, int64_t rowid, const struct nj_store_cr
 
 enum nj_transition nj_claim_transition(const struct nj_notification *row)
 {
-    return nj_streq(row->transition, "resolved") ? NJ_TRANSITION_RESOLVED : NJ_TRANSITION_OPENED;
+    enum nj_transition transition = NJ_TRANSITION_OPENED;
+    (void)nj_transition_parse(row->transition, &transition);
+    return transition;
 }
 
 /* Renders the row's text. -ENOENT when the incident is no more. */
@@ -95,13 +141,18 @@ static int render_row(struct nj_claim_work *work, struct nj_notification *row)
                                             .group = row->group,
                                             .mentions = row->mentions},
                                   .terms = nj_claim_terms_of(work, max_bytes)};
-    rc = -ENOENT;
-    if (incident.crash_id[0] != '\0')
+    struct names names = {0};
+    rc = read_names(work, &incident, &names);
+    rendering.alert.targets = nj_buf_str(&names.text);
+    if (rc == 0)
+        rc = -ENOENT;
+    if (rc == -ENOENT && incident.crash_id[0] != '\0')
         rc = work->store->ops->get_crash(work->store, incident.crash_id, true, render_with_crash, &rendering,
                                          NULL);
     if (rc == -ENOENT)
         rc = render_with_crash(&rendering, 0, NULL);
     nj_incident_done(&incident);
+    nj_buf_done(&names.text);
     if (rc == 0) {
         free((void *)row->text);
         row->text = nj_buf_take(&rendering.text);
@@ -155,19 +206,20 @@ static size_t next_part(const struct nj_notification *digest)
     return part;
 }
 
-/* Of an incident's rows, how its opening fared on one channel. */
+/* Of an incident's rows, how those that tell of the trouble fared on one channel. */
 struct opening {
     const char *channel;
-    bool failed;
+    bool failed, told;
 };
 
-static int find_opening(void *data, const struct nj_notification *row)
+static int note_opening(void *data, const struct nj_notification *row)
 {
     struct opening *opening = data;
-    if (!nj_streq(row->transition, "opened") || !nj_streq(row->channel, opening->channel))
+    if (nj_claim_transition(row) == NJ_TRANSITION_RESOLVED || !nj_streq(row->channel, opening->channel))
         return 0;
-    opening->failed = row->status == NJ_NOTIFICATION_FAILED;
-    return 1;
+    opening->failed |= row->status == NJ_NOTIFICATION_FAILED;
+    opening->told |= row->status != NJ_NOTIFICATION_FAILED;
+    return 0;
 }
 
 /* An end whose beginning could not be told here goes where that went. 1 when it has gone. */
@@ -177,8 +229,8 @@ static int follow_opening(struct nj_claim_work *work, const struct nj_notificati
         return 0;
     struct opening opening = {.channel = row->channel};
     int rc = work->store->ops->each_notification_of(work->store, row->incident_id, ROWS_OF_INCIDENT_MAX,
-                                                    find_opening, &opening, work->err);
-    if (rc < 0 || !opening.failed)
+                                                    note_opening, &opening, work->err);
+    if (rc < 0 || !opening.failed || opening.told)
         return rc < 0 ? rc : 0;
     rc = nj_ledger_end(work->store, row, NJ_NOTIFICATION_FAILED, work->terms->now_ns,
                        "its opening could not be told here", work->result, work->err);

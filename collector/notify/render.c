@@ -69,9 +69,11 @@ static void title(const struct sheet *sheet, const struct nj_alert *alert)
     if (is_markdown(how))
         nj_buf_printf(sheet->out, "**<font color=\"%s\">", color);
     nj_buf_printf(sheet->out, how->language == NJ_LANGUAGE_ZH ? "【%s】%s：" : "[%s] %s: ", mark,
-                  nj_words_kind(how->language, incident->kind));
-    escaped(sheet, incident->namespace, sheet->field_max);
-    nj_buf_append_char(sheet->out, '/');
+                  nj_words_title(how->language, incident));
+    if (nj_str(incident->namespace)[0] != '\0') { /* a node has none */
+        escaped(sheet, incident->namespace, sheet->field_max);
+        nj_buf_append_char(sheet->out, '/');
+    }
     escaped(sheet, incident->workload, sheet->field_max);
     nj_buf_append_str(sheet->out, is_markdown(how) ? "</font>**\n" : "\n");
 }
@@ -101,15 +103,26 @@ static void container_field(const struct sheet *sheet, const struct nj_alert *al
     nj_buf_append_char(sheet->out, '\n');
 }
 
+/* All that fail, or the pod that it was about last. */
+static void targets_field(const struct sheet *sheet, const struct nj_alert *alert)
+{
+    if (nj_str(alert->targets)[0] != '\0')
+        field(sheet, NJ_WORD_TARGETS, alert->targets);
+    else
+        field_if(sheet, NJ_WORD_POD, alert->incident->pod);
+}
+
 static void where(const struct sheet *sheet, const struct nj_alert *alert)
 {
     const struct nj_incident *incident = alert->incident;
     field(sheet, NJ_WORD_GROUP, alert->group);
     field(sheet, NJ_WORD_CLUSTER, incident->cluster);
-    field(sheet, NJ_WORD_PROJECT, incident->project);
-    field(sheet, NJ_WORD_NAMESPACE, incident->namespace);
-    workload_field(sheet, incident);
-    field_if(sheet, NJ_WORD_POD, incident->pod);
+    if (incident->kind != NJ_INCIDENT_NODE_PROBES) {
+        field(sheet, NJ_WORD_PROJECT, incident->project);
+        field(sheet, NJ_WORD_NAMESPACE, incident->namespace);
+        workload_field(sheet, incident);
+    }
+    targets_field(sheet, alert);
     container_field(sheet, alert);
     field_if(sheet, NJ_WORD_NODE, incident->node);
 }
@@ -160,6 +173,38 @@ static void number_field(const struct sheet *sheet, const struct nj_incident *in
 {
     field_begin(sheet, NJ_WORD_NUMBER);
     nj_buf_printf(sheet->out, "#%" PRId64 "\n", incident->id);
+}
+
+static void status_field(const struct sheet *sheet, const struct nj_incident *incident)
+{
+    if (incident->status == 0)
+        return;
+    field_begin(sheet, NJ_WORD_STATUS);
+    nj_buf_printf(sheet->out, "%d\n", (int)incident->status);
+}
+
+/* What fails, in which step, what was expected, and what came instead. */
+static void checks_opened(const struct sheet *sheet, const struct nj_alert *alert)
+{
+    const struct nj_incident *incident = alert->incident;
+    struct nj_buf targets = {0};
+    nj_words_targets(sheet->how->language, incident, &targets);
+    title(sheet, alert);
+    where(sheet, alert);
+    if (alert->transition == NJ_TRANSITION_WORSENED)
+        field(sheet, NJ_WORD_CHANGE, word(sheet->how, NJ_WORD_CHANGE_WORSENED));
+    field(sheet, NJ_WORD_REASON, nj_buf_str(&targets));
+    field_if(sheet, NJ_WORD_STEP, incident->step);
+    field_if(sheet, NJ_WORD_CAUSE, nj_words_check_cause(sheet->how->language, incident->cause));
+    field_if(sheet, NJ_WORD_EXPECTED, incident->expected);
+    field_if(sheet, NJ_WORD_GOT, incident->got);
+    status_field(sheet, incident);
+    field_if(sheet, NJ_WORD_BODY, incident->body);
+    field_if(sheet, NJ_WORD_MONITOR, incident->monitor);
+    time_field(sheet, NJ_WORD_FIRST, incident->first_ns);
+    time_field(sheet, NJ_WORD_LAST, incident->last_ns);
+    number_field(sheet, incident);
+    nj_buf_done(&targets);
 }
 
 static void opened(const struct sheet *sheet, const struct nj_alert *alert)
@@ -324,15 +369,17 @@ void nj_render_alert(const struct nj_render *how, const struct nj_alert *alert, 
 {
     struct nj_buf head = {0}, tail = {0}, url = {0};
     nj_incident_url(alert->incident, how->public_url, &url);
-    const char *mentions = alert->transition == NJ_TRANSITION_OPENED ? alert->mentions : "";
+    const char *mentions = alert->transition != NJ_TRANSITION_RESOLVED ? alert->mentions : "";
     append_tail(how, NJ_WORD_DETAIL, nj_buf_str(&url), mentions, &tail);
     for (size_t i = 0; i < sizeof(field_bytes) / sizeof(field_bytes[0]); i++) {
         nj_buf_clear(&head);
         const struct sheet sheet = {.how = how, .field_max = field_bytes[i], .out = &head};
-        if (alert->transition == NJ_TRANSITION_OPENED)
-            opened(&sheet, alert);
-        else
+        if (alert->transition == NJ_TRANSITION_RESOLVED)
             resolved(&sheet, alert);
+        else if (nj_incident_is_of_checks(alert->incident->kind))
+            checks_opened(&sheet, alert);
+        else
+            opened(&sheet, alert);
         if (head.len + tail.len <= how->max_bytes)
             break;
     }

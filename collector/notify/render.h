@@ -33,8 +33,9 @@ enum {
 /* What. */
 struct nj_alert {
     const struct nj_incident *incident;
-    enum nj_transition transition;      /* OPENED or RESOLVED */
+    enum nj_transition transition;      /* OPENED, WORSENED or RESOLVED */
     const struct nj_store_crash *crash; /* the latest, with its log; NULL: none */
+    const char *targets;                /* failing checks: which targets, for people; may be NULL */
     const char *group;                  /* alert group */
     const char *mentions;               /* comma separated user ids; only markdown shows them in the text */
 };

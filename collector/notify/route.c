@@ -12,12 +12,17 @@ static bool fits(const char *pattern, const char *text)
     return nj_str(pattern)[0] == '\0' || nj_glob_match(pattern, nj_str(text));
 }
 
-bool nj_route_matches(const struct nj_route_config *route, const struct nj_incident *incident)
+static bool is_severe_enough(const struct nj_route_config *route, const struct nj_incident *incident)
 {
     enum nj_severity least = NJ_SEVERITY_INFO;
     if (nj_str(route->severity)[0] != '\0' && nj_severity_parse(route->severity, &least) < 0)
         return false;
-    return incident->severity >= least && fits(route->cluster, incident->cluster) &&
+    return incident->severity >= least;
+}
+
+bool nj_route_matches(const struct nj_route_config *route, const struct nj_incident *incident)
+{
+    return is_severe_enough(route, incident) && fits(route->cluster, incident->cluster) &&
            fits(route->project, incident->project) && fits(route->namespace, incident->namespace) &&
            fits(route->workload, incident->workload) &&
            fits(route->kind, nj_incident_kind_name(incident->kind));
@@ -60,14 +65,40 @@ static struct nj_recipient *find_or_append(struct nj_recipient **recipients, siz
     return recipient;
 }
 
+/* A group that the incident itself asks for goes before the rules: its routes that match, else, when none
+ * does, all of them for which it is severe enough. */
+enum choice { BY_RULES, BY_GROUP_AND_RULES, BY_GROUP };
+
+static bool is_chosen(enum choice choice, const struct nj_route_config *route,
+                      const struct nj_incident *incident)
+{
+    if (choice != BY_RULES && !nj_streq(nj_str(route->group), incident->group))
+        return false;
+    return choice == BY_GROUP ? is_severe_enough(route, incident) : nj_route_matches(route, incident);
+}
+
+static enum choice choose(const struct nj_route_config *routes, size_t count,
+                          const struct nj_incident *incident)
+{
+    enum choice choice = BY_RULES;
+    for (size_t r = 0; r < count && nj_str(incident->group)[0] != '\0'; r++) {
+        if (is_chosen(BY_GROUP_AND_RULES, &routes[r], incident))
+            return BY_GROUP_AND_RULES;
+        if (nj_streq(nj_str(routes[r].group), incident->group))
+            choice = BY_GROUP;
+    }
+    return choice;
+}
+
 struct nj_recipient *nj_route(const struct nj_route_config *routes, size_t count,
                               const struct nj_incident *incident, bool ended, size_t *ret_count)
 {
     struct nj_recipient *recipients = NULL;
     size_t told = 0;
+    enum choice choice = choose(routes, count, incident);
     for (size_t r = 0; r < count; r++) {
         const struct nj_route_config *route = &routes[r];
-        if (!nj_route_matches(route, incident))
+        if (!is_chosen(choice, route, incident))
             continue;
         for (size_t c = 0; c < route->channels.count && (route->resolved || !ended); c++) {
             struct nj_recipient *recipient = find_or_append(&recipients, &told, route->channels.items[c]);

@@ -20,8 +20,9 @@ struct nj_recipient {
     char *mentions;      /* users, each once, comma separated */
 };
 
-/* The channels in the routes' order; `ended` leaves out routes that do not want to be told the end. NULL with
- * *ret_count 0 when nobody is. To be freed with nj_recipients_free(). */
+/* The channels in the routes' order. An incident that names a group of a route goes by the routes of that
+ * group: those that match it, else all that want its severity. `ended` leaves out routes that do not want to
+ * be told the end. NULL with *ret_count 0 when nobody is. To be freed with nj_recipients_free(). */
 struct nj_recipient *nj_route(const struct nj_route_config *routes, size_t count,
                               const struct nj_incident *incident, bool ended, size_t *ret_count);
 void nj_recipients_free(struct nj_recipient *recipients, size_t count);

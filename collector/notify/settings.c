@@ -81,6 +81,7 @@ int nj_notify_settings_new(const struct nj_collector_config *config, struct nj_n
     settings->language = (enum nj_language)config->notify.language;
     settings->public_url = nj_strdup(nj_str(config->notify.public_url));
     settings->log_lines = config->notify.log_lines;
+    settings->probe_wait_ns = config->notify.probe_wait_ns;
     settings->routes = nj_calloc(config->notify.routes.count + 1, sizeof(*settings->routes));
     settings->targets = nj_calloc(config->notify.channels.count + 1, sizeof(*settings->targets));
     const struct nj_route_config *routes = config->notify.routes.items;

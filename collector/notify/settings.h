@@ -15,6 +15,7 @@ struct nj_notify_settings {
     enum nj_language language;
     char *public_url;
     int64_t log_lines;
+    int64_t probe_wait_ns;
     struct nj_route_config *routes;
     size_t routes_count;
     struct nj_target *targets;

@@ -111,16 +111,11 @@ static void add_user(void *data, const char *user, size_t len)
     nj_json_append_string(out, user, len);
 }
 
-static const char *transition_name(enum nj_transition transition)
-{
-    return transition == NJ_TRANSITION_RESOLVED ? "resolved" : "opened";
-}
-
 static void render(const struct nj_target *target, const struct nj_terms *terms, const struct nj_alert *alert,
                    struct nj_buf *out)
 {
     (void)target;
-    nj_buf_printf(out, "{\"version\":1,\"transition\":\"%s\"", transition_name(alert->transition));
+    nj_buf_printf(out, "{\"version\":1,\"transition\":\"%s\"", nj_transition_name(alert->transition));
     add_text(out, "group", alert->group);
     nj_buf_append_str(out, ",\"mentions\":[");
     nj_mentions_each(alert->mentions, add_user, out);
@@ -139,7 +134,7 @@ static void render_digest(const struct nj_target *target, const struct nj_terms 
     nj_buf_append_str(out, "{\"version\":1,\"transition\":\"digest\",\"alerts\":[");
     for (size_t i = 0; i < count; i++) {
         nj_buf_printf(out, "%s{\"transition\":\"%s\"", i == 0 ? "" : ",",
-                      transition_name(alerts[i].transition));
+                      nj_transition_name(alerts[i].transition));
         add_text(out, "group", alerts[i].group);
         nj_buf_append_str(out, ",\"incident\":");
         nj_incident_json(alerts[i].incident, terms->public_url, out);

@@ -43,6 +43,16 @@ static const struct pair words[] = {
     [NJ_WORD_INIT_CONTAINER] = {{"初始化容器", "init container"}},
     [NJ_WORD_SIDECAR] = {{"边车容器", "sidecar"}},
     [NJ_WORD_CRASH_LOOP] = {{"CrashLoopBackOff，重启被推迟", "CrashLoopBackOff, restarts are held back"}},
+    [NJ_WORD_TARGETS] = {{"失败目标", "Failing"}},
+    [NJ_WORD_MONITOR] = {{"拨测", "Monitor"}},
+    [NJ_WORD_STEP] = {{"步骤", "Step"}},
+    [NJ_WORD_CAUSE] = {{"故障", "Cause"}},
+    [NJ_WORD_EXPECTED] = {{"期望", "Expected"}},
+    [NJ_WORD_GOT] = {{"实际", "Got"}},
+    [NJ_WORD_STATUS] = {{"状态码", "Status"}},
+    [NJ_WORD_BODY] = {{"返回内容", "Body"}},
+    [NJ_WORD_CHANGE] = {{"变化", "Change"}},
+    [NJ_WORD_CHANGE_WORSENED] = {{"由部分失败变为全部失败", "some targets failed, now all do"}},
     [NJ_WORD_COLON] = {{"：", ": "}},
     [NJ_WORD_OPEN] = {{"（", " ("}},
     [NJ_WORD_CLOSE] = {{"）", ")"}},
@@ -77,8 +87,38 @@ static const struct meaning causes[] = {
     {"deleted", {{"Pod 已被删除", "the pod was deleted"}}},
     {"completed", {{"已正常结束", "it ended well"}}},
     {"scheduled", {{"已调度到节点", "a node took it"}}},
+    {"passing", {{"拨测恢复正常", "its checks pass again"}}},
+    {"gone", {{"失败的目标已不存在", "the failing targets are gone"}}},
     {"stale", {{"长时间没有新消息，视为结束", "nothing was heard of it for long"}}},
     {"evicted", {{"未结束的事件太多，不再跟踪", "no longer followed: too many open incidents"}}},
+};
+
+/* By nj_cause_name(). */
+static const struct meaning check_causes[] = {
+    {"resolve", {{"域名无法解析", "the name cannot be resolved"}}},
+    {"refused", {{"连接被拒绝，端口上没有进程监听", "the connection was refused: nobody listens there"}}},
+    {"unreachable", {{"网络或主机不可达", "the network or the host cannot be reached"}}},
+    {"timeout", {{"超时", "it took too long"}}},
+    {"reset", {{"连接被对端中断", "the other side broke the connection off"}}},
+    {"tls", {{"TLS 握手失败", "the TLS handshake failed"}}},
+    {"certificate",
+     {{"证书不可信、过期或域名不符", "the certificate is not trusted, expired or for another name"}}},
+    {"expiry", {{"证书即将过期", "the certificate expires soon"}}},
+    {"protocol", {{"返回的不是该协议的内容", "what came is not of that protocol"}}},
+    {"too_large", {{"返回内容过大", "the answer is too large"}}},
+    {"redirect",
+     {{"重定向过多，或指向不允许的地址", "too many redirects, or to where the check may not go"}}},
+    {"forbidden", {{"不允许探测该地址", "this address may not be probed"}}},
+    {"status", {{"状态码不符", "the status is not the expected one"}}},
+    {"header", {{"响应头不符", "a header is not as expected"}}},
+    {"body", {{"返回内容不符", "the body is not as expected"}}},
+    {"json", {{"JSON 内容不符", "the JSON is not as expected"}}},
+    {"size", {{"返回内容大小不符", "the size is not as expected"}}},
+    {"latency", {{"响应太慢", "the answer came too late"}}},
+    {"answer", {{"应答不符", "the answer is not as expected"}}},
+    {"extract", {{"取不到后续步骤需要的值", "a value that a later step needs was not there"}}},
+    {"variable", {{"变量缺失或不能用在此处", "a variable is missing, or cannot stand there"}}},
+    {"internal", {{"拨测程序自身的问题", "the prober's own trouble"}}},
 };
 
 /* Reasons whose word says more than the exit code beside it. */
@@ -186,6 +226,67 @@ const char *nj_words_cause(enum nj_language language, const char *cause)
     return found == NULL ? nj_str(cause) : found;
 }
 
+const char *nj_words_check_cause(enum nj_language language, const char *cause)
+{
+    const char *found = find(check_causes, COUNT(check_causes), language, cause);
+    return found == NULL ? nj_str(cause) : found;
+}
+
+static bool all_fail(const struct nj_incident *incident)
+{
+    return nj_streq(incident->reason, "AllFail");
+}
+
+static bool flaps(const struct nj_incident *incident)
+{
+    return nj_streq(incident->reason, "Flapping");
+}
+
+const char *nj_words_title(enum nj_language language, const struct nj_incident *incident)
+{
+    bool chinese = language == NJ_LANGUAGE_ZH;
+    if (incident->kind != NJ_INCIDENT_PROBE)
+        return nj_words_kind(language, incident->kind);
+    if (flaps(incident))
+        return chinese ? "拨测时好时坏" : "Checks flap";
+    if (all_fail(incident) && nj_streq(incident->workload_kind, "Service"))
+        return chinese ? "服务不可用" : "Service is down";
+    if (all_fail(incident))
+        return nj_words_kind(language, incident->kind);
+    return chinese ? "部分拨测失败" : "Some checks fail";
+}
+
+void nj_words_targets(enum nj_language language, const struct nj_incident *incident, struct nj_buf *out)
+{
+    bool chinese = language == NJ_LANGUAGE_ZH;
+    int failing = incident->targets_failing, total = incident->targets_total;
+    if (incident->kind == NJ_INCIDENT_NODE_PROBES)
+        nj_buf_append_str(out, chinese ? "节点上的拨测全部失败" : "every check on the node fails");
+    else if (flaps(incident))
+        nj_buf_append_str(out, chinese ? "拨测时好时坏" : "passing and failing in turn");
+    else if (total <= 1)
+        nj_buf_append_str(out, chinese ? "拨测失败" : "the check fails");
+    else if (failing >= total)
+        nj_buf_printf(out, chinese ? "全部 %d 个目标失败" : "all %d targets fail", total);
+    else
+        nj_buf_printf(out, chinese ? "%d/%d 个目标失败" : "%d of %d targets fail", failing, total);
+}
+
+static void append_check(enum nj_language language, const struct nj_incident *incident, struct nj_buf *out)
+{
+    bool chinese = language == NJ_LANGUAGE_ZH;
+    const char *got = nj_str(incident->got), *cause = nj_words_check_cause(language, incident->cause);
+    nj_words_targets(language, incident, out);
+    if (nj_str(incident->step)[0] != '\0')
+        nj_buf_printf(out, chinese ? "，步骤 %s" : ", step %s", incident->step);
+    if (got[0] == '\0' && cause[0] == '\0')
+        return;
+    nj_buf_append_str(out, nj_word(language, NJ_WORD_COLON));
+    if (nj_str(incident->expected)[0] != '\0')
+        nj_buf_printf(out, chinese ? "期望 %s，实际 " : "expected %s, got ", incident->expected);
+    nj_buf_append_str(out, got[0] != '\0' ? got : cause);
+}
+
 static void append_oom(enum nj_language language, const struct nj_incident *incident, struct nj_buf *out)
 {
     bool chinese = language == NJ_LANGUAGE_ZH;
@@ -235,6 +336,10 @@ void nj_words_reason(enum nj_language language, const struct nj_incident *incide
 {
     if (incident->kind == NJ_INCIDENT_CRASH) {
         append_crash(language, incident, out);
+        return;
+    }
+    if (nj_incident_is_of_checks(incident->kind)) {
+        append_check(language, incident, out);
         return;
     }
     nj_buf_append_str(out, nj_str(incident->reason)[0] == '\0' ? "-" : incident->reason);

@@ -41,6 +41,16 @@ enum nj_word {
     NJ_WORD_INIT_CONTAINER,
     NJ_WORD_SIDECAR,
     NJ_WORD_CRASH_LOOP,
+    NJ_WORD_TARGETS,
+    NJ_WORD_MONITOR,
+    NJ_WORD_STEP,
+    NJ_WORD_CAUSE,
+    NJ_WORD_EXPECTED,
+    NJ_WORD_GOT,
+    NJ_WORD_STATUS,
+    NJ_WORD_BODY,
+    NJ_WORD_CHANGE,
+    NJ_WORD_CHANGE_WORSENED,
     NJ_WORD_COLON,
     NJ_WORD_OPEN, /* brackets of an aside */
     NJ_WORD_CLOSE,
@@ -50,10 +60,19 @@ const char *nj_word(enum nj_language language, enum nj_word word);
 const char *nj_words_severity(enum nj_language language, enum nj_severity severity);
 const char *nj_words_kind(enum nj_language language, enum nj_incident_kind kind);
 
+/* What an incident is, for a title: its kind, and of failing checks whether the Service is down. */
+const char *nj_words_title(enum nj_language language, const struct nj_incident *incident);
+
+/* Of failing checks. "2 of 5 targets fail"; "the connection was refused", the cause as it is when it is not
+ * known here; and both with step, expected and got in a line. */
+void nj_words_targets(enum nj_language language, const struct nj_incident *incident, struct nj_buf *out);
+const char *nj_words_check_cause(enum nj_language language, const char *cause);
+
 /* Why an incident ended; the engine's own word when it is not known here. */
 const char *nj_words_cause(enum nj_language language, const char *cause);
 
-/* "137 OOMKilled: over its 24 MiB limit": code, Kubernetes' word, and what it means. */
+/* "137 OOMKilled: over its 24 MiB limit": code, Kubernetes' word, and what it means. "2 of 5 targets fail,
+ * step login: expected 200, got 500". */
 void nj_words_reason(enum nj_language language, const struct nj_incident *incident, struct nj_buf *out);
 
 /* "24 MiB", "1.5 GiB", "500 B" */
