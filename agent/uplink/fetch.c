@@ -1,7 +1,10 @@
 #include "agent/uplink/fetch.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "common/base/alloc.h"
 
 enum {
     REQUESTS_RESERVED = 1024, /* numbers taken from the outbox's file at a time */
@@ -34,10 +37,23 @@ static int next_request(struct nj_fetch *fetch, struct nj_err *err)
     return rc;
 }
 
+/* The caller frees the list; its names stay the fetch's. */
+static const char **list_namespaces(const struct nj_fetch *fetch)
+{
+    const char **names = nj_calloc(fetch->namespaces_count + 1, sizeof(*names));
+    const char *at = nj_buf_str(&fetch->namespaces);
+    for (size_t i = 0; i < fetch->namespaces_count; i++) {
+        names[i] = at;
+        at += strlen(at) + 1;
+    }
+    return names;
+}
+
 static int make_packet(struct nj_fetch *fetch, struct nj_err *err)
 {
     struct nj_outbox_stats stats;
     nj_outbox_stats(fetch->outbox, &stats);
+    const char **namespaces = list_namespaces(fetch);
     struct nj_batch batch = {
         .version = NJ_WIRE_VERSION,
         .cluster = fetch->cluster,
@@ -46,6 +62,9 @@ static int make_packet(struct nj_fetch *fetch, struct nj_err *err)
         .request = fetch->request,
         .sent_ns = nj_clock_wall_ns(fetch->clock),
         .status = fetch->status,
+        .plan_version = fetch->plan_version,
+        .plan_namespaces = namespaces,
+        .plan_namespaces_count = fetch->namespaces_count,
     };
     batch.status.outbox_events = stats.events;
     batch.status.outbox_bytes = stats.bytes;
@@ -59,6 +78,7 @@ static int make_packet(struct nj_fetch *fetch, struct nj_err *err)
         rc = nj_seal(fetch->sealer, fetch->keyring, NJ_PACKET_REQUEST, fetch->nonce, plain.data, plain.len,
                      &fetch->packet);
     nj_buf_done(&plain);
+    free(namespaces);
     if (rc < 0) {
         nj_buf_clear(&fetch->packet);
         return nj_err_set(err, rc, "cannot make a packet of %zu events: %s", fetch->page.count,
@@ -116,5 +136,6 @@ void nj_fetch_done(struct nj_fetch *fetch)
 {
     nj_outbox_page_done(&fetch->page);
     nj_buf_done(&fetch->packet);
+    nj_buf_done(&fetch->namespaces);
     nj_sealer_free(fetch->sealer);
 }

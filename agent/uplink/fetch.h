@@ -26,6 +26,9 @@ struct nj_fetch {
     uint64_t continue_above; /* not 0: first give what is queued numbers above this one */
     bool even_empty;         /* make a packet also when nothing is queued */
     struct nj_agent_status status;
+    char plan_version[NJ_PLAN_VERSION_MAX];
+    struct nj_buf namespaces; /* their names, each terminated */
+    size_t namespaces_count;
 
     /* Results. */
     int rc; /* of the outbox or of making the packet; a packet may be there all the same */

@@ -21,6 +21,7 @@ enum {
     KEPT_BYTES = 64 << 10, /* of the packet's memory, from one to the next */
     QUEUE_FULL_MS = 20,    /* the worker's queue is full: other work goes first */
     HEARTBEAT_JITTER = 10, /* a tenth */
+    REFRESH_APART_MS = 500,
 };
 
 _Static_assert((int)NJ_EVENT_BYTES_MAX <= (int)EVENTS_BYTES_MAX, "every event that is queued can be sent");
@@ -43,6 +44,8 @@ struct nj_uplink {
     struct nj_requester *requester;
     struct nj_sealer *sealer; /* the loop's, for replies */
     void (*status)(void *data, struct nj_agent_status *ret_status);
+    void (*interest)(void *data, struct nj_uplink_interest *ret_interest);
+    void (*on_plan)(void *data, const struct nj_plan *plan);
     void *data;
     char *cluster, *node;
     int64_t heartbeat_ns, backoff_min_ns, backoff_max_ns;
@@ -58,7 +61,8 @@ struct nj_uplink {
 
     struct nj_fetch fetch;
     struct nj_timer heartbeat_timer;
-    uv_timer_t pause_timer, drain_timer;
+    uv_timer_t pause_timer, drain_timer, refresh_timer;
+    uint64_t refreshed_ms; /* real, when the last refresh was due */
 
     bool draining, closed;
     int open_parts; /* what has to end before the memory may go */
@@ -136,6 +140,21 @@ static void on_heartbeat(struct nj_timer *timer)
     pump(uplink);
 }
 
+/* The worker has its own copy. */
+static void note_interest(struct nj_uplink *uplink)
+{
+    struct nj_fetch *fetch = &uplink->fetch;
+    struct nj_uplink_interest interest = {.plan_version = ""};
+    if (uplink->interest != NULL)
+        uplink->interest(uplink->data, &interest);
+    (void)snprintf(fetch->plan_version, sizeof(fetch->plan_version), "%s", interest.plan_version);
+    nj_buf_clear(&fetch->namespaces);
+    fetch->namespaces_count = interest.namespaces_count < NJ_PLAN_NAMESPACES_MAX ? interest.namespaces_count
+                                                                                 : NJ_PLAN_NAMESPACES_MAX;
+    for (size_t i = 0; i < fetch->namespaces_count; i++)
+        (void)nj_buf_append(&fetch->namespaces, interest.namespaces[i], strlen(interest.namespaces[i]) + 1);
+}
+
 /* Does what is next; the only place that begins something. */
 static void pump(struct nj_uplink *uplink)
 {
@@ -151,6 +170,7 @@ static void pump(struct nj_uplink *uplink)
     fetch->even_empty = uplink->heartbeat;
     fetch->status = (struct nj_agent_status){0};
     uplink->status(uplink->data, &fetch->status);
+    note_interest(uplink);
     if (nj_worker_submit(uplink->worker, &fetch->job) < 0) {
         pause_for(uplink, QUEUE_FULL_MS * NJ_MS);
         return;
@@ -291,6 +311,8 @@ static void take_ack(struct nj_uplink *uplink, const struct nj_ack *ack)
     uplink->last_ack_ns = nj_loop_mono_ns(uplink->loop);
     nj_gauge_set(uplink->meter.last_ack, nj_loop_wall_ns(uplink->loop) / NJ_SEC);
     uplink->queued = uplink->queued || sent->count > 0;
+    if (ack->plan.version[0] != '\0' && uplink->on_plan != NULL && !uplink->draining)
+        uplink->on_plan(uplink->data, &ack->plan);
     if (sent->count > 0 && uplink->committed == before) {
         complain(uplink, "the collector answers, but commits nothing");
         back_off(uplink);
@@ -407,6 +429,8 @@ int nj_uplink_start(struct nj_loop *loop, const struct nj_uplink_options *option
     uplink->loop = loop;
     uplink->worker = options->worker;
     uplink->status = options->status;
+    uplink->interest = options->interest;
+    uplink->on_plan = options->on_plan;
     uplink->data = options->data;
     uplink->cluster = nj_strdup(nj_str(options->cluster));
     uplink->node = nj_strdup(nj_str(options->node));
@@ -426,6 +450,7 @@ int nj_uplink_start(struct nj_loop *loop, const struct nj_uplink_options *option
         options->batch_bytes < EVENTS_BYTES_MAX ? options->batch_bytes : EVENTS_BYTES_MAX;
     init_timer(uplink, &uplink->pause_timer);
     init_timer(uplink, &uplink->drain_timer);
+    init_timer(uplink, &uplink->refresh_timer);
     nj_timer_init(&uplink->heartbeat_timer, loop, on_heartbeat, uplink);
     nj_uplink_meter_init(&uplink->meter, options->metrics);
     nj_uplink_meter_outbox(&uplink->meter, options->outbox);
@@ -446,6 +471,26 @@ void nj_uplink_kick(struct nj_uplink *uplink)
         uplink->state = IDLE;
     }
     pump(uplink);
+}
+
+static void on_refresh(uv_timer_t *timer)
+{
+    struct nj_uplink *uplink = timer->data;
+    uplink->heartbeat = true;
+    pump(uplink);
+}
+
+void nj_uplink_refresh(struct nj_uplink *uplink)
+{
+    if (uv_is_active((const uv_handle_t *)&uplink->refresh_timer) || uplink->draining)
+        return;
+    uv_update_time(&uplink->loop->uv);
+    uint64_t now_ms = uv_now(&uplink->loop->uv);
+    uint64_t due_ms = now_ms + NJ_UPLINK_REFRESH_MS;
+    if (uplink->refreshed_ms != 0 && due_ms < uplink->refreshed_ms + REFRESH_APART_MS)
+        due_ms = uplink->refreshed_ms + REFRESH_APART_MS;
+    uplink->refreshed_ms = due_ms;
+    (void)uv_timer_start(&uplink->refresh_timer, on_refresh, due_ms - now_ms, 0);
 }
 
 int64_t nj_uplink_last_ack_ns(const struct nj_uplink *uplink)
@@ -471,6 +516,7 @@ static void shut_down(struct nj_uplink *uplink)
     nj_timer_stop(&uplink->heartbeat_timer);
     uv_close((uv_handle_t *)&uplink->pause_timer, on_timer_closed);
     uv_close((uv_handle_t *)&uplink->drain_timer, on_timer_closed);
+    uv_close((uv_handle_t *)&uplink->refresh_timer, on_timer_closed);
     nj_requester_close(uplink->requester, on_requester_closed, uplink);
 }
 
@@ -489,6 +535,7 @@ void nj_uplink_close(struct nj_uplink *uplink, int64_t drain_ns, void (*on_close
     uplink->on_closed = on_closed;
     uplink->on_closed_data = data;
     nj_timer_stop(&uplink->heartbeat_timer);
+    (void)uv_timer_stop(&uplink->refresh_timer);
     uplink->heartbeat = false;
     if (drain_ns <= 0) {
         shut_down(uplink);

@@ -45,6 +45,23 @@ static void take_notes(struct fake_collector *collector, const struct nj_batch *
     collector->status.version = collector->version;
 }
 
+/* Gives the plan when the agent has another. */
+static void add_plan(struct fake_collector *collector, const struct nj_batch *batch, struct nj_ack *ack,
+                     struct nj_buf *bytes)
+{
+    size_t len =
+        (size_t)snprintf(collector->asked_for, sizeof(collector->asked_for), "%s:", batch->plan_version);
+    for (size_t i = 0; i < batch->plan_namespaces_count; i++)
+        len += (size_t)snprintf(collector->asked_for + len, sizeof(collector->asked_for) - len, " %s",
+                                batch->plan_namespaces[i]);
+    if (collector->plan == NULL || strcmp(batch->plan_version, collector->plan_version) == 0)
+        return;
+    assert_int_equal(nj_plan_namespace_encode(collector->plan, bytes), 0);
+    assert_int_equal(nj_plan_version_encode(collector->plan_version, bytes), 0);
+    ack->plan_bytes = bytes->data;
+    ack->plan_len = bytes->len;
+}
+
 /* Fills in the answer; false when there is none. */
 static bool decide(struct fake_collector *collector, enum fake_manner manner, const struct nj_batch *batch,
                    struct nj_ack *ack)
@@ -106,7 +123,7 @@ static void answer(struct fake_collector *collector, enum fake_manner manner, co
 static void on_message(void *data, struct nj_message *message)
 {
     struct fake_collector *collector = data;
-    struct nj_buf plain = {0};
+    struct nj_buf plain = {0}, plan = {0};
     struct nj_arena arena;
     struct nj_batch batch;
     struct nj_ack ack = {.version = NJ_WIRE_VERSION};
@@ -121,6 +138,7 @@ static void on_message(void *data, struct nj_message *message)
         if (collector->for_requests > 0)
             collector->for_requests--;
         take_notes(collector, &batch);
+        add_plan(collector, &batch, &ack, &plan);
         if (decide(collector, manner, &batch, &ack))
             answer(collector, manner, &ack, nonce, nj_message_route(message));
     } else {
@@ -128,6 +146,7 @@ static void on_message(void *data, struct nj_message *message)
     }
     nj_arena_done(&arena);
     nj_buf_done(&plain);
+    nj_buf_done(&plan);
     nj_message_free(message);
 }
 

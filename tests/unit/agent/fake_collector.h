@@ -55,6 +55,10 @@ struct fake_collector {
     uint64_t seqs[FAKE_IDS_MAX];
     int ids_count, duplicates;
     struct nj_buf last_answer;
+
+    const struct nj_plan_namespace *plan; /* its plan, of one namespace; NULL: none */
+    const char *plan_version;
+    char asked_for[256]; /* the last request's version and namespaces: "v1: shop zoo" */
 };
 
 void fake_collector_init(struct fake_collector *collector, struct nj_loop *loop, const char *url,

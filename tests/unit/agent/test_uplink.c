@@ -31,6 +31,10 @@ struct fixture {
     uv_timer_t patience;
     bool expired, uplink_closed;
     char text[TEXT];
+    char plan[256]; /* the last that came: "v1 shop/service.shop.web" */
+    int plans;
+    const char *namespaces[2]; /* that a plan is wanted for */
+    size_t namespaces_count;
 };
 
 static void on_expired(uv_timer_t *timer)
@@ -97,6 +101,23 @@ static void report_status(void *data, struct nj_agent_status *ret_status)
     (void)data;
     *ret_status = (struct nj_agent_status){
         .version = "1.2.3", .started_ns = 77, .lost_crashes = 5, .pods = 110, .watch_synced = true};
+}
+
+/* Has the plan that came last. */
+static void report_interest(void *data, struct nj_uplink_interest *ret_interest)
+{
+    struct fixture *fixture = data;
+    *ret_interest = (struct nj_uplink_interest){.plan_version = fixture->plans > 0 ? "v1" : "",
+                                                .namespaces = fixture->namespaces,
+                                                .namespaces_count = fixture->namespaces_count};
+}
+
+static void on_plan(void *data, const struct nj_plan *plan)
+{
+    struct fixture *fixture = data;
+    fixture->plans++;
+    (void)snprintf(fixture->plan, sizeof(fixture->plan), "%s %s/%s", plan->version, plan->namespaces[0].name,
+                   plan->namespaces[0].checks[0].monitor);
 }
 
 static int setup(void **state)
@@ -325,6 +346,79 @@ static void test_heartbeats_go_on_when_nothing_happens(void **state)
     assert_int_equal(fixture->collector.ids_count, 0);
 }
 
+static const struct nj_plan_pair web_pods[] = {{"app", "web"}};
+static const struct nj_plan_check web_check = {
+    .monitor = "service.shop.web", .source = NJ_SOURCE_DERIVED, .selector = web_pods, .selector_count = 1};
+static const struct nj_plan_namespace shop_plan = {.name = "shop", .checks = &web_check, .checks_count = 1};
+
+static void want_plans(struct fixture *fixture)
+{
+    fixture->options.interest = report_interest;
+    fixture->options.on_plan = on_plan;
+    fixture->options.data = fixture;
+    fixture->collector.plan = &shop_plan;
+    fixture->collector.plan_version = "v1";
+    fixture->namespaces[0] = "shop";
+    fixture->namespaces[1] = "zoo";
+    fixture->namespaces_count = 1;
+}
+
+static bool three_requests(struct fixture *fixture)
+{
+    return fixture->collector.requests >= 3;
+}
+
+static bool asked_for_both(struct fixture *fixture)
+{
+    return strcmp(fixture->collector.asked_for, "v1: shop zoo") == 0;
+}
+
+/* The first answer brings the plan, the next ones do not: the agent says which it has. */
+static void test_a_plan_comes_once(void **state)
+{
+    struct fixture *fixture = *state;
+    want_plans(fixture);
+    fixture->options.heartbeat_ns = 5 * NJ_MS;
+    start(fixture);
+    run_until(fixture, three_requests);
+    assert_string_equal(fixture->plan, "v1 shop/service.shop.web");
+    assert_int_equal(fixture->plans, 1);
+    assert_string_equal(fixture->collector.asked_for, "v1: shop");
+}
+
+/* What the agent wants to know has changed: one question soon, however often that is said, and no heartbeat.
+ */
+static void test_a_plan_is_asked_for_at_once(void **state)
+{
+    struct fixture *fixture = *state;
+    want_plans(fixture);
+    start(fixture);
+    run_until(fixture, acknowledged);
+    assert_string_equal(fixture->collector.asked_for, ": shop");
+    fixture->namespaces_count = 2;
+    for (int i = 0; i < 100; i++)
+        nj_uplink_refresh(fixture->uplink);
+    run_until(fixture, asked_for_both);
+    run_on(fixture);
+    assert_int_equal(fixture->collector.requests, 2);
+    nj_uplink_refresh(fixture->uplink); /* closed while one is due */
+}
+
+/* A plan in an answer that refuses is none. */
+static void test_a_refusal_brings_no_plan(void **state)
+{
+    struct fixture *fixture = *state;
+    want_plans(fixture);
+    fixture->collector.manner = FAKE_REFUSE;
+    fixture->collector.refusal = NJ_REFUSAL_BUSY;
+    fixture->collector.for_requests = 1;
+    start(fixture);
+    run_until(fixture, heard);
+    assert_int_equal(fixture->plans, 0);
+    run_until(fixture, acknowledged);
+    assert_int_equal(fixture->plans, 1);
+}
+
 static void test_a_silent_collector_gets_everything_later(void **state)
 {
     struct fixture *fixture = *state;
@@ -361,11 +455,6 @@ static void test_what_was_committed_in_part_is_sent_in_rest(void **state)
     run_until(fixture, outbox_empty);
     assert_arrived_in_order(fixture, 20);
     assert_int_equal(fixture->collector.duplicates, 0);
-}
-
-static bool three_requests(struct fixture *fixture)
-{
-    return fixture->collector.requests >= 3;
 }
 
 static void test_a_collector_that_never_commits_deletes_nothing(void **state)
@@ -721,6 +810,9 @@ int main(void)
         TEST(test_batches_keep_to_their_bytes_but_a_large_event_goes_alone),
         TEST(test_the_largest_batches_are_taken),
         TEST(test_heartbeats_go_on_when_nothing_happens),
+        TEST(test_a_plan_comes_once),
+        TEST(test_a_plan_is_asked_for_at_once),
+        TEST(test_a_refusal_brings_no_plan),
         TEST(test_a_silent_collector_gets_everything_later),
         TEST(test_a_lost_answer_makes_no_second_event),
         TEST(test_what_was_committed_in_part_is_sent_in_rest),
