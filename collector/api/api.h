@@ -17,6 +17,7 @@
 #include "common/loop/worker.h"
 
 struct nj_api;
+struct nj_probes;
 
 struct nj_api_options {
     struct nj_loop *loop;
@@ -29,6 +30,9 @@ struct nj_api_options {
     bool (*ready)(void *data, struct nj_buf *out);
     /* Brings gauges up to date before /metrics is rendered; may be NULL. */
     void (*collect)(void *data);
+    /* Appends further families to /metrics (those of the collector's own checks); may be NULL. */
+    void (*append_metrics)(void *data, struct nj_buf *out);
+    struct nj_probes *probes; /* closed after the API; NULL: no monitors, and none can be tried */
     void *data;
 };
 

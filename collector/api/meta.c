@@ -41,6 +41,8 @@ void nj_api_metrics(struct nj_api_call *call)
     if (options->collect != NULL)
         options->collect(options->data);
     int rc = nj_metrics_render(options->metrics, &out);
+    if (rc == 0 && options->append_metrics != NULL)
+        options->append_metrics(options->data, &out);
     if (rc < 0)
         nj_api_problem(call, 500, "rendering the metrics: %s", strerror(-rc));
     else
