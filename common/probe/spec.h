@@ -37,9 +37,12 @@ struct nj_spec_target {
     const char *name;      /* of the Service or Ingress, in the monitor's own namespace */
     const char *port_name; /* of the Service's port; "": by number */
     uint16_t port;         /* 0 and port_name "": every TCP port of the Service */
-    const char *scheme;    /* "http", "https"; of a Service's http steps */
+    const char *scheme;    /* "http", "https"; of a Service's http steps; a URL's own ("tcp", "dns", ...) */
     const char *url; /* NJ_TARGET_URL: http, https, tcp://host:port, dns://server or dns: (the resolver's
                         own), grpc(s):// */
+    /* Of a URL, taken apart, with its port or its scheme's usual one in `port`: */
+    const char *host; /* without brackets; "" for "dns:" */
+    const char *path; /* with its query; "/" by default */
 };
 
 struct nj_spec_pair {
@@ -135,7 +138,7 @@ struct nj_step {
     bool follow_redirects;
     /* TCP: sent after connecting, or "" to wait for the peer's greeting; expect.bodies says what must come */
     const char *send;
-    bool tls;
+    bool tls; /* also of gRPC: asked for, or the target is grpcs:// or a Service with scheme https */
     /* gRPC health (grpc.health.v1.Health/Check): the service's name, "" for the server as a whole */
     const char *grpc_service;
     /* DNS */
