@@ -1,5 +1,6 @@
 #include "collector/collector.h"
 #include "collector/config.h"
+#include "collector/import/import.h"
 #include "collector/secrets.h"
 #include "common/base/str.h"
 #include "common/loop/daemon.h"
@@ -38,6 +39,8 @@ int main(int argc, char **argv)
 {
     if (argc > 1 && nj_streq(argv[1], "create-secrets"))
         return nj_create_secrets_main(argc - 2, argv + 2);
+    if (argc > 1 && nj_streq(argv[1], "import"))
+        return nj_import_main(argc - 2, argv + 2);
     static const struct nj_daemon daemon = {
         .program = "nightjar-collector",
         .summary =

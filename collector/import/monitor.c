@@ -14,7 +14,7 @@
 
 enum {
     LABEL_MAX = 63,      /* of a Kubernetes name that is a label */
-    NAME_MAX_USED = 100, /* longer ones are unwieldy */
+    NAME_USED_MAX = 100, /* longer ones are unwieldy */
     AT_MOST_H = 1,       /* interval */
     TIMEOUT_MAX_M = 5,
 };
@@ -78,7 +78,7 @@ void nj_imported_begin(struct nj_imported *imported, struct nj_import *import, c
 {
     *imported = (struct nj_imported){.import = import};
     (void)snprintf(imported->where, sizeof(imported->where), "%s", where);
-    make_name(where, imported->name, NAME_MAX_USED);
+    make_name(where, imported->name, NAME_USED_MAX);
     (void)snprintf(imported->namespace, sizeof(imported->namespace), "%s", import->options->namespace);
     imported->spec = json_object_new_object();
     (void)json_object_object_add(imported->spec, "target", json_object_new_object());
@@ -327,8 +327,8 @@ void nj_imported_duration(struct nj_imported *imported, const char *name, const 
 /* Another one has the name: a number goes behind it. */
 static void take_name(struct nj_imported *imported)
 {
-    char base[NAME_MAX_USED], key[2 * NJ_IMPORT_NAME_MAX + 1];
-    (void)snprintf(base, sizeof(base), "%s", imported->name);
+    char base[NAME_USED_MAX], key[2 * NJ_IMPORT_NAME_MAX + 1];
+    (void)snprintf(base, sizeof(base), "%.*s", NAME_USED_MAX - 1, imported->name);
     for (int number = 2;; number++) {
         (void)snprintf(key, sizeof(key), "%s/%s", imported->namespace, imported->name);
         if (!json_object_object_get_ex(imported->import->names, key, NULL))

@@ -6,7 +6,7 @@
 
 #include <errno.h>
 #include <json-c/json.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "collector/import/tree.h"
