@@ -50,7 +50,7 @@ void nj_api_answer(struct nj_api_call *call, unsigned status, const char *conten
     }
     if (status == 405) {
         headers[count++] = "Allow";
-        headers[count++] = "GET, HEAD";
+        headers[count++] = call->allow;
     }
     headers[count] = NULL;
     nj_api_count(call->api, status);
@@ -71,6 +71,8 @@ static const char *status_title(unsigned status)
         return "Not Found";
     case 405:
         return "Method Not Allowed";
+    case 415:
+        return "Unsupported Media Type";
     case 429:
         return "Too Many Requests";
     case 503:

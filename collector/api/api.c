@@ -129,6 +129,17 @@ static bool is_allowed(struct nj_api_call *call, const struct nj_api_endpoint *e
     return false;
 }
 
+static bool is_method(struct nj_api_call *call, const struct nj_api_endpoint *endpoint, const char *method)
+{
+    const char *only = endpoint->method;
+    if (only == NULL ? nj_streq(method, "GET") || nj_streq(method, "HEAD") : nj_streq(method, only))
+        return true;
+    call->allow = only == NULL ? "GET, HEAD" : only;
+    nj_api_problem(call, 405, "%s is not allowed here: %s", method,
+                   only == NULL ? "GET and HEAD are" : "only POST is");
+    return false;
+}
+
 static void dispatch(struct nj_api_call *call)
 {
     const char *path = nj_httpd_path(call->request);
@@ -142,10 +153,8 @@ static void dispatch(struct nj_api_call *call)
     }
     if (!is_allowed(call, endpoint))
         return;
-    if (!nj_streq(method, "GET") && !nj_streq(method, "HEAD")) {
-        nj_api_problem(call, 405, "%s is not allowed here: GET and HEAD are", method);
+    if (!is_method(call, endpoint, method))
         return;
-    }
     struct params_check check = {.endpoint = endpoint, .request = call->request};
     if (!endpoint->is_page) /* whose query is for its script: the list's filter */
         nj_httpd_each_query(call->request, check_param, &check);

@@ -10,7 +10,7 @@
 
 enum {
     NJ_API_PARAMS_MAX = 16,
-    NJ_API_ARGUMENT_MAX = 256, /* bytes of a path's "{...}", with the terminator */
+    NJ_API_ARGUMENT_MAX = 512, /* bytes of a path's "{...}", with the terminator */
     NJ_API_LIMIT_DEFAULT = 100,
     NJ_API_ANSWER_MAX = 64 * 1024 * 1024,
 };
@@ -22,6 +22,7 @@ struct nj_api_endpoint {
     const char *path;                         /* one "{...}" segment at most: it becomes call->argument */
     void (*handle)(struct nj_api_call *call); /* on the loop; ends with one of the nj_api_ functions below */
     const char *params[NJ_API_PARAMS_MAX];    /* the query parameters it knows */
+    const char *method;                       /* the only one; NULL: GET and HEAD */
     enum nj_api_access access;
     bool is_page; /* a part of the page, which openapi.json does not describe */
 };
@@ -37,6 +38,8 @@ struct nj_api_call {
     /* What the query is asked; strings belong to the request. */
     struct nj_incident_filter incidents;
     struct nj_crash_filter crashes;
+    struct nj_target_filter targets;
+    struct nj_series_filter series;
     int64_t id;
     int limit;
     bool download;
@@ -47,10 +50,15 @@ struct nj_api_call {
     struct nj_buf body;
     const char *content_type; /* NULL: application/json */
     char disposition[320];    /* Content-Disposition; "" for none */
+    const char *allow;        /* of a 405 */
     int64_t cursor;           /* of the last row that was written */
     int rows;
     int rc;
     struct nj_err err;
+
+    /* A spec that is being tried; among the API's `tests` until then. */
+    struct nj_probes_test *test;
+    struct nj_api_call *prev, *next;
 };
 
 struct nj_api {
@@ -65,8 +73,9 @@ struct nj_api {
     struct nj_counter *refused, *queries_refused, *streams_refused, *slow_readers, *malformed, *too_large,
         *too_slow;
     struct nj_gauge *connections, *streams_open;
-    int calls;   /* on the reader's worker */
-    int handles; /* not closed yet: the server and the timer */
+    struct nj_api_call *tests; /* list */
+    int calls;                 /* on the reader's worker */
+    int handles;               /* not closed yet: the server and the timer */
     bool closing;
     void (*on_closed)(void *data);
     void *on_closed_data;
@@ -91,6 +100,7 @@ void nj_api_problem(struct nj_api_call *call, unsigned status, const char *forma
 const char *nj_api_param(const struct nj_api_call *call, const char *name); /* NULL: not given, or empty */
 bool nj_api_param_int(struct nj_api_call *call, const char *name, int64_t min, int64_t max,
                       int64_t *ret_value);
+bool nj_api_param_bool(struct nj_api_call *call, const char *name, bool *ret_value); /* "true", "false" */
 bool nj_api_param_time(struct nj_api_call *call, const char *name,
                        int64_t *ret_ns); /* RFC 3339, or an age: "2h" */
 
@@ -99,7 +109,16 @@ void nj_api_field(struct nj_buf *out, const char *name, const char *value);
 void nj_api_field_int(struct nj_buf *out, const char *name, int64_t value);
 void nj_api_field_bool(struct nj_buf *out, const char *name, bool value);
 void nj_api_field_time(struct nj_buf *out, const char *name, int64_t ns); /* null for 0 */
+/* Milliseconds from seconds; null unless known. */
+void nj_api_field_ms(struct nj_buf *out, const char *name, bool known, double seconds);
+/* A share of 1. */
+void nj_api_field_share(struct nj_buf *out, const char *name, uint64_t part, uint64_t whole);
+/* A JSON object as it is; null when the text is none. */
+void nj_api_field_json(struct nj_buf *out, const char *name, const char *text);
+void nj_api_array_begin(struct nj_buf *out, const char *name);
+void nj_api_array_end(struct nj_buf *out);
 void nj_api_object_begin(struct nj_buf *out);
+void nj_api_object_field_begin(struct nj_buf *out, const char *name);
 void nj_api_object_end(struct nj_buf *out);
 /* {"items":[ ... ],"nextCursor": "..." or null} */
 void nj_api_list_begin(struct nj_buf *out);
@@ -114,12 +133,23 @@ void nj_api_crashes(struct nj_api_call *call);
 void nj_api_crash(struct nj_api_call *call);
 void nj_api_crash_log(struct nj_api_call *call);
 void nj_api_agents(struct nj_api_call *call);
+void nj_api_monitors(struct nj_api_call *call);
+void nj_api_monitor(struct nj_api_call *call);
+void nj_api_monitor_test(struct nj_api_call *call);
+void nj_api_series(struct nj_api_call *call);
+void nj_api_errors(struct nj_api_call *call);
 void nj_api_stream(struct nj_api_call *call);
 void nj_api_livez(struct nj_api_call *call);
 void nj_api_readyz(struct nj_api_call *call);
 void nj_api_metrics(struct nj_api_call *call);
 void nj_api_asset(struct nj_api_call *call);
 void nj_api_page(struct nj_api_call *call);
+
+/* From where to where a series is asked for: the last hour without a word. False after a problem. */
+bool nj_api_param_range(struct nj_api_call *call);
+
+/* monitor_test.c: ends those that run, without their outcome. */
+void nj_api_tests_stop(struct nj_api *api);
 
 /* stream.c. on_stopped() follows from the loop. */
 void nj_api_streams_publish(struct nj_api *api, const struct nj_incident *incident);

@@ -1,3 +1,4 @@
+#include <json-c/json.h>
 #include <string.h>
 
 #include "collector/api/internal.h"
@@ -20,6 +21,12 @@ static void name(struct nj_buf *out, const char *field)
 void nj_api_object_begin(struct nj_buf *out)
 {
     comma(out);
+    (void)nj_buf_append_char(out, '{');
+}
+
+void nj_api_object_field_begin(struct nj_buf *out, const char *field)
+{
+    name(out, field);
     (void)nj_buf_append_char(out, '{');
 }
 
@@ -51,6 +58,49 @@ void nj_api_field_time(struct nj_buf *out, const char *field, int64_t ns)
     char text[NJ_TIME_TEXT_MAX];
     name(out, field);
     (void)nj_buf_printf(out, ns == 0 ? "null" : "\"%s\"", nj_time_format(ns, text));
+}
+
+void nj_api_field_ms(struct nj_buf *out, const char *field, bool known, double seconds)
+{
+    name(out, field);
+    if (known)
+        (void)nj_buf_printf(out, "%.3f", seconds * 1e3);
+    else
+        (void)nj_buf_append_str(out, "null");
+}
+
+void nj_api_field_share(struct nj_buf *out, const char *field, uint64_t part, uint64_t whole)
+{
+    name(out, field);
+    (void)nj_buf_printf(out, "%.6f", whole == 0 ? 0 : (double)part / (double)whole);
+}
+
+/* It was checked by whoever made it, but came from elsewhere since. */
+static bool is_object(const char *text)
+{
+    if (nj_str(text)[0] != '{')
+        return false;
+    struct json_object *parsed = json_tokener_parse(text);
+    bool object = json_object_is_type(parsed, json_type_object);
+    (void)json_object_put(parsed);
+    return object;
+}
+
+void nj_api_field_json(struct nj_buf *out, const char *field, const char *text)
+{
+    name(out, field);
+    (void)nj_buf_append_str(out, is_object(text) ? text : "null");
+}
+
+void nj_api_array_begin(struct nj_buf *out, const char *field)
+{
+    name(out, field);
+    (void)nj_buf_append_char(out, '[');
+}
+
+void nj_api_array_end(struct nj_buf *out)
+{
+    (void)nj_buf_append_char(out, ']');
 }
 
 void nj_api_list_begin(struct nj_buf *out)

@@ -20,6 +20,19 @@ bool nj_api_param_int(struct nj_api_call *call, const char *name, int64_t min, i
     return false;
 }
 
+bool nj_api_param_bool(struct nj_api_call *call, const char *name, bool *ret_value)
+{
+    const char *text = nj_api_param(call, name);
+    bool yes = nj_streq(text, "true");
+    if (text != NULL && !yes && !nj_streq(text, "false")) {
+        nj_api_problem(call, 400, "%s: '%s' is neither true nor false", name, text);
+        return false;
+    }
+    if (text != NULL)
+        *ret_value = yes;
+    return true;
+}
+
 bool nj_api_param_time(struct nj_api_call *call, const char *name, int64_t *ret_ns)
 {
     const char *text = nj_api_param(call, name);
