@@ -149,7 +149,7 @@ static void find_columns(struct nj_import *import, const struct reader *reader, 
 
 int nj_import_csv(struct nj_import *import, const char *text, size_t len, struct nj_err *err)
 {
-    int places[COLUMNS];
+    int places[COLUMNS] = {0};
     struct reader *reader = NJ_NEW(struct reader);
     if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) /* what spreadsheets begin with */
     {
@@ -160,17 +160,17 @@ int nj_import_csv(struct nj_import *import, const char *text, size_t len, struct
     reader->end = text + len;
     reader->line = 1;
     int rc = read_row(reader);
-    if (rc > 0) {
+    if (rc > 0)
         find_columns(import, reader, places);
-        if (places[URL] < 0)
-            rc = nj_err_set(err, -EBADMSG, "the first line names the columns, and one of them must be url");
-    }
+    bool has_head = rc > 0 && places[URL] >= 0;
+    if (rc >= 0 && !has_head)
+        rc = nj_err_set(err, -EBADMSG, "the first line names the columns, and one of them must be url");
     while (rc > 0) {
         rc = read_row(reader);
         if (rc > 0)
             take_row(import, reader, places);
     }
-    if (rc == -EBADMSG && places[URL] >= 0)
+    if (rc == -EBADMSG && has_head)
         (void)nj_err_set(err, rc, "line %zu: a quote is not closed", reader->line);
     else if (rc == -E2BIG)
         (void)nj_err_set(err, -EBADMSG, "line %zu: more than %d columns", reader->line, COLUMNS_MAX);

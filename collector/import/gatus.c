@@ -185,9 +185,11 @@ static void take_condition(struct nj_imported *imported, const char *text)
     struct condition condition = {0};
     char milliseconds[NJ_UNIT_TEXT_MAX];
     int64_t number = 0;
-    if (!split_condition(text, &condition)) {
-        nj_imported_note(imported, "condition '%s' is not carried over", text);
-    } else if (nj_streq(condition.left, "[STATUS]")) {
+    if (nj_streq(text, "[CONNECTED] == true"))
+        return; /* every check asks that */
+    if (!split_condition(text, &condition))
+        condition.sign = "";
+    if (nj_streq(condition.left, "[STATUS]")) {
         take_status(imported, &condition);
     } else if (nj_streq(condition.left, "[RESPONSE_TIME]") && condition.sign[1] == '<' &&
                nj_parse_int(condition.right, 1, INT32_MAX, &number) == 0) {
@@ -195,8 +197,6 @@ static void take_condition(struct nj_imported *imported, const char *text)
         nj_imported_set_text(nj_imported_expect(imported), "maxLatency", milliseconds);
     } else if (nj_streq(condition.left, "[CERTIFICATE_EXPIRATION]")) {
         take_expiry(imported, &condition);
-    } else if (nj_streq(condition.left, "[CONNECTED]") && nj_streq(condition.right, "true")) {
-        ; /* every check asks that */
     } else if (nj_streq(condition.left, "[DNS_RCODE]") && is_sign(&condition, "==")) {
         nj_imported_set_text(nj_imported_expect(imported), "rcode", condition.right);
     } else if (nj_str_starts(condition.left, "[BODY]") && nj_tree_get(imported->step, "dns") == NULL) {
