@@ -395,7 +395,7 @@ static void what_is_not_there_is_not_found(void **state)
 {
     struct api_setup *setup = *state;
     static const char *const numbers[] = {"0", "-1", "abc", "4711", "99999999999999999999", "1%2F2", "%00x"};
-    char target[TARGET_MAX], long_id[300];
+    char target[2 * NJ_API_ARGUMENT_MAX], long_id[NJ_API_ARGUMENT_MAX + 1];
     put_six_incidents(setup);
     api_open(setup);
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
