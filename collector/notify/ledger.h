@@ -88,9 +88,8 @@ int nj_ledger_recover(struct nj_store *store, const struct nj_ledger_terms *term
 int nj_ledger_sweep(struct nj_store *store, const struct nj_notify_settings *settings, int64_t now_ns,
                     struct nj_ledger_result *result, struct nj_err *err);
 
-/* The wall clock was set back: what waits for a later attempt, and was planned by the clock as it was, is
- * due.
- */
+/* What waits for a later attempt is due: the wall clock, by which that was planned, was set back, or channels
+ * were put right. */
 int nj_ledger_hurry(struct nj_store *store, int64_t now_ns, struct nj_err *err);
 
 struct nj_claim_terms {

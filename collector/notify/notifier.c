@@ -111,6 +111,7 @@ int nj_notifier_reload(struct nj_notifier *notifier, const struct nj_collector_c
     if (rc < 0)
         return rc;
     use_settings(notifier, settings);
+    notifier->hurry_wanted = true; /* whoever puts a channel right wants to see that it works */
     nj_notifier_schedule(notifier);
     return 0;
 }

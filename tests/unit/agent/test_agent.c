@@ -38,10 +38,7 @@ static void write_file(const char *path, const char *text)
 /* A port that nobody listens on, for as long as the test is lucky; only the message depends on it. */
 static int free_port(void)
 {
-    int port = 0;
-    int fd = test_listen(&port);
-    test_close(fd);
-    return port;
+    return test_free_port();
 }
 
 static void load(struct fixture *f, struct nj_agent_config *ret_config, const char *key, const char *value)

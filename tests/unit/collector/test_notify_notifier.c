@@ -36,6 +36,7 @@ struct fixture {
     char *requests[REQUESTS_MAX];
     int requests_count;
     struct test_peer *hanging;
+    bool impatient; /* channels whose server hangs are to find out soon; others wait for a busy machine */
 
     struct nj_collector_config config;
     struct nj_http *http;
@@ -49,14 +50,14 @@ struct fixture {
     struct nj_err err;
 };
 
-/* The port four times, then the routes' channels. */
+/* Channels with their files and timeouts, then the routes' channels. */
 static const char yaml_format[] =
     "notify:\n"
     "  public_url: https://nightjar.example\n"
     "  channels:\n"
-    "  - {name: robot, url_file: %s/robot, timeout: 300ms}\n"
-    "  - {name: plain, url_file: %s/robot, timeout: 300ms, attach_log: false}\n"
-    "  - {name: first, url_file: %s/robot, timeout: 300ms, attach_log: false, retries: 1, failover: hook}\n"
+    "  - {name: robot, url_file: %s/robot, timeout: %s}\n"
+    "  - {name: plain, url_file: %s/robot, timeout: %s, attach_log: false}\n"
+    "  - {name: first, url_file: %s/robot, timeout: %s, attach_log: false, retries: 1, failover: hook}\n"
     "  - {name: hook, type: webhook, url_file: %s/hook, secret_file: %s/token}\n"
     "  - {name: app, type: wecom_app, corp_id: c, agent_id: 1, secret_file: %s/app, to_users: [li], api_url: "
     "'http://127.0.0.1:%d', attach_log: false, failover: %s}\n"
@@ -157,8 +158,9 @@ static void assert_last_says(const struct fixture *fixture, const char *words)
 static void use_channels(struct fixture *fixture, const char *channels, const char *app_failover)
 {
     const char *at = fixture->folder.path;
-    char *yaml =
-        nj_asprintf(yaml_format, at, at, at, at, at, at, fixture->server.port, app_failover, channels);
+    const char *timeout = fixture->impatient ? "1s" : "20s";
+    char *yaml = nj_asprintf(yaml_format, at, timeout, at, timeout, at, timeout, at, at, at,
+                             fixture->server.port, app_failover, channels);
     config_done(&fixture->config);
     load_config(&fixture->config, yaml);
     free(yaml);
@@ -575,6 +577,7 @@ static void log_files_leave_room_for_alerts(void **state)
 static void a_slow_upload_holds_up_no_alert(void **state)
 {
     struct fixture *fixture = *state;
+    fixture->impatient = true;
     use_channels(fixture, "robot", "''");
     script(fixture, "upload_media", HANG, 0);
     start(fixture);
@@ -614,8 +617,7 @@ static void a_refused_connection_is_tried_again(void **state)
 {
     struct fixture *fixture = *state;
     int port = 0;
-    int fd = test_listen(&port);
-    test_close(fd);
+    int fd = test_refuse(&port);
     char url[128];
     (void)snprintf(url, sizeof(url), "http://127.0.0.1:%d/cgi-bin/webhook/send?key=s3cret", port);
     write_file(&fixture->folder, "robot", url);
@@ -630,12 +632,30 @@ static void a_refused_connection_is_tried_again(void **state)
     pass(fixture, NJ_MIN);
     wait_for_rows(fixture, 1, "plain opened sent; ");
     assert_int_equal(fixture->requests_count, 1);
+    test_close(fd);
+}
+
+/* A robot that is gone is asked again only after minutes: whoever puts it right does not wait for that. */
+static void what_waits_is_sent_when_the_channel_was_put_right(void **state)
+{
+    struct fixture *fixture = *state;
+    script(fixture, "send", ERRCODE, 93000);
+    start(fixture);
+    open_incidents(fixture, 1, 1);
+    wait_for_requests(fixture, 1);
+    pass(fixture, NJ_MIN);
+    assert_rows(fixture, 1, "plain opened pending; ");
+    assert_int_equal(nj_notifier_reload(fixture->notifier, &fixture->config, &fixture->err), 0);
+    wait_for_rows(fixture, 1, "plain opened sent; ");
+    assert_int_equal(fixture->requests_count, 2);
 }
 
 static void what_may_have_arrived_is_never_sent_again_to_a_robot(void **state)
 {
     struct fixture *fixture = *state;
     static const enum action actions[] = {RESET, HANG, GARBAGE};
+    fixture->impatient = true;
+    use_channels(fixture, "plain", "''");
     start(fixture);
     for (int i = 0; i < 3; i++) {
         script(fixture, "send", actions[i], 0);
@@ -651,6 +671,7 @@ static void what_may_have_arrived_is_never_sent_again_to_a_robot(void **state)
 static void what_may_have_arrived_is_told_on_the_fail_over(void **state)
 {
     struct fixture *fixture = *state;
+    fixture->impatient = true;
     use_channels(fixture, "first", "''");
     script(fixture, "send", HANG, 0);
     start(fixture);
@@ -1039,6 +1060,7 @@ int main(void)
         TEST(a_slow_upload_holds_up_no_alert),
         TEST(what_may_pass_is_tried_again_after_a_wait),
         TEST(a_refused_connection_is_tried_again),
+        TEST(what_waits_is_sent_when_the_channel_was_put_right),
         TEST(what_may_have_arrived_is_never_sent_again_to_a_robot),
         TEST(what_may_have_arrived_is_told_on_the_fail_over),
         TEST(a_webhook_gets_the_same_request_with_the_same_key_again),

@@ -103,6 +103,37 @@ int test_listen(int *ret_port)
     return fd;
 }
 
+int test_refuse(int *ret_port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(address);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+    *ret_port = ntohs(address.sin_port);
+    return fd;
+}
+
+int test_free_port(void)
+{
+    enum { LOWEST = 12000, COUNT = 8000, TRIES = 1000 };
+    for (int i = 0; i < TRIES; i++) {
+        int port = LOWEST + (int)((uv_hrtime() / 1000 + (uint64_t)getpid() * 31) % COUNT);
+        const struct sockaddr_in address = {.sin_family = AF_INET,
+                                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                                            .sin_port = htons((uint16_t)port)};
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_true(fd >= 0);
+        bool is_free = bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0;
+        test_close(fd);
+        if (is_free)
+            return port;
+    }
+    fail_msg("no free port on 127.0.0.1");
+    return -1;
+}
+
 int test_connect(int port)
 {
     struct sockaddr_in address = {

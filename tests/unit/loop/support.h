@@ -39,6 +39,10 @@ void test_set_flag(void *data);
 
 /* A TCP socket listening on 127.0.0.1, and connected ones; all blocking. */
 int test_listen(int *ret_port);
+/* One that is bound and refuses connections, as nobody else's can come to listen there meanwhile. */
+int test_refuse(int *ret_port);
+/* A free port of 127.0.0.1, below those that the kernel gives away: nobody else gets it meanwhile. */
+int test_free_port(void);
 int test_connect(int port);
 void test_close(int fd);
 void test_send(int fd, const void *bytes, size_t len);

@@ -14,8 +14,7 @@ static void a_refused_connection_names_host_and_phase_but_no_secret(void **state
     struct http_setup setup;
     http_setup_start(&setup, state, 4, NULL);
     int port = 0;
-    int fd = test_listen(&port);
-    test_close(fd);
+    int fd = test_refuse(&port);
     char url[URL_MAX];
     char wanted[URL_MAX];
     (void)snprintf(url, sizeof(url), "http://127.0.0.1:%d/cgi/s3cret?key=s3cret", port);
@@ -26,6 +25,7 @@ static void a_refused_connection_names_host_and_phase_but_no_secret(void **state
     assert_string_equal(outcome.text, wanted);
     assert_int_equal(outcome.status, 0);
     assert_false(outcome.maybe_sent);
+    test_close(fd);
     http_setup_end(&setup);
 }
 
@@ -305,14 +305,14 @@ static void a_thousand_refused_connections_leave_no_descriptor(void **state)
     struct http_setup setup;
     http_setup_start(&setup, state, 4, NULL);
     int port = 0;
-    int fd = test_listen(&port);
-    test_close(fd);
+    int fd = test_refuse(&port);
     char url[URL_MAX];
     (void)snprintf(url, sizeof(url), "http://127.0.0.1:%d/", port);
     int before = test_count_fds();
     for (int i = 0; i < RECONNECTS; i++)
         assert_int_equal(http_fetch(&setup, (struct nj_http_options){.url = url}, NULL).error, -ECONNREFUSED);
     assert_int_equal(test_count_fds(), before);
+    test_close(fd);
     http_setup_end(&setup);
 }
 

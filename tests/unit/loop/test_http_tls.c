@@ -140,8 +140,7 @@ struct server {
 /* Starts it and waits until it listens. */
 static void server_start(struct server *server, bool wants_client)
 {
-    server->port = 0;
-    test_close(test_listen(&server->port));
+    server->port = test_free_port();
     int ends[2];
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     NJ_CLEANUP_FREE char *client =

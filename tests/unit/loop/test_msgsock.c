@@ -44,9 +44,7 @@ struct asker {
 
 static int free_port(void)
 {
-    int port = 0;
-    test_close(test_listen(&port));
-    return port;
+    return test_free_port();
 }
 
 static void on_message(void *data, struct nj_message *message)
