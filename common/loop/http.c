@@ -4,6 +4,7 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <utlist.h>
 
 #include "common/base/alloc.h"
@@ -349,6 +350,13 @@ static void free_handle(struct nj_http *http, struct nj_http_easy *easy)
         curl_easy_cleanup(curl);
 }
 
+/* What follows "start: ". */
+static const char *skip(const char *text, const char *start)
+{
+    size_t len = strlen(start);
+    return strncmp(text, start, len) == 0 && strncmp(text + len, ": ", 2) == 0 ? text + len + 2 : text;
+}
+
 static void request_finish(struct nj_http_request *request)
 {
     struct nj_http *http = request->http;
@@ -371,6 +379,7 @@ static void request_finish(struct nj_http_request *request)
     if (request->wants_certificate && nj_http_handshake_certificate(&request->easy.handshake, &shown))
         result.certificate = &shown.certificate;
     result.error = result_error(request, result.phase, &result.err);
+    result.why = skip(skip(result.err.text, request->easy.what), nj_http_phase_name(result.phase));
     request->on_done(request->data, &result);
     nj_http_shown_done(&shown);
     nj_buf_done(&request->body);

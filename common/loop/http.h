@@ -67,6 +67,7 @@ struct nj_http_result {
      * headers), -ELOOP (redirects). */
     int error;
     struct nj_err err; /* text when error != 0: method, host, phase, cause; never path, query or headers */
+    const char *why;   /* its end: the cause alone */
     long status;       /* 0 when there was none */
     int64_t retry_after_ns; /* from Retry-After, both forms; -1: none */
     const char *body;       /* collected when there is no on_data(); terminated; valid during on_done() */

@@ -141,6 +141,8 @@ static int set_tls(struct nj_http_easy *easy, struct setting *setting, const str
         set_long(setting, CURLOPT_SSL_SESSIONID_CACHE, 0);
     if (setting->code == CURLE_OK)
         setting->code = nj_http_handshake_watch(&easy->handshake, setting->curl);
+    if (tls == NULL || (tls->ca_file == NULL && tls->ca_pem == NULL))
+        set_str(setting, CURLOPT_CAPATH, NULL); /* only the system's one file of authorities can be kept */
     if (tls == NULL)
         return 0;
     if ((tls->ca_file != NULL && tls->ca_pem != NULL) || (tls->cert_file != NULL && tls->cert_pem != NULL) ||

@@ -23,9 +23,10 @@ struct nj_step_request {
     const struct nj_step *step;
     const struct nj_spec_tls *tls;
     const char *ca_pem;        /* "" */
-    const char *scheme, *host; /* host: for the Host header and TLS, never connected to */
+    const char *scheme, *host; /* host: for the Host header and TLS, never connected to; no brackets */
     uint16_t port;
     struct sockaddr_storage address; /* checked; what is connected to */
+    const char *method;              /* HTTP: the step's, or what a redirect made of it */
     const char *path, *body;         /* HTTP */
     const char *const *headers;      /* HTTP: "Name: value", NULL-terminated, cookies included */
     const char *send;                /* TCP */
