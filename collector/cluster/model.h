@@ -15,8 +15,17 @@
 
 struct nj_model;
 
+enum nj_model_kind {
+    NJ_MODEL_SERVICES,
+    NJ_MODEL_SLICES,
+    NJ_MODEL_INGRESSES,
+    NJ_MODEL_MONITORS,
+    NJ_MODEL_KINDS
+};
+
 struct nj_model_slice {
     const char *name;
+    bool managed; /* Kubernetes' own controller keeps it, by the Service's selector */
     const struct nj_slice_object *slice;
     const struct nj_model_slice *next; /* of the same Service */
 };
@@ -52,7 +61,8 @@ struct nj_model_options {
     void (*on_changed)(void *data, const char *namespace);
     /* The first lists of all kinds have been read, or cannot be. Once. */
     void (*on_synced)(void *data);
-    void (*on_trouble)(void *data, const struct nj_err *err); /* may be NULL */
+    /* What makes a kind unavailable (no right, no such resource) is told once until it is read. */
+    void (*on_trouble)(void *data, enum nj_model_kind kind, const struct nj_err *err); /* may be NULL */
     void *data;
 };
 
@@ -71,9 +81,9 @@ void nj_model_each_monitor(struct nj_model *model, const char *namespace,
                            void (*each)(void *data, const struct nj_model_monitor *monitor), void *data);
 void nj_model_each_namespace(struct nj_model *model, void (*each)(void *data, const char *namespace),
                              void *data);
-/* The namespace whose slices of Services with a selector have this address; NULL: none. For finding out whose
- * pod a hand-made endpoint points at. */
-const char *nj_model_address_namespace(struct nj_model *model, const char *address);
+/* A namespace other than `besides` where a Service with a selector has this address; NULL: none. For finding
+ * out whose pod a hand-made endpoint points at. */
+const char *nj_model_address_namespace(struct nj_model *model, const char *address, const char *besides);
 
 void nj_model_close(struct nj_model *model, void (*on_closed)(void *data), void *data); /* takes NULL */
 

@@ -1,0 +1,268 @@
+#include "collector/cluster/model.h"
+
+#include <errno.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "collector/cluster/model_internal.h"
+#include "common/base/alloc.h"
+#include "common/base/str.h"
+
+#define GATHER_NS (100 * NJ_MS)
+
+static const struct {
+    const char *path;
+    enum nj_kube_kind kind;
+    enum nj_kube_encoding encoding;
+} kinds[NJ_MODEL_KINDS] = {
+    [NJ_MODEL_SERVICES] = {"/api/v1/services", NJ_KUBE_SERVICE, NJ_KUBE_PROTOBUF},
+    [NJ_MODEL_SLICES] = {"/apis/discovery.k8s.io/v1/endpointslices", NJ_KUBE_SLICE, NJ_KUBE_PROTOBUF},
+    [NJ_MODEL_INGRESSES] = {"/apis/networking.k8s.io/v1/ingresses", NJ_KUBE_INGRESS, NJ_KUBE_PROTOBUF},
+    [NJ_MODEL_MONITORS] = {"/apis/nightjar.dev/v1alpha1/apimonitors", NJ_KUBE_CUSTOM, NJ_KUBE_JSON},
+};
+
+struct watched {
+    struct nj_model *model;
+    enum nj_model_kind kind;
+    struct nj_watch *watch;
+    bool settled; /* its first list was read, or it cannot be */
+    bool told;    /* that it cannot be */
+};
+
+struct nj_model {
+    struct nj_model_options options;
+    struct nj_model_index index;
+    struct watched watched[NJ_MODEL_KINDS];
+    struct nj_model_space *dirty;
+    struct nj_timer gather;
+    bool gathering, synced;
+    struct nj_counter *ignored;
+    struct nj_gauge *objects;
+    size_t closing;
+    void (*on_closed)(void *data);
+    void *on_closed_data;
+};
+
+static void mark_dirty(struct nj_model *model, struct nj_model_space *space)
+{
+    if (space == NULL || space->dirty)
+        return;
+    space->dirty = true;
+    space->next_dirty = model->dirty;
+    model->dirty = space;
+    if (model->gathering)
+        return;
+    model->gathering = true;
+    nj_timer_start(&model->gather, GATHER_NS, 0);
+}
+
+static void tell_dirty(struct nj_model *model)
+{
+    for (struct nj_model_space *space; (space = model->dirty) != NULL;) {
+        model->dirty = space->next_dirty;
+        space->dirty = false;
+        model->options.on_changed(model->options.data, space->name);
+        nj_model_index_tidy(&model->index, space);
+    }
+}
+
+static void on_gathered(struct nj_timer *timer)
+{
+    struct nj_model *model = timer->data;
+    model->gathering = false;
+    nj_gauge_set(model->objects, (int64_t)model->index.count);
+    tell_dirty(model);
+}
+
+static void on_object(void *data, enum nj_watch_event_type type, const struct nj_kube_object *object)
+{
+    struct watched *watched = data;
+    struct nj_model *model = watched->model;
+    bool refused = false;
+    if (type == NJ_WATCH_DELETED)
+        mark_dirty(model, nj_model_index_remove(&model->index, object->meta.uid));
+    else
+        mark_dirty(model, nj_model_index_put(&model->index, watched->kind, object, model->options.max_objects,
+                                             &refused));
+    nj_counter_add(model->ignored, refused && type == NJ_WATCH_ADDED); /* once an object */
+}
+
+static void settle(struct watched *watched)
+{
+    struct nj_model *model = watched->model;
+    watched->settled = true;
+    if (model->synced)
+        return;
+    for (size_t i = 0; i < NJ_MODEL_KINDS; i++) {
+        if (!model->watched[i].settled)
+            return;
+    }
+    model->synced = true;
+    tell_dirty(model);
+    model->options.on_synced(model->options.data);
+}
+
+static void on_synced(void *data)
+{
+    struct watched *watched = data;
+    watched->told = false;
+    settle(watched);
+}
+
+static void on_trouble(void *data, const struct nj_err *err)
+{
+    struct watched *watched = data;
+    struct nj_model *model = watched->model;
+    bool unavailable = err->code == -EACCES || err->code == -ENOENT;
+    if (model->options.on_trouble != NULL && !(unavailable && watched->told))
+        model->options.on_trouble(model->options.data, watched->kind, err);
+    watched->told = unavailable;
+    if (unavailable)
+        settle(watched);
+}
+
+int nj_model_start(const struct nj_model_options *options, struct nj_model **ret_model, struct nj_err *err)
+{
+    struct nj_model *model = NJ_NEW(struct nj_model);
+    model->options = *options;
+    nj_model_index_init(&model->index);
+    nj_timer_init(&model->gather, options->loop, on_gathered, model);
+    if (options->metrics != NULL) {
+        model->ignored = nj_metrics_counter(options->metrics, "nightjar_model_objects_ignored_total", "",
+                                            "Services, EndpointSlices, Ingresses and ApiMonitors that are "
+                                            "not followed because of the bound.");
+        model->objects =
+            nj_metrics_gauge(options->metrics, "nightjar_model_objects", "",
+                             "Services, EndpointSlices, Ingresses and ApiMonitors that are followed.");
+    }
+    for (size_t i = 0; i < NJ_MODEL_KINDS; i++) {
+        struct watched *watched = &model->watched[i];
+        *watched = (struct watched){.model = model, .kind = (enum nj_model_kind)i};
+        struct nj_watch_options watch = {.path = kinds[i].path,
+                                         .kind = kinds[i].kind,
+                                         .encoding = kinds[i].encoding,
+                                         .metrics = options->metrics,
+                                         .on_object = on_object,
+                                         .on_synced = on_synced,
+                                         .on_trouble = on_trouble,
+                                         .data = watched};
+        /* The paths are constants: what could be wrong with them is none of the caller's. */
+        int rc = nj_watch_start(options->loop, options->client, &watch, &watched->watch, err);
+        if (rc < 0) {
+            nj_model_close(model, NULL, NULL);
+            return rc;
+        }
+    }
+    *ret_model = model;
+    return 0;
+}
+
+bool nj_model_synced(const struct nj_model *model)
+{
+    return model->synced;
+}
+
+static struct nj_model_space *find_space(struct nj_model *model, const char *namespace)
+{
+    struct nj_model_space *space = NULL;
+    HASH_FIND_STR(model->index.spaces, namespace, space);
+    return space;
+}
+
+const struct nj_model_service *nj_model_service(struct nj_model *model, const char *namespace,
+                                                const char *name)
+{
+    struct nj_model_space *space = find_space(model, namespace);
+    struct nj_model_group *group = NULL;
+    if (space != NULL)
+        HASH_FIND_STR(space->groups, name, group);
+    return group == NULL ? NULL : &group->view;
+}
+
+const struct nj_model_ingress *nj_model_ingress(struct nj_model *model, const char *namespace,
+                                                const char *name)
+{
+    struct nj_model_space *space = find_space(model, namespace);
+    struct nj_model_object *object = NULL;
+    if (space != NULL)
+        HASH_FIND(by_name, space->ingresses, name, strlen(name), object);
+    return object == NULL ? NULL : &object->ingress;
+}
+
+void nj_model_each_service(struct nj_model *model, const char *namespace,
+                           void (*each)(void *data, const struct nj_model_service *service), void *data)
+{
+    struct nj_model_space *space = find_space(model, namespace);
+    for (struct nj_model_group *group = space == NULL ? NULL : space->groups; group != NULL;
+         group = group->hh.next)
+        each(data, &group->view);
+}
+
+void nj_model_each_ingress(struct nj_model *model, const char *namespace,
+                           void (*each)(void *data, const struct nj_model_ingress *ingress), void *data)
+{
+    struct nj_model_space *space = find_space(model, namespace);
+    for (struct nj_model_object *object = space == NULL ? NULL : space->ingresses; object != NULL;
+         object = object->by_name.next)
+        each(data, &object->ingress);
+}
+
+void nj_model_each_monitor(struct nj_model *model, const char *namespace,
+                           void (*each)(void *data, const struct nj_model_monitor *monitor), void *data)
+{
+    struct nj_model_space *space = find_space(model, namespace);
+    for (struct nj_model_object *object = space == NULL ? NULL : space->monitors; object != NULL;
+         object = object->by_name.next)
+        each(data, &object->monitor);
+}
+
+void nj_model_each_namespace(struct nj_model *model, void (*each)(void *data, const char *namespace),
+                             void *data)
+{
+    for (struct nj_model_space *space = model->index.spaces; space != NULL; space = space->hh.next)
+        each(data, space->name);
+}
+
+const char *nj_model_address_namespace(struct nj_model *model, const char *address, const char *besides)
+{
+    struct nj_model_address *entry = NULL;
+    HASH_FIND_STR(model->index.addresses, address, entry);
+    if (entry == NULL)
+        return NULL;
+    struct nj_model_claim *claim;
+    DL_FOREACH (entry->claims, claim) {
+        /* The controller leaves alone what somebody labelled as its own for a Service without selector. */
+        const struct nj_model_service *view = &claim->slice->slice.group->view;
+        if (view->service != NULL && view->service->selector_count > 0 && !nj_streq(view->namespace, besides))
+            return view->namespace;
+    }
+    return NULL;
+}
+
+static void on_watch_closed(void *data)
+{
+    struct nj_model *model = data;
+    if (--model->closing > 0)
+        return;
+    void (*on_closed)(void *data) = model->on_closed;
+    void *on_closed_data = model->on_closed_data;
+    nj_model_index_done(&model->index);
+    free(model);
+    if (on_closed != NULL)
+        on_closed(on_closed_data);
+}
+
+void nj_model_close(struct nj_model *model, void (*on_closed)(void *data), void *data)
+{
+    if (model == NULL) {
+        if (on_closed != NULL)
+            on_closed(data);
+        return;
+    }
+    model->on_closed = on_closed;
+    model->on_closed_data = data;
+    model->closing = NJ_MODEL_KINDS;
+    nj_timer_stop(&model->gather);
+    for (size_t i = 0; i < NJ_MODEL_KINDS; i++)
+        nj_watch_close(model->watched[i].watch, on_watch_closed, model);
+}

@@ -1,0 +1,255 @@
+#include <assert.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "collector/cluster/model_internal.h"
+#include "common/base/alloc.h"
+#include "common/base/str.h"
+
+enum { COPY_BYTES_MAX = 16 << 20 }; /* far above what the API server's 1.5 MiB can become */
+
+void nj_model_index_init(struct nj_model_index *index)
+{
+    *index = (struct nj_model_index){0};
+    nj_arena_init(&index->scratch, COPY_BYTES_MAX);
+}
+
+static struct nj_model_space *find_space(struct nj_model_index *index, const char *name)
+{
+    struct nj_model_space *space = NULL;
+    HASH_FIND_STR(index->spaces, name, space);
+    return space;
+}
+
+static struct nj_model_space *get_space(struct nj_model_index *index, const char *name)
+{
+    struct nj_model_space *space = find_space(index, name);
+    if (space != NULL)
+        return space;
+    space = NJ_NEW(struct nj_model_space);
+    space->name = nj_strdup(name);
+    HASH_ADD_KEYPTR(hh, index->spaces, space->name, strlen(space->name), space);
+    return space;
+}
+
+static struct nj_model_group *get_group(struct nj_model_space *space, const char *name)
+{
+    struct nj_model_group *group = NULL;
+    HASH_FIND_STR(space->groups, name, group);
+    if (group != NULL)
+        return group;
+    group = NJ_NEW(struct nj_model_group);
+    group->name = nj_strdup(name);
+    HASH_ADD_KEYPTR(hh, space->groups, group->name, strlen(group->name), group);
+    return group;
+}
+
+/* The view after a change of its parts; a group without any is freed. */
+static void refresh_group(struct nj_model_space *space, struct nj_model_group *group)
+{
+    if (group->service == NULL && group->slices == NULL) {
+        HASH_DEL(space->groups, group);
+        free(group->name);
+        free(group);
+        return;
+    }
+    group->view = (struct nj_model_service){.namespace = space->name, .name = group->name, .uid = ""};
+    if (group->service != NULL)
+        group->view = group->service->service.view;
+    struct nj_model_object *slice;
+    DL_FOREACH (group->slices, slice)
+        slice->slice.view.next = slice->next == NULL ? NULL : &slice->next->slice.view;
+    group->view.slices = group->slices == NULL ? NULL : &group->slices->slice.view;
+}
+
+static void add_claim(struct nj_model_index *index, struct nj_model_claim *claim, const char *address)
+{
+    struct nj_model_address *entry = NULL;
+    HASH_FIND_STR(index->addresses, address, entry);
+    if (entry == NULL) {
+        entry = NJ_NEW(struct nj_model_address);
+        entry->text = nj_strdup(address);
+        HASH_ADD_KEYPTR(hh, index->addresses, entry->text, strlen(entry->text), entry);
+    }
+    claim->address = entry;
+    DL_APPEND(entry->claims, claim);
+}
+
+/* Only the controller's slices say whose a pod's address is: others can be written by anybody. */
+static void claim_addresses(struct nj_model_index *index, struct nj_model_object *object)
+{
+    const struct nj_slice_object *slice = object->slice.view.slice;
+    size_t count = 0;
+    if (!object->slice.view.managed)
+        return;
+    for (size_t i = 0; i < slice->endpoints_count; i++)
+        count += slice->endpoints[i].addresses_count;
+    if (count == 0)
+        return;
+    object->slice.claims = nj_calloc(count, sizeof(*object->slice.claims));
+    for (size_t i = 0; i < slice->endpoints_count; i++) {
+        for (size_t a = 0; a < slice->endpoints[i].addresses_count; a++) {
+            struct nj_model_claim *claim = &object->slice.claims[object->slice.claims_count++];
+            claim->slice = object;
+            add_claim(index, claim, slice->endpoints[i].addresses[a]);
+        }
+    }
+}
+
+static void drop_claims(struct nj_model_index *index, struct nj_model_object *object)
+{
+    for (size_t i = 0; i < object->slice.claims_count; i++) {
+        struct nj_model_claim *claim = &object->slice.claims[i];
+        DL_DELETE(claim->address->claims, claim);
+        if (claim->address->claims == NULL) {
+            HASH_DEL(index->addresses, claim->address);
+            free(claim->address->text);
+            free(claim->address);
+        }
+    }
+    free(object->slice.claims);
+}
+
+static void unlink_object(struct nj_model_index *index, struct nj_model_object *object)
+{
+    struct nj_model_space *space = object->space;
+    switch (object->kind) {
+    case NJ_MODEL_SERVICES:
+        object->service.group->service = NULL;
+        refresh_group(space, object->service.group);
+        break;
+    case NJ_MODEL_SLICES:
+        drop_claims(index, object);
+        DL_DELETE(object->slice.group->slices, object);
+        refresh_group(space, object->slice.group);
+        break;
+    case NJ_MODEL_INGRESSES:
+        HASH_DELETE(by_name, space->ingresses, object);
+        break;
+    default:
+        HASH_DELETE(by_name, space->monitors, object);
+    }
+}
+
+static void drop(struct nj_model_index *index, struct nj_model_object *object)
+{
+    unlink_object(index, object);
+    HASH_DELETE(by_uid, index->objects, object);
+    index->count--;
+    free(object->uid);
+    free(object->memory);
+    free(object);
+}
+
+/* By name: `at` is the space's table. One of that name and another uid was made anew before the old one's end
+ * was told. */
+static void link_by_name(struct nj_model_index *index, struct nj_model_object **at, const char *name,
+                         struct nj_model_object *object)
+{
+    struct nj_model_object *old = NULL;
+    HASH_FIND(by_name, *at, name, strlen(name), old);
+    if (old != NULL)
+        drop(index, old);
+    HASH_ADD_KEYPTR(by_name, *at, name, strlen(name), object);
+}
+
+static void link_object(struct nj_model_index *index, struct nj_model_object *object)
+{
+    struct nj_model_space *space = object->space;
+    struct nj_model_group *group;
+    switch (object->kind) {
+    case NJ_MODEL_SERVICES:
+        group = get_group(space, object->service.view.name);
+        if (group->service != NULL) {
+            drop(index, group->service);
+            group = get_group(space, object->service.view.name);
+        }
+        object->service.group = group;
+        group->service = object;
+        refresh_group(space, group);
+        break;
+    case NJ_MODEL_SLICES:
+        group = get_group(space, object->slice.service_name);
+        object->slice.group = group;
+        DL_APPEND(group->slices, object);
+        claim_addresses(index, object);
+        refresh_group(space, group);
+        break;
+    case NJ_MODEL_INGRESSES:
+        link_by_name(index, &space->ingresses, object->ingress.name, object);
+        break;
+    default:
+        link_by_name(index, &space->monitors, object->monitor.name, object);
+    }
+}
+
+/* Its status changes with every result; what is asked for does not. */
+static bool is_same_monitor(const struct nj_model_object *old, const struct nj_kube_object *object)
+{
+    return old->kind == NJ_MODEL_MONITORS && old->monitor.generation == object->meta.generation &&
+           old->monitor.spec_len == object->custom.spec_len &&
+           memcmp(old->monitor.spec, object->custom.spec, object->custom.spec_len) == 0;
+}
+
+struct nj_model_space *nj_model_index_put(struct nj_model_index *index, enum nj_model_kind kind,
+                                          const struct nj_kube_object *object, size_t max_objects,
+                                          bool *ret_refused)
+{
+    struct nj_model_object *old = NULL;
+    HASH_FIND(by_uid, index->objects, object->meta.uid, strlen(object->meta.uid), old);
+    *ret_refused = false;
+    if (old != NULL && is_same_monitor(old, object))
+        return NULL;
+    struct nj_model_object *made = NJ_NEW(struct nj_model_object);
+    if ((old == NULL && index->count >= max_objects) || !nj_model_copy(&index->scratch, kind, object, made)) {
+        free(made);
+        *ret_refused = true;
+        if (old == NULL)
+            return NULL;
+        struct nj_model_space *space = old->space;
+        drop(index, old); /* rather none than an old one */
+        return space;
+    }
+    if (old != NULL)
+        drop(index, old);
+    made->uid = nj_strdup(object->meta.uid);
+    made->kind = kind;
+    made->space = get_space(index, object->meta.namespace);
+    HASH_ADD_KEYPTR(by_uid, index->objects, made->uid, strlen(made->uid), made);
+    index->count++;
+    link_object(index, made);
+    return made->space;
+}
+
+struct nj_model_space *nj_model_index_remove(struct nj_model_index *index, const char *uid)
+{
+    struct nj_model_object *object = NULL;
+    HASH_FIND(by_uid, index->objects, uid, strlen(uid), object);
+    if (object == NULL)
+        return NULL;
+    struct nj_model_space *space = object->space;
+    drop(index, object);
+    return space;
+}
+
+void nj_model_index_tidy(struct nj_model_index *index, struct nj_model_space *space)
+{
+    if (space->groups != NULL || space->ingresses != NULL || space->monitors != NULL || space->dirty)
+        return;
+    HASH_DEL(index->spaces, space);
+    free(space->name);
+    free(space);
+}
+
+void nj_model_index_done(struct nj_model_index *index)
+{
+    while (index->objects != NULL)
+        drop(index, index->objects);
+    while (index->spaces != NULL) {
+        struct nj_model_space *space = index->spaces;
+        space->dirty = false;
+        nj_model_index_tidy(index, space);
+        assert(index->spaces != space);
+    }
+    nj_arena_done(&index->scratch);
+}
