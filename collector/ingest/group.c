@@ -8,7 +8,6 @@
 
 enum {
     ARENA_MAX = 64 * 1024 * 1024, /* of one decoded batch */
-    PROJECT_MAX = 128,
     GROUP_EVENTS_MAX = 8192, /* a group that has so many takes no further packet: agents wait for its end */
     PRUNE_ROWS = 500,        /* deleted in one transaction */
     TIDY_ROWS = 16384,       /* tidied in one, when no packet waits */
@@ -66,21 +65,35 @@ static bool put_crash(struct nj_group_worker *worker, const struct nj_event_orig
     return is_new;
 }
 
+const char *nj_group_project(const struct nj_group_worker *worker, const char *cluster, const char *namespace,
+                             char *project)
+{
+    project[0] = '\0';
+    if (worker->options.project != NULL)
+        worker->options.project(worker->options.data, cluster, namespace, project, NJ_GROUP_PROJECT_MAX);
+    return project;
+}
+
 void nj_group_apply(struct nj_group_worker *worker, const char *cluster, const char *node,
                     const struct nj_event *event)
 {
     struct nj_store *store = worker->options.store;
-    char project[PROJECT_MAX] = "";
+    char project[NJ_GROUP_PROJECT_MAX];
     bool is_new = true;
     if (begin(worker) < 0)
         return;
     worker->events++;
-    if (worker->options.project != NULL)
-        worker->options.project(worker->options.data, cluster, event->subject.namespace, project,
-                                sizeof(project));
-    struct nj_event_origin origin = {.cluster = cluster, .project = project, .node = node};
+    struct nj_event_origin origin = {
+        .cluster = cluster,
+        .project = nj_group_project(worker, cluster, event->subject.namespace, project),
+        .node = node,
+    };
     if (event->type == NJ_EVENT_CRASH) {
         is_new = put_crash(worker, &origin, event);
+    } else if (event->type == NJ_EVENT_CHECK) {
+        is_new = nj_group_apply_check(worker, &origin, event);
+    } else if (event->type == NJ_EVENT_ROLLUPS) {
+        is_new = nj_group_apply_rollups(worker, &origin, event);
     } else {
         if (event->type == NJ_EVENT_LOST_CRASHES &&
             nj_group_fail(worker,
@@ -134,12 +147,13 @@ static void do_upkeep(struct nj_group_worker *worker, struct nj_group *group)
     if (begin(worker) < 0)
         return;
     nj_engine_tick(worker->engine, worker->now_ns);
+    bool more_silent = nj_group_forget_silent(worker);
     if (worker->rc == 0)
         (void)nj_group_fail(worker, store->ops->prune(store, &worker->options.retention, worker->now_ns,
                                                       PRUNE_ROWS, &more_old, &worker->err));
     if (worker->rc == 0 && group->packets == NULL)
         (void)nj_group_fail(worker, store->ops->tidy(store, TIDY_ROWS, &more_put_off, &worker->err));
-    group->more_upkeep = more_old || more_put_off;
+    group->more_upkeep = more_old || more_put_off || more_silent;
 }
 
 struct changes {
@@ -234,6 +248,9 @@ static void undo(struct nj_group_worker *worker, struct nj_group *group)
     for (size_t i = 0; i < group->changed_count; i++)
         nj_incident_done(&group->changed[i]);
     group->changed_count = 0;
+    for (size_t i = 0; i < group->targets_count; i++)
+        nj_store_target_done(&group->targets[i]);
+    group->targets_count = 0;
     group->more_upkeep = false;
     nj_counter_add(worker->metrics.failed_commits, 1);
     nj_streams_clear(&worker->streams);
@@ -295,7 +312,9 @@ void nj_group_work(struct nj_group_worker *worker, struct nj_group *group)
     struct nj_answer *answers = nj_calloc(count, sizeof(*answers));
     worker->now_ns = nj_clock_wall_ns(worker->options.loop->clock);
     worker->rc = 0;
+    worker->group = group;
     worker->events = 0;
+    worker->plan_bytes = 0;
     worker->streams.group++;
     nj_streams_note_time(&worker->streams, worker->now_ns);
     bool writable = recover(worker);

@@ -29,6 +29,8 @@ struct nj_group {
     struct nj_packet *left;      /* not taken, for this group has enough: for the next */
     struct nj_incident *changed; /* copies of the incidents that changed */
     size_t changed_count;
+    struct nj_store_target *targets; /* copies of those whose state was told */
+    size_t targets_count, targets_capacity;
     int rc; /* of the transaction; when negative nothing was done: the locals are to come again */
     struct nj_err err;
     bool more_upkeep; /* there is more to delete or to tidy */
@@ -52,7 +54,7 @@ enum nj_rejection {
 struct nj_group_metrics {
     struct nj_counter *rejected[NJ_REJECTIONS];
     struct nj_counter *events[NJ_EVENT_TYPES];
-    struct nj_counter *duplicates, *gaps, *commits, *failed_commits;
+    struct nj_counter *duplicates, *unknown, *plans, *late_plans, *gaps, *commits, *failed_commits;
     struct nj_histogram *commit_seconds, *group_packets;
     struct nj_gauge *streams, *agents_heard, *agents_silent, *store_bytes;
     struct nj_gauge *open[NJ_INCIDENT_KINDS], *evicted_incidents, *forgotten_subjects;

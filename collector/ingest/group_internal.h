@@ -7,6 +7,14 @@
 #include "collector/ingest/group.h"
 #include "collector/ingest/streams.h"
 
+enum { NJ_GROUP_PROJECT_MAX = 128, NJ_GROUP_GONE_MAX = 4096 };
+
+/* A target that has ended. */
+struct nj_group_gone {
+    uint64_t hash;
+    int64_t at_ns;
+};
+
 struct nj_group_worker {
     struct nj_ingest_options options;
     struct nj_group_metrics metrics;
@@ -19,7 +27,13 @@ struct nj_group_worker {
     int64_t now_ns;
     int64_t measured_ns;    /* when the gauges that cost a query were last brought up to date */
     uint64_t resting_until; /* uv_hrtime(): after a failure nothing is written until then; 0: as usual */
+    struct nj_group *group; /* the one that is worked on */
     size_t events;          /* of this group */
+    size_t plan_bytes;      /* of the plans in this group's answers */
+    int64_t looked_ns;      /* when silent targets were last looked for */
+    int64_t listening_since_ns;
+    struct nj_group_gone gone[NJ_GROUP_GONE_MAX]; /* ring: the latest */
+    size_t gone_next;
     bool in_transaction;
     int rc; /* of the transaction, 0 until something fails */
     struct nj_err err;
@@ -34,13 +48,28 @@ struct nj_answer {
     uint64_t request;
     enum nj_refusal refusal;
     struct nj_err refused; /* why, in words */
+    struct nj_buf plan;    /* for the agent; empty: it has the right one */
 };
 
 /* Puts the event into the transaction, which it begins if need be. */
 void nj_group_apply(struct nj_group_worker *worker, const char *cluster, const char *node,
                     const struct nj_event *event);
+/* The namespace's project, written to `project` of NJ_GROUP_PROJECT_MAX bytes; returns it. */
+const char *nj_group_project(const struct nj_group_worker *worker, const char *cluster, const char *namespace,
+                             char *project);
 /* Notes the transaction's first failure; returns what there is of it. */
 int nj_group_fail(struct nj_group_worker *worker, int rc);
+
+/* checks.c. Apply: whether the event was unknown. Forget: tells gone what nobody speaks of any more; whether
+ * there is more. */
+bool nj_group_apply_check(struct nj_group_worker *worker, const struct nj_event_origin *origin,
+                          const struct nj_event *event);
+bool nj_group_apply_rollups(struct nj_group_worker *worker, const struct nj_event_origin *origin,
+                            const struct nj_event *event);
+bool nj_group_forget_silent(struct nj_group_worker *worker);
+/* Keeps what a hostile agent says small. */
+void nj_group_bound_check(struct nj_arena *arena, struct nj_check_event *check);
+void nj_group_bound(struct nj_arena *arena, const char **text, size_t max);
 
 void nj_group_take_packet(struct nj_group_worker *worker, struct nj_packet *packet, struct nj_answer *answer);
 void nj_group_take_local(struct nj_group_worker *worker, const struct nj_local_event *local);

@@ -181,6 +181,18 @@ static void tell_changes(struct nj_ingest *ingest)
     group->changed_count = 0;
 }
 
+static void tell_targets(struct nj_ingest *ingest)
+{
+    struct nj_group *group = &ingest->group;
+    if (group->targets_count > 0)
+        ingest->options.on_targets(ingest->options.data, group->targets, group->targets_count);
+    for (size_t i = 0; i < group->targets_count; i++)
+        nj_store_target_done(&group->targets[i]);
+    free(group->targets);
+    group->targets = NULL;
+    group->targets_count = 0;
+}
+
 static void wait_a_little(struct nj_ingest *ingest)
 {
     ingest->waiting = true;
@@ -214,6 +226,7 @@ static void done(struct nj_job *job)
     return_packets(ingest, &ingest->group.left);
     finish_locals(ingest);
     tell_changes(ingest);
+    tell_targets(ingest);
     if (ingest->queued <= ingest->options.max_queued / 2 && ingest->queued_bytes < QUEUED_BYTES_MAX / 2) {
         ingest->full = false;
         update_pause(ingest);
@@ -321,6 +334,12 @@ static void make_metrics(struct nj_ingest *ingest, struct nj_group_metrics *grou
     }
     group->duplicates = nj_metrics_counter(metrics, "nightjar_ingest_duplicate_events_total", "",
                                            "Events that were known already.");
+    group->unknown = nj_metrics_counter(metrics, "nightjar_ingest_unknown_states_total", "",
+                                        "Checks in a state that this collector does not know.");
+    group->plans =
+        nj_metrics_counter(metrics, "nightjar_ingest_plans_total", "", "Plans of checks given to agents.");
+    group->late_plans = nj_metrics_counter(metrics, "nightjar_ingest_late_plans_total", "",
+                                           "Plans that had to wait for the agent's next request.");
     group->gaps = nj_metrics_counter(metrics, "nightjar_ingest_sequence_gaps_total", "",
                                      "Places where an agent's sequence numbers skipped some.");
     group->commits =

@@ -13,6 +13,8 @@ enum {
     RETRY_AFTER_S = 5, /* when nothing can be written, or there are too many agents */
     NAME_BYTES_MAX = 512,
     TEXT_BYTES_MAX = 16 << 10,
+    GROUP_PLAN_BYTES_MAX = 16 << 20, /* in the answers of one group, beyond which no further plan is begun */
+    ACK_BYTES_KEPT = 64 << 10,       /* of an answer's memory, from one to the next */
 };
 
 static void reject(struct nj_group_worker *worker, enum nj_rejection why)
@@ -46,7 +48,7 @@ static void refuse(struct nj_group_worker *worker, struct nj_answer *answer, enu
 }
 
 /* Cuts a string that is longer than any honest one. */
-static void bound(struct nj_arena *arena, const char **text, size_t max)
+void nj_group_bound(struct nj_arena *arena, const char **text, size_t max)
 {
     size_t len = strlen(*text);
     if (len <= max)
@@ -64,15 +66,17 @@ static void bound_event(struct nj_arena *arena, struct nj_event *event)
                             &event->subject.workload,  &event->subject.workload_kind,
                             &event->subject.container};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        bound(arena, names[i], NAME_BYTES_MAX);
+        nj_group_bound(arena, names[i], NAME_BYTES_MAX);
     if (event->type == NJ_EVENT_CRASH) {
         const char **words[] = {&event->crash.container_id, &event->crash.container_type, &event->crash.image,
                                 &event->crash.reason, &event->crash.log.source};
         for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-            bound(arena, words[i], NAME_BYTES_MAX);
-        bound(arena, &event->crash.message, TEXT_BYTES_MAX);
-        bound(arena, &event->crash.log.missing, TEXT_BYTES_MAX);
+            nj_group_bound(arena, words[i], NAME_BYTES_MAX);
+        nj_group_bound(arena, &event->crash.message, TEXT_BYTES_MAX);
+        nj_group_bound(arena, &event->crash.log.missing, TEXT_BYTES_MAX);
     }
+    if (event->type == NJ_EVENT_CHECK)
+        nj_group_bound_check(arena, &event->check);
 }
 
 static void apply_batch(struct nj_group_worker *worker, struct nj_stream *stream,
@@ -100,6 +104,28 @@ static void apply_batch(struct nj_group_worker *worker, struct nj_stream *stream
 static bool has_news(const struct nj_stream *stream, const struct nj_batch *batch)
 {
     return batch->events_count > 0 && batch->events[batch->events_count - 1].seq > stream->agent.committed;
+}
+
+/* What the agent is to check, when that is another than what it has. One that finds no room comes with the
+ * agent's next request. */
+static void add_plan(struct nj_group_worker *worker, const struct nj_batch *batch, struct nj_answer *answer)
+{
+    const struct nj_ingest_options *options = &worker->options;
+    bool wanted = batch->plan_namespaces_count > 0 || batch->plan_version[0] != '\0';
+    if (options->plan_for == NULL || !wanted)
+        return;
+    if (worker->plan_bytes >= GROUP_PLAN_BYTES_MAX) {
+        nj_counter_add(worker->metrics.late_plans, 1);
+        return;
+    }
+    answer->plan.max = NJ_PLAN_BYTES_MAX;
+    if (!options->plan_for(options->data, batch->plan_namespaces, batch->plan_namespaces_count,
+                           batch->plan_version, &answer->plan)) {
+        nj_buf_done(&answer->plan);
+        return;
+    }
+    worker->plan_bytes += answer->plan.len;
+    nj_counter_add(worker->metrics.plans, 1);
 }
 
 static void take_batch(struct nj_group_worker *worker, const struct nj_batch *batch, struct nj_answer *answer)
@@ -136,6 +162,7 @@ static void take_batch(struct nj_group_worker *worker, const struct nj_batch *ba
     /* The same request once more says nothing new of the agent: it may be a replay of its last words. */
     if (batch->request > stream->agent.request || !stream->heard)
         nj_streams_heard(&worker->streams, stream, batch, worker->now_ns);
+    add_plan(worker, batch, answer);
 }
 
 void nj_group_take_packet(struct nj_group_worker *worker, struct nj_packet *packet, struct nj_answer *answer)
@@ -193,6 +220,10 @@ void nj_group_seal_answer(struct nj_group_worker *worker, struct nj_answer *answ
         .refused = answer->refusal == NJ_REFUSAL_NONE ? "" : answer->refused.text,
         .refusal = answer->refusal,
     };
+    if (answer->refusal == NJ_REFUSAL_NONE && answer->plan.len > 0) {
+        ack.plan_bytes = answer->plan.data;
+        ack.plan_len = answer->plan.len;
+    }
     if (answer->refusal == NJ_REFUSAL_STORE || answer->refusal == NJ_REFUSAL_BUSY)
         ack.retry_after_ns = RETRY_AFTER_S * NJ_SEC;
     nj_buf_clear(&worker->ack);
@@ -201,4 +232,7 @@ void nj_group_seal_answer(struct nj_group_worker *worker, struct nj_answer *answ
         nj_seal(worker->sealer, worker->options.keyring, NJ_PACKET_REPLY, answer->nonce,
                 nj_buf_str(&worker->ack), worker->ack.len, &answer->packet->reply) < 0)
         nj_buf_clear(&answer->packet->reply);
+    nj_buf_done(&answer->plan);
+    if (worker->ack.capacity > ACK_BYTES_KEPT)
+        nj_buf_done(&worker->ack);
 }

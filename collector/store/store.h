@@ -57,11 +57,21 @@ struct nj_store_target {
     int64_t failed_ns;
 };
 
+/* A copy in one allocation; strings are never NULL. */
+void nj_store_target_copy(struct nj_store_target *ret_copy, const struct nj_store_target *target);
+void nj_store_target_done(struct nj_store_target *copy);
+
+/* How many targets there are, and how many of them fail or flap; those that are starting count for neither.
+ * And of these the targets that are pods ("pod/..."). */
+struct nj_target_totals {
+    int32_t total, failing, pods_total, pods_failing;
+};
+
 struct nj_target_filter {
     const char *cluster, *monitor, *namespace, *service, *state; /* NULL: any */
     int64_t unseen_since_ns;                                     /* only those not heard since; 0: any */
     int64_t after_rowid;                                         /* cursor */
-    int limit;
+    int limit;                                                   /* 1..NJ_STORE_LIMIT_MAX */
 };
 
 enum nj_resolution { NJ_RESOLUTION_MINUTE, NJ_RESOLUTION_HOUR, NJ_RESOLUTION_DAY, NJ_RESOLUTIONS };
@@ -136,7 +146,7 @@ struct nj_crash_filter {
     int64_t before_rowid; /* cursor */
     int limit;
 };
-enum { NJ_STORE_LIMIT_MAX = 1000 };
+enum { NJ_STORE_LIMIT_MAX = 1000, NJ_STORE_SERIES_MAX = 50000 };
 
 struct nj_retention {
     int64_t crashes_ns, logs_ns, incidents_ns, agents_ns; /* age after which they go; open incidents stay */
@@ -165,8 +175,18 @@ struct nj_store_ops {
      * whether it was unknown. Kept as long as incidents are. */
     int (*put_fact)(struct nj_store *store, const char *id, int64_t at_ns, bool *ret_new, struct nj_err *err);
 
-    /* Inserts or updates by cluster and key. */
+    /* Inserts or updates by cluster and key. Without a cause it keeps the failure that is there, without a
+     * source all that describes the target (source, namespace, names, address, node, severity, group): what a
+     * rollup knows. */
     int (*put_target)(struct nj_store *store, const struct nj_store_target *target, struct nj_err *err);
+    /* It was heard of in this state: is it known, and had it that state already? */
+    int (*see_target)(struct nj_store *store, const char *cluster, const struct nj_check_key *key,
+                      const char *state, int64_t seen_ns, bool *ret_known, bool *ret_as_told,
+                      struct nj_err *err);
+    /* Of a Service in its namespace; with service "", of a monitor. */
+    int (*total_targets)(struct nj_store *store, const char *cluster, const char *namespace,
+                         const char *service, const char *monitor, struct nj_target_totals *ret_totals,
+                         struct nj_err *err);
     /* Of a monitor: how many targets, and how many of them in each state (NJ_CHECK_STATES of them,
      * probe/state.h). */
     int (*count_targets)(struct nj_store *store, const char *cluster, const char *monitor,
@@ -175,11 +195,16 @@ struct nj_store_ops {
     int (*each_target)(struct nj_store *store, const struct nj_target_filter *filter,
                        int (*on_target)(void *data, int64_t rowid, const struct nj_store_target *target),
                        void *data, struct nj_err *err);
+    /* Remembers the event that told a minute, so that it counts once. *ret_new tells whether it was unknown.
+     * Kept as long as minutes are. */
+    int (*put_minute)(struct nj_store *store, const char *id, int64_t minute_ns, bool *ret_new,
+                      struct nj_err *err);
     /* Adds a minute to its series: the minute's point, and merged into the hour's and the day's. The same
-     * minute again (two agents that saw the pod, a restart within the minute) is merged too. */
+     * minute again (two agents that saw the pod, a restart within the minute) is merged too. Latencies that
+     * are no sketch are left out. */
     int (*add_rollup)(struct nj_store *store, const char *cluster, int64_t minute_ns,
                       const struct nj_check_rollup *rollup, struct nj_err *err);
-    /* Ordered by start_ns, then monitor and target. */
+    /* Ordered by start_ns, then monitor and target. -E2BIG: more than NJ_STORE_SERIES_MAX series. */
     int (*each_point)(struct nj_store *store, const struct nj_series_filter *filter,
                       int (*on_point)(void *data, const struct nj_series_point *point), void *data,
                       struct nj_err *err);

@@ -6,7 +6,8 @@
     "id, fingerprint, kind, severity, state, revision, cluster, project, namespace, workload_kind, "         \
     "workload, container, pod, pod_uid, node, reason, message, image, exit_code, signal, restart_count, "    \
     "memory_limit_bytes, crash_id, crash_loop, count, lost, first_ns, last_ns, resolved_ns, "                \
-    "resolved_cause, suppressed"
+    "resolved_cause, suppressed, alert_group, monitor, step, cause, expected, got, body, status, "           \
+    "targets_failing, targets_total"
 
 int nj_sqlite_put_incident(struct nj_store *store, const struct nj_incident *incident, struct nj_err *err)
 {
@@ -17,10 +18,12 @@ int nj_sqlite_put_incident(struct nj_store *store, const struct nj_incident *inc
     struct nj_binder put = nj_sql_use(
         sqlite, NJ_SQL_PUT_INCIDENT,
         "INSERT INTO incident (" INCIDENT_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-        "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET (" INCIDENT_COLUMNS
+        "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO "
+        "UPDATE SET (" INCIDENT_COLUMNS
         ") = (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, "
         "?21, "
-        "?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31)");
+        "?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, "
+        "?38, ?39, ?40, ?41)");
     nj_sql_int(&put, incident->id);
     nj_sql_text(&put, incident->fingerprint);
     nj_sql_text(&put, nj_incident_kind_name(incident->kind));
@@ -52,6 +55,16 @@ int nj_sqlite_put_incident(struct nj_store *store, const struct nj_incident *inc
     nj_sql_int(&put, incident->resolved_ns);
     nj_sql_text(&put, incident->resolved_cause);
     nj_sql_text(&put, incident->suppressed);
+    nj_sql_text(&put, incident->group);
+    nj_sql_text(&put, incident->monitor);
+    nj_sql_text(&put, incident->step);
+    nj_sql_text(&put, incident->cause);
+    nj_sql_text(&put, incident->expected);
+    nj_sql_text(&put, incident->got);
+    nj_sql_text(&put, incident->body);
+    nj_sql_int(&put, incident->status);
+    nj_sql_int(&put, incident->targets_failing);
+    nj_sql_int(&put, incident->targets_total);
     return nj_sql_run(sqlite, &put, "store an incident", err);
 }
 
@@ -90,6 +103,16 @@ static int read_incident(struct nj_sqlite *sqlite, sqlite3_stmt *statement, stru
     incident->resolved_ns = nj_row_int(&row);
     incident->resolved_cause = nj_row_text(&row);
     incident->suppressed = nj_row_text(&row);
+    incident->group = nj_row_text(&row);
+    incident->monitor = nj_row_text(&row);
+    incident->step = nj_row_text(&row);
+    incident->cause = nj_row_text(&row);
+    incident->expected = nj_row_text(&row);
+    incident->got = nj_row_text(&row);
+    incident->body = nj_row_text(&row);
+    incident->status = (int32_t)nj_row_int(&row);
+    incident->targets_failing = (int32_t)nj_row_int(&row);
+    incident->targets_total = (int32_t)nj_row_int(&row);
     if (nj_incident_kind_parse(kind, &incident->kind) < 0 ||
         nj_severity_parse(severity, &incident->severity) < 0 ||
         nj_incident_state_parse(state, &incident->state) < 0)

@@ -53,8 +53,26 @@ enum nj_sql_slot {
     NJ_SQL_EACH_DEAD_LETTER,
     NJ_SQL_ADD_SENT,
     NJ_SQL_EACH_SENT,
-    NJ_SQL_PRUNE_FIRST, /* one slot for each of the steps in prune.c */
-    NJ_SQL_PRUNE_LAST = NJ_SQL_PRUNE_FIRST + 15,
+    NJ_SQL_PUT_TARGET,
+    NJ_SQL_PUT_TARGET_SEEN,
+    NJ_SQL_DELETE_TARGET_SEEN,
+    NJ_SQL_DELETE_TARGET,
+    NJ_SQL_FIND_TARGET,
+    NJ_SQL_COUNT_TARGETS,
+    NJ_SQL_TOTAL_OF_SERVICE,
+    NJ_SQL_TOTAL_OF_MONITOR,
+    NJ_SQL_PUT_MINUTE,
+    NJ_SQL_FIND_SERIES,
+    NJ_SQL_ADD_SERIES,
+    NJ_SQL_NAME_SERIES,
+    NJ_SQL_EXTEND_SERIES,
+    NJ_SQL_GET_POINT,
+    NJ_SQL_ADD_POINT,
+    NJ_SQL_PUT_POINT,
+    NJ_SQL_NEXT_START,
+    NJ_SQL_READ_POINT,
+    NJ_SQL_PRUNE_FIRST, /* one slot for each of the statements in prune.c */
+    NJ_SQL_PRUNE_LAST = NJ_SQL_PRUNE_FIRST + 23,
     NJ_SQL_SLOTS,
 };
 
@@ -69,7 +87,7 @@ struct nj_sqlite {
     bool tail_stale;                        /* a rollback may have taken back what the tail holds */
     char absent[NJ_EVENT_ID_BYTES_MAX + 1]; /* the crash that has_crash() has just not found; "": none */
     struct nj_log_codec *codec;
-    struct nj_buf packed, text; /* scratch of put_crash and get_crash */
+    struct nj_buf packed, text; /* scratch of put_crash, get_crash, and of points */
 };
 
 static inline struct nj_sqlite *nj_sqlite_of(struct nj_store *store)
@@ -144,6 +162,18 @@ struct nj_row {
 };
 const char *nj_row_text(struct nj_row *row); /* never NULL; borrowed until the next step */
 int64_t nj_row_int(struct nj_row *row);
+const void *nj_row_blob(struct nj_row *row, size_t *ret_len); /* likewise; never NULL */
+
+/* What failed how often, as it stands in a point: lines "CAUSE\tSTATUS\tCOUNT\n". (causes.c) */
+struct nj_causes {
+    struct nj_rollup_error_count items[NJ_ROLLUP_CAUSES_MAX]; /* strings point into `text` or are borrowed */
+    size_t count;
+};
+/* Reads a point's text, which it takes apart in place. What does not read is left out. */
+void nj_causes_parse(struct nj_causes *causes, char *text);
+/* Adds to the same cause and status; when there are too many different ones, to the last. */
+void nj_causes_add(struct nj_causes *causes, const struct nj_rollup_error_count *error);
+void nj_causes_write(const struct nj_causes *causes, struct nj_buf *out);
 
 /* The operations, by file. */
 int nj_sqlite_get_agent(struct nj_store *store, const char *cluster, const char *node, const char *stream,
@@ -201,6 +231,26 @@ int nj_sqlite_each_notification_of(struct nj_store *store, int64_t incident_id, 
 int nj_sqlite_add_sent(struct nj_store *store, const char *channel, int64_t at_ns, struct nj_err *err);
 int nj_sqlite_each_sent(struct nj_store *store, const char *channel, int64_t since_ns,
                         int (*on_sent)(void *data, int64_t at_ns), void *data, struct nj_err *err);
+
+int nj_sqlite_put_target(struct nj_store *store, const struct nj_store_target *target, struct nj_err *err);
+int nj_sqlite_see_target(struct nj_store *store, const char *cluster, const struct nj_check_key *key,
+                         const char *state, int64_t seen_ns, bool *ret_known, bool *ret_as_told,
+                         struct nj_err *err);
+int nj_sqlite_total_targets(struct nj_store *store, const char *cluster, const char *namespace,
+                            const char *service, const char *monitor, struct nj_target_totals *ret_totals,
+                            struct nj_err *err);
+int nj_sqlite_count_targets(struct nj_store *store, const char *cluster, const char *monitor,
+                            uint64_t *ret_counts, struct nj_err *err);
+int nj_sqlite_each_target(struct nj_store *store, const struct nj_target_filter *filter,
+                          int (*on_target)(void *data, int64_t rowid, const struct nj_store_target *target),
+                          void *data, struct nj_err *err);
+int nj_sqlite_put_minute(struct nj_store *store, const char *id, int64_t minute_ns, bool *ret_new,
+                         struct nj_err *err);
+int nj_sqlite_add_rollup(struct nj_store *store, const char *cluster, int64_t minute_ns,
+                         const struct nj_check_rollup *rollup, struct nj_err *err);
+int nj_sqlite_each_point(struct nj_store *store, const struct nj_series_filter *filter,
+                         int (*on_point)(void *data, const struct nj_series_point *point), void *data,
+                         struct nj_err *err);
 
 int nj_sqlite_prune(struct nj_store *store, const struct nj_retention *retention, int64_t now_ns, int limit,
                     bool *ret_more, struct nj_err *err);

@@ -61,6 +61,61 @@ static int run(struct nj_sqlite *sqlite, int slot, const char *sql, int64_t befo
     return rc;
 }
 
+/* Parameters: ?1 rows older than, ?2 at most so many. By resolution. */
+static const char *const point_sql[NJ_RESOLUTIONS] = {
+    [NJ_RESOLUTION_MINUTE] =
+        "DELETE FROM point WHERE (resolution, start_ns, series) IN (SELECT resolution, start_ns, series "
+        "FROM point WHERE resolution = 0 AND start_ns < ?1 ORDER BY start_ns, series LIMIT ?2)",
+    [NJ_RESOLUTION_HOUR] =
+        "DELETE FROM point WHERE (resolution, start_ns, series) IN (SELECT resolution, start_ns, series "
+        "FROM point WHERE resolution = 1 AND start_ns < ?1 ORDER BY start_ns, series LIMIT ?2)",
+    [NJ_RESOLUTION_DAY] =
+        "DELETE FROM point WHERE (resolution, start_ns, series) IN (SELECT resolution, start_ns, series "
+        "FROM point WHERE resolution = 2 AND start_ns < ?1 ORDER BY start_ns, series LIMIT ?2)",
+};
+
+/* A point goes by its end. Series go with the last of their points, minutes' events with minutes. */
+static int prune_series(struct nj_sqlite *sqlite, const struct nj_retention *retention, int slot,
+                        int64_t now_ns, int *left, struct nj_err *err)
+{
+    int64_t longest_ns = 0;
+    int rows = 0;
+    for (int i = 0; i < NJ_RESOLUTIONS; i++, slot++) {
+        int64_t age_ns = retention->points_ns[i];
+        if (age_ns == 0)
+            longest_ns = INT64_MAX;
+        else if (age_ns > longest_ns)
+            longest_ns = age_ns;
+        if (age_ns == 0 || *left <= 0)
+            continue;
+        int rc = run(sqlite, slot, point_sql[i], now_ns - age_ns - nj_resolution_ns((enum nj_resolution)i),
+                     *left, &rows, err);
+        if (rc < 0)
+            return rc;
+        *left -= rows;
+    }
+    if (retention->points_ns[NJ_RESOLUTION_MINUTE] > 0 && *left > 0) {
+        int rc =
+            run(sqlite, slot,
+                "DELETE FROM minute WHERE (minute_ns, id_hash) IN (SELECT minute_ns, id_hash FROM minute "
+                "WHERE minute_ns < ?1 ORDER BY minute_ns, id_hash LIMIT ?2)",
+                now_ns - retention->points_ns[NJ_RESOLUTION_MINUTE], *left, &rows, err);
+        if (rc < 0)
+            return rc;
+        *left -= rows;
+    }
+    slot++;
+    if (longest_ns == INT64_MAX || *left <= 0)
+        return 0;
+    int rc = run(sqlite, slot,
+                 "DELETE FROM series WHERE number IN (SELECT number FROM series WHERE last_ns < ?1 ORDER BY "
+                 "last_ns LIMIT ?2)",
+                 now_ns - longest_ns - 2 * NJ_DAY, *left, &rows, err);
+    if (rc == 0)
+        *left -= rows;
+    return rc;
+}
+
 int nj_sqlite_prune(struct nj_store *store, const struct nj_retention *retention, int64_t now_ns, int limit,
                     bool *ret_more, struct nj_err *err)
 {
@@ -81,10 +136,18 @@ int nj_sqlite_prune(struct nj_store *store, const struct nj_retention *retention
             return 0;
         }
     }
+    int rc = prune_series(sqlite, retention, slot, now_ns, &left, err);
+    if (rc < 0)
+        return rc;
+    if (left <= 0) {
+        *ret_more = true;
+        return 0;
+    }
+    slot += NJ_RESOLUTIONS + 2;
     int rows = 0;
-    int rc = run(sqlite, slot,
-                 "DELETE FROM sent WHERE rowid IN (SELECT rowid FROM sent WHERE at_ns < ?1 LIMIT ?2)",
-                 now_ns - SENT_KEPT_DAYS * NJ_DAY, left, &rows, err);
+    rc = run(sqlite, slot,
+             "DELETE FROM sent WHERE rowid IN (SELECT rowid FROM sent WHERE at_ns < ?1 LIMIT ?2)",
+             now_ns - SENT_KEPT_DAYS * NJ_DAY, left, &rows, err);
     if (rc == 0)
         *ret_more = rows == left;
     return rc;

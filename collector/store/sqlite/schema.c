@@ -110,9 +110,69 @@ static const char version_1[] =
 static const char version_2[] =
     "ALTER TABLE notification ADD COLUMN text TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE notification ADD COLUMN digest_id INTEGER NOT NULL DEFAULT 0;";
+
+static const char version_3[] =
+    "ALTER TABLE incident ADD COLUMN alert_group TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE incident ADD COLUMN monitor TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE incident ADD COLUMN step TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE incident ADD COLUMN cause TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE incident ADD COLUMN expected TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE incident ADD COLUMN got TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE incident ADD COLUMN body TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE incident ADD COLUMN status INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE incident ADD COLUMN targets_failing INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE incident ADD COLUMN targets_total INTEGER NOT NULL DEFAULT 0;"
+
+    "CREATE TABLE target ("
+    "  number INTEGER PRIMARY KEY,"
+    "  cluster TEXT NOT NULL, monitor TEXT NOT NULL, target TEXT NOT NULL, state TEXT NOT NULL,"
+    "  project TEXT NOT NULL, source TEXT NOT NULL, namespace TEXT NOT NULL, service TEXT NOT NULL,"
+    "  target_name TEXT NOT NULL, address TEXT NOT NULL, node TEXT NOT NULL, pod_uid TEXT NOT NULL,"
+    "  since_ns INTEGER NOT NULL, severity TEXT NOT NULL, alert_group TEXT NOT NULL,"
+    "  cause TEXT NOT NULL, phase TEXT NOT NULL, step TEXT NOT NULL, expected TEXT NOT NULL,"
+    "  got TEXT NOT NULL, body TEXT NOT NULL, evidence TEXT NOT NULL,"
+    "  status INTEGER NOT NULL, failed_ns INTEGER NOT NULL"
+    ") STRICT;"
+    "CREATE UNIQUE INDEX target_key ON target (cluster, monitor, target);"
+    /* These answer what is counted with every change of a state by themselves. */
+    "CREATE INDEX target_monitor ON target (cluster, monitor, state, target);"
+    "CREATE INDEX target_service ON target (cluster, namespace, service, state, target);"
+
+    /* Apart, for it changes every minute and is a hundredth of the rest. */
+    "CREATE TABLE target_seen ("
+    "  number INTEGER PRIMARY KEY," /* target.number */
+    "  seen_ns INTEGER NOT NULL"
+    ") STRICT;"
+
+    "CREATE TABLE series ("
+    "  number INTEGER PRIMARY KEY,"
+    "  cluster TEXT NOT NULL, monitor TEXT NOT NULL, target TEXT NOT NULL,"
+    "  target_name TEXT NOT NULL, namespace TEXT NOT NULL, service TEXT NOT NULL,"
+    "  first_ns INTEGER NOT NULL, last_ns INTEGER NOT NULL" /* beginnings of its first and its last day */
+    ") STRICT;"
+    "CREATE UNIQUE INDEX series_key ON series (cluster, monitor, target);"
+    "CREATE INDEX series_namespace ON series (cluster, namespace, service);"
+    "CREATE INDEX series_last ON series (last_ns);"
+
+    /* By time first: a minute of all series is written side by side, and deleted so. */
+    "CREATE TABLE point ("
+    "  resolution INTEGER NOT NULL," /* enum nj_resolution */
+    "  start_ns INTEGER NOT NULL,"
+    "  series INTEGER NOT NULL," /* series.number */
+    "  runs INTEGER NOT NULL, failures INTEGER NOT NULL,"
+    "  causes TEXT NOT NULL," /* causes.c */
+    "  latency BLOB NOT NULL," /* common/base/sketch.h; empty: none */
+    "  PRIMARY KEY (resolution, start_ns, series)"
+    ") STRICT, WITHOUT ROWID;"
+
+    /* Events that told a minute. */
+    "CREATE TABLE minute ("
+    "  minute_ns INTEGER NOT NULL, id_hash INTEGER NOT NULL,"
+    "  PRIMARY KEY (minute_ns, id_hash)"
+    ") STRICT, WITHOUT ROWID;";
 /* clang-format on */
 
-static const char *const migrations[] = {version_1, version_2};
+static const char *const migrations[] = {version_1, version_2, version_3};
 
 enum { NEWEST = sizeof(migrations) / sizeof(migrations[0]) };
 

@@ -163,6 +163,13 @@ int64_t nj_row_int(struct nj_row *row)
     return sqlite3_column_int64(row->statement, row->next++);
 }
 
+const void *nj_row_blob(struct nj_row *row, size_t *ret_len)
+{
+    const void *bytes = sqlite3_column_blob(row->statement, row->next);
+    *ret_len = (size_t)sqlite3_column_bytes(row->statement, row->next++);
+    return bytes == NULL ? "" : bytes;
+}
+
 static int sqlite_begin(struct nj_store *store, struct nj_err *err)
 {
     struct nj_sqlite *sqlite = nj_sqlite_of(store);
@@ -247,6 +254,14 @@ static const struct nj_store_ops sqlite_ops = {
     .put_crash = nj_sqlite_put_crash,
     .link_crash = nj_sqlite_link_crash,
     .put_fact = nj_sqlite_put_fact,
+    .put_target = nj_sqlite_put_target,
+    .see_target = nj_sqlite_see_target,
+    .total_targets = nj_sqlite_total_targets,
+    .count_targets = nj_sqlite_count_targets,
+    .each_target = nj_sqlite_each_target,
+    .put_minute = nj_sqlite_put_minute,
+    .add_rollup = nj_sqlite_add_rollup,
+    .each_point = nj_sqlite_each_point,
     .put_incident = nj_sqlite_put_incident,
     .put_subject = nj_sqlite_put_subject,
     .load_open = nj_sqlite_load_open,

@@ -509,12 +509,26 @@ static void an_incident_comes_back_as_it_was_put_last(void **state)
     incident.resolved_cause = "stable";
     incident.suppressed = "rollout";
     put_incident(fixture, &incident);
+    struct nj_incident probe = make_incident(2, "bb");
+    probe.kind = NJ_INCIDENT_PROBE;
+    probe.group = "payments";
+    probe.monitor = "apimonitor.shop.cart";
+    probe.step = "login";
+    probe.cause = "status";
+    probe.expected = "status 200-299";
+    probe.got = "503";
+    probe.body = "out of memory";
+    probe.status = 503;
+    probe.targets_failing = 2;
+    probe.targets_total = 3;
+    put_incident(fixture, &probe);
     commit(fixture);
     reopen(fixture);
     assert_incident(fixture, &incident);
+    assert_incident(fixture, &probe);
     struct expectation none = {0};
     assert_int_equal(-ENOENT,
-                     fixture->store->ops->get_incident(fixture->store, 2, check_incident, &none, NULL));
+                     fixture->store->ops->get_incident(fixture->store, 3, check_incident, &none, NULL));
 }
 
 static void incidents_are_found_by_every_filter_and_paged_newest_first(void **state)
