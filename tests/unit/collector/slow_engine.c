@@ -21,6 +21,7 @@ struct slow_incident {
     char workload[WORD], container[WORD], reason[WORD], crash_id[WORD];
     bool open, crash_loop;
     uint64_t count, lost;
+    int targets_total;
     int64_t first_ns, last_ns;
     struct slow_subject subjects[64];
     size_t subjects_count;
@@ -28,7 +29,7 @@ struct slow_incident {
 
 struct slow_clearing {
     char uid[WORD], container[WORD];
-    enum nj_cleared_cause cause;
+    enum nj_cleared_cause cause; /* 0: a check's target passed or is gone */
     int64_t at_ns;
 };
 
@@ -99,6 +100,8 @@ static bool speaks_of(enum nj_cleared_cause cause, enum nj_incident_kind kind)
 {
     if (cause == NJ_CLEARED_STARTED)
         return waits(kind);
+    if (kind == NJ_INCIDENT_PROBE)
+        return cause == NJ_CLEARED_DELETED;
     return cause == NJ_CLEARED_SCHEDULED ? kind == NJ_INCIDENT_UNSCHEDULABLE : true;
 }
 
@@ -108,20 +111,21 @@ static bool rules_out(enum nj_cleared_cause cause, enum nj_incident_kind kind)
 {
     if (cause == NJ_CLEARED_DELETED)
         return true;
+    if (kind == NJ_INCIDENT_PROBE || cause == 0)
+        return kind == NJ_INCIDENT_PROBE && cause == 0;
     if (kind == NJ_INCIDENT_POD_FAILURE)
         return false;
     return kind != NJ_INCIDENT_CRASH || (cause != NJ_CLEARED_STARTED && cause != NJ_CLEARED_SCHEDULED);
 }
 
-static bool comes_late(const struct slow_engine *slow, const struct nj_event *event,
+static bool comes_late(const struct slow_engine *slow, const struct nj_event *event, const char *uid,
                        enum nj_incident_kind kind, const char *container)
 {
     for (size_t i = 0; i < slow->clearings_count; i++) {
         const struct slow_clearing *cleared = &slow->clearings[i];
         bool same = strcmp(cleared->container, container) == 0;
         bool whole_pod = cleared->cause == NJ_CLEARED_DELETED && cleared->container[0] == '\0';
-        if (strcmp(cleared->uid, event->subject.pod_uid) != 0 || (!same && !whole_pod) ||
-            !rules_out(cleared->cause, kind))
+        if (strcmp(cleared->uid, uid) != 0 || (!same && !whole_pod) || !rules_out(cleared->cause, kind))
             continue;
         if (cleared->cause == NJ_CLEARED_DELETED || cleared->at_ns >= event->at_ns + NJ_SEC)
             return true;
@@ -216,6 +220,8 @@ static const char *reason_of(const struct nj_event *event)
         return event->stuck.reason;
     case NJ_EVENT_POD_FAILURE:
         return event->failure.reason;
+    case NJ_EVENT_CHECK:
+        return "";
     default:
         return "Restarted";
     }
@@ -264,9 +270,103 @@ static void write_event(struct slow_incident *incident, const struct nj_event *e
         incident->last_ns = event->at_ns;
 }
 
-int64_t slow_engine_apply(struct slow_engine *slow, const struct nj_event *event, bool is_new, int64_t now_ns)
+static bool is_down(const struct nj_event_origin *origin)
+{
+    return origin->pods_total > 0 ? origin->pods_failing == origin->pods_total
+                                  : origin->targets_failing == origin->targets_total;
+}
+
+/* What the counts amount to, and whether that is worse than it was. */
+static void judge(struct slow_engine *slow, struct slow_incident *incident,
+                  const struct nj_event_origin *origin, bool flaps, bool flapped_alone, bool opened)
+{
+    bool down = !flaps && is_down(origin);
+    bool was_down = strcmp(incident->reason, "AllFail") == 0;
+    set(incident->reason, flaps ? "Flapping" : down ? "AllFail" : "SomeFail");
+    incident->targets_total = origin->targets_total;
+    if (down && !was_down && !flapped_alone && !opened)
+        (void)nj_buf_printf(&slow->transitions, "^%d;", (int)incident->id);
+}
+
+static struct slow_subject *find_target(struct slow_engine *slow, const char *uid, const char *identity,
+                                        struct slow_incident **ret_incident)
+{
+    for (size_t i = 0; i < slow->count; i++) {
+        struct slow_incident *incident = &slow->incidents[i];
+        for (size_t s = 0; s < incident->subjects_count; s++) {
+            struct slow_subject *subject = &incident->subjects[s];
+            if (incident->open && incident->kind == NJ_INCIDENT_PROBE && strcmp(subject->uid, uid) == 0 &&
+                strcmp(subject->container, identity) == 0) {
+                *ret_incident = incident;
+                return subject;
+            }
+        }
+    }
+    return NULL;
+}
+
+static void end_target(struct slow_engine *slow, const struct nj_event_origin *origin,
+                       const struct nj_event *event, const char *identity)
+{
+    const char *uid = event->subject.pod_uid;
+    struct slow_incident *incident = NULL;
+    struct slow_subject *subject = find_target(slow, uid, identity, &incident);
+    bool ended = subject != NULL && subject->since_ns < event->at_ns + NJ_SEC;
+    if (ended) {
+        struct slow_clearing *clearing = &slow->clearings[slow->clearings_count++];
+        set(clearing->uid, uid);
+        set(clearing->container, identity);
+        clearing->cause = 0;
+        clearing->at_ns = event->at_ns;
+        *subject = incident->subjects[--incident->subjects_count];
+        if (incident->subjects_count == 0) {
+            incident->open = false;
+            (void)nj_buf_printf(&slow->transitions, "-%d %s;", (int)incident->id, event->check.state);
+            return;
+        }
+    } else {
+        incident = find_open(slow, NJ_INCIDENT_PROBE, event->subject.workload, "");
+    }
+    if (incident == NULL)
+        return;
+    bool flaps = strcmp(incident->reason, "Flapping") == 0 && !ended;
+    judge(slow, incident, origin, flaps, false, false);
+}
+
+static int64_t apply_check(struct slow_engine *slow, const struct nj_event_origin *origin,
+                           const struct nj_event *event)
+{
+    char identity[WORD];
+    (void)snprintf(identity, sizeof(identity), "%s|%s", event->check.key.monitor, event->check.key.target);
+    bool flaps = strcmp(event->check.state, "flapping") == 0;
+    if (!flaps && strcmp(event->check.state, "failing") != 0) {
+        if (strcmp(event->check.state, "starting") != 0)
+            end_target(slow, origin, event, identity);
+        return 0;
+    }
+    struct slow_incident *incident = find_open(slow, NJ_INCIDENT_PROBE, event->subject.workload, "");
+    if (comes_late(slow, event, event->subject.pod_uid, NJ_INCIDENT_PROBE, identity))
+        return incident == NULL ? 0 : incident->id;
+    bool opened = incident == NULL;
+    if (opened)
+        incident = open_incident(slow, event, NJ_INCIDENT_PROBE, "");
+    bool is_new = add_subject(incident, event->subject.pod_uid, identity, event->at_ns);
+    bool flapped_alone = strcmp(incident->reason, "Flapping") == 0 && incident->targets_total <= 1;
+    judge(slow, incident, origin, flaps, flapped_alone, opened);
+    incident->count += is_new;
+    if (event->at_ns < incident->first_ns)
+        incident->first_ns = event->at_ns;
+    if (event->at_ns > incident->last_ns)
+        incident->last_ns = event->at_ns;
+    return incident->id;
+}
+
+int64_t slow_engine_apply(struct slow_engine *slow, const struct nj_event_origin *origin,
+                          const struct nj_event *event, bool is_new, int64_t now_ns)
 {
     (void)now_ns;
+    if (event->type == NJ_EVENT_CHECK)
+        return apply_check(slow, origin, event);
     if (event->type == NJ_EVENT_CLEARED) {
         apply_cleared(slow, event);
         return 0;
@@ -280,7 +380,7 @@ int64_t slow_engine_apply(struct slow_engine *slow, const struct nj_event *event
         set(incident->reason, event->crash.reason);
         return incident->id;
     }
-    bool late = comes_late(slow, event, kind, container);
+    bool late = comes_late(slow, event, event->subject.pod_uid, kind, container);
     bool counts_late = event->type == NJ_EVENT_CRASH || event->type == NJ_EVENT_LOST_CRASHES;
     if (late && (incident == NULL || !counts_late))
         return incident == NULL ? 0 : incident->id;

@@ -14,12 +14,13 @@ void slow_engine_free(struct slow_engine *slow);
 
 /* Is a crash, or are lost crashes, of this id heard for the first time? True for other types. Remembers. */
 bool slow_engine_is_new(struct slow_engine *slow, const struct nj_event *event);
-int64_t slow_engine_apply(struct slow_engine *slow, const struct nj_event *event, bool is_new,
-                          int64_t now_ns);
+int64_t slow_engine_apply(struct slow_engine *slow, const struct nj_event_origin *origin,
+                          const struct nj_event *event, bool is_new, int64_t now_ns);
 /* As a restart does. */
 void slow_engine_forget_clearings(struct slow_engine *slow);
 
-struct nj_buf *slow_engine_transitions(struct slow_engine *slow); /* "+1 crash;-1 stable;" */
+struct nj_buf *
+slow_engine_transitions(struct slow_engine *slow); /* "+1 crash;^2;-1 stable;", ^ for worsened */
 size_t slow_engine_open_count(const struct slow_engine *slow);
 int64_t slow_engine_next_id(const struct slow_engine *slow);
 /* Fails the test when the open incident differs. */

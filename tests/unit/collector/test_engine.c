@@ -16,14 +16,16 @@ static const struct nj_event_origin prod = {.cluster = "prod", .project = "p-1",
 
 struct fixture {
     struct nj_engine *engine;
-    struct nj_buf transitions; /* "+1 crash;" opened, "-1 stable;" resolved */
+    struct nj_buf transitions; /* "+1 crash;" opened, "^1;" worsened, "-1 stable;" resolved */
     int64_t now_ns;
 };
 
 static void note_transition(void *data, const struct nj_incident *incident, enum nj_transition transition)
 {
     struct fixture *fixture = data;
-    if (transition == NJ_TRANSITION_OPENED)
+    if (transition == NJ_TRANSITION_WORSENED)
+        (void)nj_buf_printf(&fixture->transitions, "^%d;", (int)incident->id);
+    else if (transition == NJ_TRANSITION_OPENED)
         (void)nj_buf_printf(&fixture->transitions, "+%d %s;", (int)incident->id,
                             nj_incident_kind_name(incident->kind));
     else
@@ -912,6 +914,360 @@ static void restart(struct fixture *fixture, const struct mirror *mirror, int64_
     }
 }
 
+/* ---- checks */
+
+/* Of the Service web: a pod's port, at so many seconds after noon. `pod` is its uid and name. */
+static struct nj_event check_of(const char *pod, const char *state, int at_s)
+{
+    static const char *const targets[][2] = {{"web-1", "pod/web-1/80/IPv4"},
+                                             {"web-2", "pod/web-2/80/IPv4"},
+                                             {"web-3", "pod/web-3/80/IPv4"},
+                                             {"web", "service/80/IPv4"}};
+    size_t i = 0;
+    while (strcmp(targets[i][0], pod) != 0)
+        i++;
+    struct nj_event event = make_event(NJ_EVENT_CHECK, state);
+    bool of_pod = strcmp(pod, "web") != 0;
+    event.at_ns = noon_ns + at_s * NJ_SEC;
+    event.subject = (struct nj_subject){.namespace = "shop",
+                                        .pod = of_pod ? pod : "",
+                                        .pod_uid = of_pod ? pod : "",
+                                        .node = of_pod ? "node-3" : "",
+                                        .workload_kind = "Service",
+                                        .workload = "web",
+                                        .container = ""};
+    event.check = (struct nj_check_event){.key = {"apimonitor.shop.web", targets[i][1]},
+                                          .source = "apimonitor",
+                                          .service = "web",
+                                          .target_name = pod,
+                                          .state = state,
+                                          .severity = "",
+                                          .group = "payments",
+                                          .cause = "status",
+                                          .phase = "check",
+                                          .step = "login",
+                                          .expected = "status 200-299",
+                                          .got = "500",
+                                          .body = "{\"error\":\"no database\"}",
+                                          .status = 500,
+                                          .evidence = "{}"};
+    return event;
+}
+
+/* `failing` of `total` pods fail once this is stored; the Service's own target does not. */
+static int64_t check(struct fixture *fixture, const char *pod, const char *state, int at_s, int failing,
+                     int total)
+{
+    const struct nj_event event = check_of(pod, state, at_s);
+    struct nj_event_origin origin = prod;
+    origin.targets_failing = origin.pods_failing = failing;
+    origin.targets_total = total + 1;
+    origin.pods_total = total;
+    return nj_engine_apply(fixture->engine, &origin, &event, true, fixture->now_ns);
+}
+
+static void assert_open(struct fixture *fixture, const char *reason, const char *message)
+{
+    struct nj_incident incident = only_change(fixture);
+    assert_string_equal(message, incident.message);
+    assert_string_equal(reason, incident.reason);
+    nj_incident_done(&incident);
+}
+
+static void failing_pods_of_a_service_are_one_incident_that_names_them(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(1, check(fixture, "web-1", "failing", 0, 1, 3));
+    assert_int_equal(1, check(fixture, "web-2", "failing", 5, 2, 3));
+    assert_transitions(fixture, "+1 probe;");
+    struct nj_incident incident = only_change(fixture);
+    assert_string_equal("2 of 4 targets fail: web-1, web-2 (step login: expected status 200-299, got 500)",
+                        incident.message);
+    assert_string_equal("SomeFail", incident.reason);
+    assert_string_equal("payments", incident.group);
+    assert_string_equal("apimonitor.shop.web", incident.monitor);
+    assert_string_equal("login", incident.step);
+    assert_string_equal("status", incident.cause);
+    assert_string_equal("status 200-299", incident.expected);
+    assert_string_equal("500", incident.got);
+    assert_string_equal("{\"error\":\"no database\"}", incident.body);
+    assert_string_equal("web-2", incident.pod);
+    assert_string_equal("node-3", incident.node);
+    assert_string_equal("Service", incident.workload_kind);
+    assert_string_equal("", incident.container);
+    assert_int_equal(500, incident.status);
+    assert_int_equal(2, incident.targets_failing);
+    assert_int_equal(4, incident.targets_total);
+    assert_int_equal(2, incident.count);
+    assert_int_equal(NJ_SEVERITY_WARNING, incident.severity);
+    nj_incident_done(&incident);
+    /* Told again, nothing changes. */
+    assert_int_equal(1, check(fixture, "web-2", "failing", 5, 2, 3));
+    assert_changes(fixture, "");
+}
+
+static void it_begins_with_the_first_run_that_failed(void **state)
+{
+    struct fixture *fixture = *state;
+    struct nj_event event = check_of("web-1", "failing", 20);
+    event.check.since_ns = noon_ns;
+    assert_int_equal(1, apply(fixture, &event));
+    struct nj_incident incident = only_change(fixture);
+    assert_int_equal(noon_ns, incident.first_ns);
+    assert_int_equal(noon_ns + 20 * NJ_SEC, incident.last_ns);
+    nj_incident_done(&incident);
+}
+
+static void when_every_pod_fails_the_service_is_down(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(1, check(fixture, "web-1", "failing", 0, 1, 2));
+    assert_transitions(fixture, "+1 probe;");
+    assert_int_equal(1, check(fixture, "web-2", "failing", 5, 2, 2));
+    assert_transitions(fixture, "^1;");
+    assert_changes(fixture, "1 probe open critical n=2 lost=0 r2;"
+                            "+1 web-1/apimonitor.shop.web|pod/web-1/80/IPv4;"
+                            "+1 web-2/apimonitor.shop.web|pod/web-2/80/IPv4;");
+    /* The Service's address fails too: nothing new. */
+    assert_int_equal(1, check(fixture, "web", "failing", 6, 2, 2));
+    assert_transitions(fixture, "");
+    /* One recovers, and fails again. */
+    assert_int_equal(0, check(fixture, "web-2", "passing", 10, 1, 2));
+    nj_engine_clear_changes(fixture->engine);
+    assert_int_equal(1, check(fixture, "web-2", "failing", 20, 2, 2));
+    assert_transitions(fixture, "^1;");
+}
+
+static void what_is_down_from_the_start_is_critical_at_once(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(1, check(fixture, "web-1", "failing", 0, 2, 2));
+    assert_transitions(fixture, "+1 probe;");
+    struct nj_incident incident = only_change(fixture);
+    assert_string_equal("AllFail", incident.reason);
+    assert_int_equal(NJ_SEVERITY_CRITICAL, incident.severity);
+    nj_incident_done(&incident);
+}
+
+static void the_good_pod_that_goes_leaves_the_service_down(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(1, check(fixture, "web-1", "failing", 0, 1, 2));
+    assert_int_equal(0, check(fixture, "web-2", "gone", 5, 1, 1));
+    assert_transitions(fixture, "+1 probe;^1;");
+    assert_open(fixture, "AllFail",
+                "1 of 2 targets fail: web-1 (step login: expected status 200-299, got 500)");
+}
+
+static void a_monitor_says_how_severe_it_is(void **state)
+{
+    struct fixture *fixture = *state;
+    struct nj_event event = check_of("web", "failing", 0);
+    struct nj_event_origin origin = prod;
+    origin.targets_failing = origin.targets_total = 1;
+    event.check.severity = "info";
+    event.check.expected = event.check.step = "";
+    event.check.got = "";
+    event.check.cause = "refused";
+    event.subject.workload_kind = "ApiMonitor";
+    assert_int_equal(1, nj_engine_apply(fixture->engine, &origin, &event, true, fixture->now_ns));
+    struct nj_incident incident = only_change(fixture);
+    assert_int_equal(NJ_SEVERITY_INFO, incident.severity);
+    assert_string_equal("AllFail", incident.reason);
+    assert_string_equal("web fails (refused)", incident.message);
+    nj_incident_done(&incident);
+}
+
+static void flapping_is_told_once(void **state)
+{
+    struct fixture *fixture = *state;
+    struct nj_event event = check_of("web", "flapping", 0);
+    struct nj_event_origin origin = prod;
+    origin.targets_failing = origin.targets_total = 1;
+    assert_int_equal(1, nj_engine_apply(fixture->engine, &origin, &event, true, fixture->now_ns));
+    assert_transitions(fixture, "+1 probe;");
+    assert_open(fixture, "Flapping",
+                "web: passing and failing in turn (step login: expected status 200-299, got 500)");
+    event = check_of("web", "failing", 60);
+    assert_int_equal(1, nj_engine_apply(fixture->engine, &origin, &event, true, fixture->now_ns));
+    assert_transitions(fixture, "");
+    assert_open(fixture, "AllFail", "web fails (step login: expected status 200-299, got 500)");
+    event = check_of("web", "passing", 120);
+    assert_int_equal(0, nj_engine_apply(fixture->engine, &origin, &event, true, fixture->now_ns));
+    assert_transitions(fixture, "-1 passing;");
+}
+
+static void it_is_over_when_its_last_target_passes_or_is_gone(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(1, check(fixture, "web-1", "failing", 0, 1, 3));
+    assert_int_equal(1, check(fixture, "web-2", "failing", 0, 2, 3));
+    assert_int_equal(0, check(fixture, "web-3", "starting", 1, 2, 3));
+    nj_engine_clear_changes(fixture->engine);
+    assert_int_equal(0, check(fixture, "web-1", "passing", 5, 1, 3));
+    assert_open(fixture, "SomeFail",
+                "1 of 4 targets fail: web-2 (step login: expected status 200-299, got 500)");
+    assert_int_equal(0, check(fixture, "web-2", "gone", 9, 0, 2));
+    assert_transitions(fixture, "+1 probe;-1 gone;");
+    /* What failed before that and comes late is over. */
+    assert_int_equal(0, check(fixture, "web-2", "failing", 5, 1, 3));
+    assert_transitions(fixture, "");
+    assert_int_equal(2, check(fixture, "web-2", "failing", 30, 1, 3));
+}
+
+static void a_pod_s_deletion_ends_its_checks_and_a_container_s_health_does_not(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(1, check(fixture, "web-1", "failing", 0, 1, 2));
+    cleared(fixture, NJ_CLEARED_STABLE, "web-1", 5);
+    struct nj_event whole = cleared_of(NJ_CLEARED_COMPLETED, "web-1", 6);
+    whole.subject.container = "";
+    assert_int_equal(0, apply(fixture, &whole));
+    assert_transitions(fixture, "+1 probe;");
+    whole.cleared.cause = NJ_CLEARED_DELETED;
+    assert_int_equal(0, apply(fixture, &whole));
+    assert_transitions(fixture, "-1 deleted;");
+    assert_int_equal(0, check(fixture, "web-1", "failing", 600, 1, 2));
+}
+
+static void a_node_s_checks_are_the_node_s(void **state)
+{
+    struct fixture *fixture = *state;
+    struct nj_event event = check_of("web", "failing", 0);
+    event.subject = (struct nj_subject){.namespace = "",
+                                        .pod = "",
+                                        .pod_uid = "",
+                                        .node = "node-3",
+                                        .workload_kind = "Node",
+                                        .workload = "node-3",
+                                        .container = ""};
+    event.check.key.target = "node/node-3";
+    assert_int_equal(1, apply(fixture, &event));
+    /* The kubelet of that node, as one of the cluster's components. */
+    event.subject.workload_kind = "Component";
+    event.subject.workload = "kubelet";
+    event.check.key.monitor = "builtin.kubelet";
+    assert_int_equal(2, apply(fixture, &event));
+    assert_transitions(fixture, "+1 node_probes;+2 probe;");
+    assert_changes(fixture, "1 node_probes open critical n=1 lost=0 r1;2 probe open warning n=1 lost=0 r1;"
+                            "+1 apimonitor.shop.web|node/node-3/apimonitor.shop.web|node/node-3;"
+                            "+2 builtin.kubelet|node/node-3/builtin.kubelet|node/node-3;");
+}
+
+static void what_fails_is_known_after_a_restart(void **state)
+{
+    struct fixture *fixture = *state;
+    struct mirror *mirror = NJ_NEW(struct mirror);
+    assert_int_equal(1, check(fixture, "web-1", "failing", 0, 1, 3));
+    assert_int_equal(1, check(fixture, "web", "failing", 0, 1, 3));
+    assert_int_equal(0, nj_engine_each_change(fixture->engine, mirror_incident, mirror_subject, mirror));
+    restart(fixture, mirror, 2);
+    assert_int_equal(1, check(fixture, "web-1", "failing", 0, 1, 3));
+    assert_int_equal(0, check(fixture, "web", "passing", 10, 1, 3));
+    assert_int_equal(0, check(fixture, "web-1", "passing", 10, 0, 3));
+    assert_transitions(fixture, "+1 probe;-1 passing;");
+    mirror_free(mirror);
+}
+
+static void rollup(struct fixture *fixture, const char *state, int64_t minute_ns)
+{
+    const struct nj_check_rollup items[] = {
+        {.key = {"m", "other"}, .state = "failing"},
+        {.key = {"apimonitor.shop.web", "pod/web-1/80/IPv4"}, .state = state, .runs = 6},
+    };
+    struct nj_event event = make_event(NJ_EVENT_ROLLUPS, "minute");
+    event.at_ns = minute_ns + NJ_MIN;
+    event.rollups = (struct nj_rollups){.minute_ns = minute_ns, .items = items, .count = 2};
+    assert_int_equal(0, apply(fixture, &event));
+}
+
+static void what_goes_on_failing_is_not_stale(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(1, check(fixture, "web-1", "failing", 0, 1, 3));
+    for (int hour = 0; hour < 30; hour += 10) {
+        fixture->now_ns = noon_ns + hour * NJ_HOUR;
+        rollup(fixture, "failing", fixture->now_ns - NJ_MIN);
+        nj_engine_tick(fixture->engine, fixture->now_ns);
+    }
+    assert_transitions(fixture, "+1 probe;");
+    fixture->now_ns += NJ_DAY + NJ_HOUR;
+    nj_engine_tick(fixture->engine, fixture->now_ns);
+    assert_transitions(fixture, "-1 stale;");
+}
+
+static void minutes_that_pass_end_what_nobody_else_ended(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(1, check(fixture, "web-1", "failing", 90, 1, 3));
+    /* Told after it, but of the minute in which it began to fail, or of the one before. */
+    rollup(fixture, "passing", noon_ns);
+    rollup(fixture, "passing", noon_ns + NJ_MIN);
+    assert_transitions(fixture, "+1 probe;");
+    rollup(fixture, "passing", noon_ns + 2 * NJ_MIN);
+    assert_transitions(fixture, "-1 passing;");
+}
+
+static void names_without_bounds_are_bounded(void **state)
+{
+    struct fixture *fixture = *state;
+    struct nj_event event = check_of("web", "failing", 0);
+    char target[2 * NJ_ENGINE_NAME_MAX], uid[2 * NJ_ENGINE_NAME_MAX];
+    (void)snprintf(target, sizeof(target), "ingress/%*s", (int)sizeof(target) - 9, "path");
+    event.check.key.target = target;
+    assert_int_equal(1, apply(fixture, &event));
+    (void)snprintf(uid, sizeof(uid), "pod/%*s/80", (int)sizeof(uid) - 9, "uid");
+    event.check.key.target = uid;
+    assert_int_equal(1, apply(fixture, &event));
+    nj_engine_clear_changes(fixture->engine);
+    event.check.state = "passing";
+    assert_int_equal(0, apply(fixture, &event));
+    event.check.key.target = target;
+    assert_int_equal(0, apply(fixture, &event));
+    assert_transitions(fixture, "+1 probe;-1 passing;");
+    /* Very many are counted, and a few are named. */
+    event.check.state = "failing";
+    event.at_ns += NJ_MIN;
+    char names[90][16];
+    for (int i = 0; i < 90; i++) {
+        (void)snprintf(names[i], sizeof(names[i]), "web-%d", i / 15);
+        (void)snprintf(target, sizeof(target), "pod/%d/80", i);
+        event.check.target_name = names[i];
+        event.check.key.target = target;
+        assert_int_equal(2, apply(fixture, &event));
+    }
+    struct seen seen = {0};
+    assert_int_equal(0, nj_engine_each_change(fixture->engine, keep_incident, ignore_subject, &seen));
+    assert_non_null(strstr(seen.copy.message, "web-0, web-1, web-2, web-3, web-4, ... fails"));
+    assert_int_equal(90, seen.copy.count);
+    nj_incident_done(&seen.copy);
+}
+
+static struct nj_check_event random_check(unsigned *seed, size_t pod)
+{
+    static const char *const states[] = {"failing", "failing", "flapping", "passing", "gone", "starting"};
+    static const char *const monitors[] = {"m1", "m2"};
+    static const char *const targets[] = {"pod/u1/80/4", "pod/u2/80/4", "pod/u3/80/4", "pod/u4/80/4"};
+    return (struct nj_check_event){
+        .key = {.monitor = monitors[rand_r(seed) % 2], .target = targets[pod]},
+        .target_name = targets[pod],
+        .state = states[rand_r(seed) % 6],
+        .cause = "status",
+        .status = 500,
+    };
+}
+
+/* The counts are what the store says, whatever that is: the engine only reads them. */
+static struct nj_event_origin random_origin(unsigned *seed)
+{
+    struct nj_event_origin origin = prod;
+    origin.targets_total = 1 + rand_r(seed) % 3;
+    origin.targets_failing = rand_r(seed) % (origin.targets_total + 1);
+    origin.pods_total = rand_r(seed) % 3;
+    origin.pods_failing = rand_r(seed) % (origin.pods_total + 1);
+    return origin;
+}
+
 static struct nj_event random_event(unsigned *seed, int step, char id[32])
 {
     static const char *const reasons[] = {"ErrImagePull",      "CreateContainerConfigError",
@@ -921,7 +1277,7 @@ static struct nj_event random_event(unsigned *seed, int step, char id[32])
     static const char *const containers[] = {"a", "b", ""};
     static const char *const workloads[] = {"cart", "cart", "basket"};
     (void)snprintf(id, 32, "%d", (int)(rand_r(seed) % 4) == 0 ? step / 2 : step);
-    struct nj_event event = make_event((enum nj_event_type)(1 + rand_r(seed) % 5), id);
+    struct nj_event event = make_event((enum nj_event_type)(1 + rand_r(seed) % 6), id);
     size_t pod = (size_t)rand_r(seed) % 4;
     event.subject.pod_uid = event.subject.pod = uids[pod];
     event.subject.workload = workloads[pod % 3];
@@ -930,6 +1286,10 @@ static struct nj_event random_event(unsigned *seed, int step, char id[32])
     event.at_ns = noon_ns + step * NJ_SEC - (rand_r(seed) % 4 == 0 ? rand_r(seed) % 40 * (NJ_SEC / 2) : 0);
     if (event.type == NJ_EVENT_CRASH && event.subject.container[0] == '\0')
         event.subject.container = "a";
+    if (event.type == NJ_EVENT_CHECK) {
+        event.check = random_check(seed, pod);
+        event.subject.container = "";
+    }
     if (event.type == NJ_EVENT_CRASH && rand_r(seed) % 2 == 0)
         event.crash.reason = "OOMKilled";
     if (event.type == NJ_EVENT_STUCK)
@@ -992,8 +1352,9 @@ static void random_events_give_what_the_rules_say(void **state)
             const struct nj_event event = random_event(&seed, step, id);
             bool is_new = slow_engine_is_new(slow, &event);
             fixture.now_ns = noon_ns + step * NJ_SEC;
-            int64_t got = nj_engine_apply(fixture.engine, &prod, &event, is_new, fixture.now_ns);
-            int64_t expected = slow_engine_apply(slow, &event, is_new, fixture.now_ns);
+            const struct nj_event_origin origin = random_origin(&seed);
+            int64_t got = nj_engine_apply(fixture.engine, &origin, &event, is_new, fixture.now_ns);
+            int64_t expected = slow_engine_apply(slow, &origin, &event, is_new, fixture.now_ns);
             if (got != expected)
                 fail_msg("seed %u step %d: incident %d instead of %d", round, step, (int)got, (int)expected);
             assert_same_transitions(&fixture, slow, round, step);
@@ -1061,6 +1422,20 @@ int main(void)
         TEST(a_clearing_of_no_known_cause_or_type_changes_nothing),
         TEST(what_is_in_trouble_can_be_listed_by_kind_and_cluster),
         TEST(a_store_that_fails_is_told_everything_again),
+        TEST(failing_pods_of_a_service_are_one_incident_that_names_them),
+        TEST(it_begins_with_the_first_run_that_failed),
+        TEST(when_every_pod_fails_the_service_is_down),
+        TEST(what_is_down_from_the_start_is_critical_at_once),
+        TEST(the_good_pod_that_goes_leaves_the_service_down),
+        TEST(a_monitor_says_how_severe_it_is),
+        TEST(flapping_is_told_once),
+        TEST(it_is_over_when_its_last_target_passes_or_is_gone),
+        TEST(a_pod_s_deletion_ends_its_checks_and_a_container_s_health_does_not),
+        TEST(a_node_s_checks_are_the_node_s),
+        TEST(what_fails_is_known_after_a_restart),
+        TEST(what_goes_on_failing_is_not_stale),
+        TEST(minutes_that_pass_end_what_nobody_else_ended),
+        TEST(names_without_bounds_are_bounded),
         cmocka_unit_test(random_events_give_what_the_rules_say),
     };
     return cmocka_run_group_tests_name("collector/engine", tests, NULL, NULL);
