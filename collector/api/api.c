@@ -34,6 +34,8 @@ const struct nj_api_endpoint nj_api_endpoints[] = {
     READ("/api/v1/crashes", nj_api_crashes, WHERE, "container", "reason", "incident", WHEN),
     READ("/api/v1/crashes/{id}", nj_api_crash, NULL),
     READ("/api/v1/crashes/{id}/log", nj_api_crash_log, "download"),
+    READ("/api/v1/series", nj_api_series, "monitor", "target", "namespace", "service", "from", "to", "step"),
+    READ("/api/v1/errors", nj_api_errors, "from", "to", "namespace", "service"),
     READ("/api/v1/agents", nj_api_agents, NULL),
     OPEN("/openapi.json", nj_api_asset, NULL),
     OPEN("/livez", nj_api_livez, "verbose"),

@@ -17,7 +17,8 @@ enum { TEXT_MAX = 512 };
 static const char *const read_paths[] = {
     "/api/v1/incidents",      "/api/v1/incidents/1", "/api/v1/incidents/1/notifications",
     "/api/v1/notifications",  "/api/v1/crashes",     "/api/v1/crashes/c1",
-    "/api/v1/crashes/c1/log", "/api/v1/agents",
+    "/api/v1/crashes/c1/log", "/api/v1/agents",      "/api/v1/series?monitor=m",
+    "/api/v1/errors",
 };
 static const char *const open_paths[] = {"/openapi.json",
                                          "/livez",
