@@ -225,6 +225,17 @@ int64_t server_sum_of_counts(struct server *server)
     return sum;
 }
 
+static void take_plan(struct agent *agent, const struct nj_plan *plan)
+{
+    struct nj_buf text = {0};
+    (void)nj_buf_append_str(&text, plan->version);
+    for (size_t i = 0; i < plan->namespaces_count; i++)
+        (void)nj_buf_printf(&text, " %s", plan->namespaces[i].name);
+    (void)snprintf(agent->plan, sizeof(agent->plan), "%s", nj_buf_str(&text));
+    nj_buf_done(&text);
+    agent->ack.plan = (struct nj_plan){0};
+}
+
 static void on_reply(void *data, const void *bytes, size_t len)
 {
     struct agent *agent = data;
@@ -240,6 +251,7 @@ static void on_reply(void *data, const void *bytes, size_t len)
         agent->ack = ack;
         (void)snprintf(agent->refused, sizeof(agent->refused), "%s", ack.refused);
         agent->ack.refused = agent->refused;
+        take_plan(agent, &ack.plan);
     }
     nj_arena_done(&arena);
     nj_buf_done(&plain);
@@ -294,6 +306,9 @@ void agent_pack(struct agent *agent, const struct nj_event *events, size_t count
                                    .stream = agent->stream,
                                    .request = agent->request++,
                                    .sent_ns = noon_ns,
+                                   .plan_version = agent->plan_version,
+                                   .plan_namespaces = agent->plan_namespaces,
+                                   .plan_namespaces_count = agent->plan_namespaces_count,
                                    .status = {.version = "0.1.0", .pods = 7, .watch_synced = true}};
     assert_int_equal(0, nj_batch_encode(&batch, encoded, count, &plain));
     nj_buf_clear(&agent->packet);

@@ -69,6 +69,10 @@ struct agent {
     struct nj_ack ack;    /* the last answer */
     int answers, timeouts;
     uint32_t version;
+    const char *plan_version; /* what it has, and what it asks for; NULL and none: it knows no plans */
+    const char *const *plan_namespaces;
+    size_t plan_namespaces_count;
+    char plan[256]; /* of the last answer: "VERSION NAMESPACE NAMESPACE"; "" when it had none */
     uint8_t nonce[NJ_SEAL_NONCE];
     char refused[256];
     bool unreadable; /* the last answer */

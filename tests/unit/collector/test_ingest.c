@@ -300,6 +300,53 @@ static void an_oversize_packet_ends_its_connection_alone(void **state)
     free(bytes);
 }
 
+/* The plan "v1" names each namespace that is asked for. */
+static bool plan_v1(void *data, const char *const *namespaces, size_t count, const char *have,
+                    struct nj_buf *out)
+{
+    (void)data;
+    if (nj_streq(have, "v1"))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        const struct nj_plan_namespace part = {.name = namespaces[i]};
+        (void)nj_plan_namespace_encode(&part, out);
+    }
+    (void)nj_plan_version_encode("v1", out);
+    return true;
+}
+
+static void an_agent_gets_the_plan_that_it_does_not_have(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const namespaces[] = {"bank", "shop"};
+    const struct nj_event event = make_event(NJ_EVENT_CRASH, "a");
+    server_stop(&fixture->server);
+    fixture->server.options.plan_for = plan_v1;
+    server_start(&fixture->server);
+    agent_tell(&fixture->agent, NULL, 0, 0); /* it knows no plans */
+    assert_string_equal("", fixture->agent.plan);
+    fixture->agent.plan_version = "v0";
+    agent_tell(&fixture->agent, NULL, 0, 0);
+    assert_string_equal("v1", fixture->agent.plan);
+    fixture->agent.plan_namespaces = namespaces;
+    fixture->agent.plan_namespaces_count = 2;
+    agent_tell(&fixture->agent, &event, 1, 1);
+    assert_string_equal("v1 bank shop", fixture->agent.plan);
+    assert_int_equal(1, fixture->agent.ack.committed);
+    fixture->agent.plan_version = "v1";
+    agent_tell(&fixture->agent, NULL, 0, 0);
+    assert_string_equal("", fixture->agent.plan);
+    fixture->agent.plan_version = "";
+    agent_tell(&fixture->agent, NULL, 0, 0);
+    assert_string_equal("v1 bank shop", fixture->agent.plan);
+    assert_int_equal(3, server_metric(&fixture->server, "nightjar_ingest_plans_total"));
+    /* A refusal brings none. */
+    fixture->agent.request = 1;
+    agent_tell(&fixture->agent, NULL, 0, 0);
+    assert_int_equal(NJ_REFUSAL_REPLAY, fixture->agent.ack.refusal);
+    assert_string_equal("", fixture->agent.plan);
+}
+
 static void an_undecodable_batch_of_an_agent_is_answered_with_words(void **state)
 {
     struct fixture *fixture = *state;
@@ -834,6 +881,7 @@ int main(int argc, char **argv)
         TEST(a_newer_protocol_is_refused_with_words),
         TEST(hostile_packets_cost_a_counter_and_nothing_else),
         TEST(an_oversize_packet_ends_its_connection_alone),
+        TEST(an_agent_gets_the_plan_that_it_does_not_have),
         TEST(an_undecodable_batch_of_an_agent_is_answered_with_words),
         TEST(an_agent_without_a_name_is_refused),
         TEST(names_of_absurd_length_are_cut_and_not_refused),
