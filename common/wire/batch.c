@@ -224,7 +224,7 @@ static void take_status(struct nj_codec_check *check, const Nightjar__AgentStatu
 int nj_batch_decode(const void *bytes, size_t len, struct nj_arena *arena, struct nj_batch *ret_batch,
                     struct nj_err *err)
 {
-    struct summary summary;
+    struct summary summary = {0};
     int rc = scan(bytes, len, &summary, err);
     if (rc < 0)
         return rc;
