@@ -99,7 +99,8 @@ const char *nj_json_text(struct json_object *value, size_t *ret_len)
         *ret_len = (size_t)json_object_get_string_len(value);
         return json_object_get_string(value);
     }
-    const char *text = json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN);
+    const char *text =
+        json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
     *ret_len = strlen(text);
     return text;
 }

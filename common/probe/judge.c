@@ -299,7 +299,9 @@ static void judge_member(const struct nj_json_expect *json, struct json_object *
         nj_verdict_got_text(verdict, json_object_get_string(value), (size_t)json_object_get_string_len(value),
                             "\"\"");
     } else {
-        nj_verdict_got(verdict, "%.240s", json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN));
+        nj_verdict_got(
+            verdict, "%.240s",
+            json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
     }
 }
 

@@ -191,7 +191,9 @@ static int read_json_value(struct nj_spec_reader *reader, const struct nj_spec_n
         break;
     }
     return rc < 0 ? rc
-                  : nj_spec_copy(reader, json_object_to_json_string_ext(node->value, JSON_C_TO_STRING_PLAIN),
+                  : nj_spec_copy(reader,
+                                 json_object_to_json_string_ext(
+                                     node->value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE),
                                  &json->value);
 }
 

@@ -18,7 +18,7 @@ enum nj_place {
 };
 
 /* Takes the spec's variables; those from Secrets out of `secrets`. A Secret's that is missing is known as
- * such, and using it fails. */
+ * such, and using it fails. The spec is borrowed until nj_vars_free(). */
 struct nj_vars *nj_vars_new(const struct nj_spec *spec, const struct nj_probe_value *secrets, size_t count);
 void nj_vars_free(struct nj_vars *vars); /* wipes; takes NULL */
 
