@@ -23,6 +23,61 @@ static void on_collect(void *data)
     ((struct api_setup *)data)->collected++;
 }
 
+static void on_append_metrics(void *data, struct nj_buf *out)
+{
+    (void)nj_buf_append_str(out, nj_str(((struct api_setup *)data)->more_metrics));
+}
+
+/* ---- in place of probing */
+
+static bool is_wanted(const struct nj_monitor_view *monitor, const struct nj_monitor_filter *filter)
+{
+    return (filter->id == NULL || strcmp(filter->id, monitor->id) == 0) &&
+           (filter->namespace == NULL || strcmp(filter->namespace, monitor->namespace) == 0) &&
+           (filter->service == NULL || strcmp(filter->service, monitor->service) == 0) &&
+           (filter->source == NULL || strcmp(filter->source, nj_monitor_source_name(monitor->source)) == 0) &&
+           (!filter->failing || monitor->failing > 0) &&
+           (filter->after == NULL || strcmp(monitor->id, filter->after) > 0);
+}
+
+bool nj_probes_each_monitor(struct nj_probes *probes, const struct nj_monitor_filter *filter,
+                            void (*each)(void *data, const struct nj_monitor_view *monitor), void *data)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < probes->count; i++) {
+        if (!is_wanted(&probes->monitors[i], filter))
+            continue;
+        if (found++ == filter->limit)
+            return true;
+        each(data, &probes->monitors[i]);
+    }
+    return false;
+}
+
+int nj_probes_test(struct nj_probes *probes, const char *namespace, const char *spec, size_t len,
+                   void (*on_done)(void *data, const struct nj_probes_test_outcome *outcomes, size_t count),
+                   void *data, struct nj_probes_test **ret_test, struct nj_err *err)
+{
+    if (probes->refuses < 0)
+        return nj_err_set(err, probes->refuses, "%s", probes->words);
+    free(probes->namespace);
+    free(probes->spec);
+    probes->namespace = nj_strdup(namespace);
+    probes->spec = nj_strndup(spec, len);
+    probes->on_done = on_done;
+    probes->data = data;
+    probes->started++;
+    *ret_test = (struct nj_probes_test *)(void *)probes;
+    return 0;
+}
+
+void nj_probes_test_cancel(struct nj_probes_test *test)
+{
+    ((struct nj_probes *)(void *)test)->cancelled++;
+}
+
+/* ---- setup and teardown */
+
 int api_setup(void **state)
 {
     struct api_setup *setup = NJ_NEW(struct api_setup);
@@ -60,6 +115,8 @@ void api_open(struct api_setup *setup)
         .max_answer_bytes = setup->max_answer_bytes,
         .ready = on_ready,
         .collect = on_collect,
+        .append_metrics = setup->more_metrics == NULL ? NULL : on_append_metrics,
+        .probes = setup->probes,
         .data = setup,
     };
     if (nj_api_start(&options, &setup->api, &err) < 0)
@@ -201,12 +258,23 @@ static void on_connected(uv_connect_t *connect, int status)
 void reply_start(struct api_setup *setup, struct reply *reply, const char *method, const char *target,
                  const char *headers)
 {
+    reply_start_body(setup, reply, method, target, headers, NULL, "");
+}
+
+void reply_start_body(struct api_setup *setup, struct reply *reply, const char *method, const char *target,
+                      const char *headers, const char *type, const char *body)
+{
     bool stalled = reply->stalled;
     struct nj_buf text = {0};
     struct sockaddr_in address;
     *reply = (struct reply){.stalled = stalled};
-    (void)nj_buf_printf(&text, "%s %s HTTP/1.1\r\n%sConnection: close\r\n\r\n", method, target,
+    (void)nj_buf_printf(&text, "%s %s HTTP/1.1\r\n%s", method, target,
                         headers == NULL ? "Host: localhost\r\n" : headers);
+    if (type != NULL)
+        (void)nj_buf_printf(&text, "Content-Type: %s\r\n", type);
+    if (*body != '\0')
+        (void)nj_buf_printf(&text, "Content-Length: %zu\r\n", strlen(body));
+    (void)nj_buf_printf(&text, "Connection: close\r\n\r\n%s", body);
     reply->request = nj_buf_take(&text);
     reply->tcp.data = reply;
     reply->connect.data = reply;

@@ -9,8 +9,23 @@
 #include <pthread.h>
 
 #include "collector/api/internal.h"
+#include "collector/probes/probes.h"
 #include "tests/unit/collector/support.h"
 #include "tests/unit/loop/support.h"
+
+/* Stands in for the collector's probing: has the monitors that the test gives it, and says what it is asked.
+ */
+struct nj_probes {
+    const struct nj_monitor_view *monitors; /* by id */
+    size_t count;
+    int refuses; /* nj_probes_test() answers with this, and `words` */
+    const char *words;
+    /* The latest spec that was tried. */
+    char *namespace, *spec;
+    int started, cancelled;
+    void (*on_done)(void *data, const struct nj_probes_test_outcome *outcomes, size_t count);
+    void *data;
+};
 
 struct api_setup {
     struct test_loop *test;
@@ -22,7 +37,9 @@ struct api_setup {
     struct nj_collector_config config; /* may be changed before api_open() */
     size_t max_queued;                 /* of the worker */
     size_t max_answer_bytes;
-    struct nj_api *api; /* NULL: not open */
+    struct nj_probes *probes; /* NULL: none */
+    const char *more_metrics; /* NULL: none */
+    struct nj_api *api;       /* NULL: not open */
     bool closed;
     bool ready;
     int collected;
@@ -73,6 +90,9 @@ struct reply {
  * "Connection: close". */
 void reply_start(struct api_setup *setup, struct reply *reply, const char *method, const char *target,
                  const char *headers);
+/* With a body, whose length and type (NULL: none) are among the headers. */
+void reply_start_body(struct api_setup *setup, struct reply *reply, const char *method, const char *target,
+                      const char *headers, const char *type, const char *body);
 void reply_wait(struct api_setup *setup, struct reply *reply); /* until the server has closed */
 void reply_wait_text(struct api_setup *setup, struct reply *reply, const char *text);
 void reply_leave(struct api_setup *setup, struct reply *reply); /* the client goes */
