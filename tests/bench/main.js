@@ -8,9 +8,11 @@ import { benchmarks as crash } from './crash.js';
 import { benchmarks as decode } from './decode.js';
 import { benchmarks as ingest } from './ingest.js';
 import { benchmarks as pods } from './pods.js';
+import { benchmarks as rollups } from './rollups.js';
+import { benchmarks as schedule } from './schedule.js';
 
 const EXIT_USAGE = 64;
-const benchmarks = { ...decode, ...pods, ...ingest, ...crash };
+const benchmarks = { ...decode, ...pods, ...ingest, ...rollups, ...crash, ...schedule };
 
 const names = Object.keys(benchmarks);
 const widest = Math.max(...names.map(({ length }) => length));
