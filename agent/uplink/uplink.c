@@ -17,10 +17,10 @@
 enum {
     TROUBLE_BYTES = 512,
     EVENTS_BYTES_MAX = NJ_BATCH_BYTES_MAX - (256 << 10), /* the rest is for what surrounds 4,096 events */
-    ACK_ARENA_BYTES = 4 * NJ_ACK_BYTES_MAX,
-    KEPT_BYTES = 64 << 10, /* of the packet's memory, from one to the next */
-    QUEUE_FULL_MS = 20,    /* the worker's queue is full: other work goes first */
-    HEARTBEAT_JITTER = 10, /* a tenth */
+    ACK_ARENA_BYTES = 16 * NJ_ACK_BYTES_MAX, /* a plan of small checks unfolds to twelve times its bytes */
+    KEPT_BYTES = 64 << 10,                   /* of the packet's memory, from one to the next */
+    QUEUE_FULL_MS = 20,                      /* the worker's queue is full: other work goes first */
+    HEARTBEAT_JITTER = 10,                   /* a tenth */
     REFRESH_APART_MS = 500,
 };
 
