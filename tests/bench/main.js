@@ -10,7 +10,6 @@ import { benchmarks as ingest } from './ingest.js';
 import { benchmarks as pods } from './pods.js';
 import { benchmarks as rollups } from './rollups.js';
 import { benchmarks as schedule } from './schedule.js';
-import { benchmarks as schedule } from './schedule.js';
 
 const EXIT_USAGE = 64;
 const benchmarks = { ...decode, ...pods, ...ingest, ...rollups, ...crash, ...schedule };
