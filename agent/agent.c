@@ -12,6 +12,7 @@
 #include "agent/outbox/outbox.h"
 #include "agent/pods/owners.h"
 #include "agent/pods/pods.h"
+#include "agent/probes/probes.h"
 #include "agent/uplink/uplink.h"
 #include "common/base/alloc.h"
 #include "common/base/log.h"
@@ -31,6 +32,7 @@ enum {
 
 /*
  *   API server -> pods -> detector -> capture (owners, log files) -> outbox -> uplink -> collector
+ *                     '-> probes --------^                                        '-> plan -> probes
  */
 struct nj_agent {
     struct nj_loop *loop;
@@ -47,6 +49,8 @@ struct nj_agent {
     struct nj_owners *owners;
     struct nj_detector *detector;
     struct nj_capture *capture;
+    struct nj_redactor *redactor;  /* of the probes */
+    struct nj_node_probes *probes; /* NULL: switched off */
     struct nj_uplink *uplink;
     struct nj_pods *pods;
     struct nj_agent_http *server;
@@ -95,6 +99,65 @@ static int make_redactor(const struct nj_agent_config *config, struct nj_redacto
 static void on_finding(void *data, const struct nj_finding *finding)
 {
     nj_capture_finding(((struct nj_agent *)data)->capture, finding);
+}
+
+/* Those of one target are stored in their order. */
+static void on_probe_event(void *data, const struct nj_event *event)
+{
+    struct nj_agent *agent = data;
+    NJ_CLEANUP_FREE char *key = event->type == NJ_EVENT_CHECK
+                                    ? nj_asprintf("%s|%s", event->check.key.monitor, event->check.key.target)
+                                    : nj_strdup(event->id);
+    const struct nj_finding finding = {
+        .event = event,
+        .pod_uid = key,
+        .has_workload = true,
+        .owner = {.api_version = "", .kind = "", .name = "", .uid = "", .template_hash = ""},
+        .directory_uid = ""};
+    nj_capture_finding(agent->capture, &finding);
+}
+
+static void on_probe_interest(void *data)
+{
+    struct nj_agent *agent = data;
+    if (agent->uplink != NULL)
+        nj_uplink_refresh(agent->uplink);
+}
+
+static void on_plan(void *data, const struct nj_plan *plan)
+{
+    struct nj_agent *agent = data;
+    if (agent->probes != NULL)
+        nj_node_probes_set_plan(agent->probes, plan);
+}
+
+static void fill_interest(void *data, struct nj_uplink_interest *ret_interest)
+{
+    struct nj_agent *agent = data;
+    if (agent->probes == NULL)
+        return;
+    ret_interest->plan_version = nj_node_probes_plan_version(agent->probes);
+    ret_interest->namespaces = nj_node_probes_namespaces(agent->probes, &ret_interest->namespaces_count);
+}
+
+static void on_pod(void *data, enum nj_watch_event_type type, const struct nj_kube_object *object)
+{
+    struct nj_agent *agent = data;
+    if (agent->probes != NULL)
+        nj_node_probes_pod(agent->probes, type, object);
+}
+
+static void on_pods_synced(void *data)
+{
+    struct nj_agent *agent = data;
+    if (agent->probes != NULL)
+        nj_node_probes_synced(agent->probes);
+}
+
+static int expose(void *data, struct nj_buf *out)
+{
+    const struct nj_agent *agent = data;
+    return agent->probes == NULL ? 0 : nj_node_probes_expose(agent->probes, out);
 }
 
 static void on_workload(void *data, const char *pod_uid, const char *kind, const char *name)
@@ -239,6 +302,33 @@ static int start_detection(struct nj_agent *agent, struct nj_err *err)
     return rc;
 }
 
+static int start_probes(struct nj_agent *agent, struct nj_err *err)
+{
+    const struct nj_agent_config *config = agent->config;
+    if (!config->probes.enabled)
+        return 0;
+    int rc = make_redactor(config, &agent->redactor, err);
+    if (rc < 0)
+        return rc;
+    struct nj_node_probes_options probes = {
+        .loop = agent->loop,
+        .client = agent->client,
+        .owners = agent->owners,
+        .metrics = agent->metrics,
+        .redactor = agent->redactor,
+        .node = agent->node,
+        .max_checks = (size_t)config->probes.max_checks,
+        .max_concurrent = (size_t)config->probes.max_concurrent,
+        .max_response_bytes = (size_t)config->probes.max_response_bytes,
+        .max_starts_per_s = config->probes.max_starts_per_s,
+        .builtin = config->probes.builtin,
+        .on_event = on_probe_event,
+        .on_interest = on_probe_interest,
+        .data = agent,
+    };
+    return nj_node_probes_new(&probes, &agent->probes, err);
+}
+
 static int start_uplink(struct nj_agent *agent, struct nj_err *err)
 {
     const struct nj_agent_config *config = agent->config;
@@ -257,6 +347,8 @@ static int start_uplink(struct nj_agent *agent, struct nj_err *err)
         .batch_events = (size_t)config->collector.batch_events,
         .batch_bytes = (size_t)config->collector.batch_bytes,
         .status = fill_status,
+        .interest = fill_interest,
+        .on_plan = on_plan,
         .data = agent,
     };
     return nj_uplink_start(agent->loop, &uplink, &agent->uplink, err);
@@ -270,6 +362,9 @@ static int start_pods(struct nj_agent *agent, struct nj_err *err)
         .detector = agent->detector,
         .metrics = agent->metrics,
         .node = agent->node,
+        .on_object = on_pod,
+        .on_synced = on_pods_synced,
+        .data = agent,
     };
     return nj_pods_start(&pods, &agent->pods, err);
 }
@@ -282,6 +377,7 @@ static int start_server(struct nj_agent *agent, struct nj_err *err)
         .listen = agent->config->http.listen,
         .max_connections = (int)agent->config->http.max_connections,
         .ready = is_ready,
+        .expose = expose,
         .data = agent,
     };
     return nj_agent_http_start(&server, &agent->server, err);
@@ -322,6 +418,8 @@ int nj_agent_start(struct nj_loop *loop, const struct nj_agent_config *config, s
     if (rc == 0)
         rc = start_detection(agent, err);
     if (rc == 0)
+        rc = start_probes(agent, err);
+    if (rc == 0)
         rc = start_uplink(agent, err);
     if (rc == 0)
         rc = start_pods(agent, err);
@@ -358,9 +456,18 @@ static void say_changed(void *data, const char *setting, bool live)
 int nj_agent_reload(struct nj_agent *agent, const struct nj_agent_config *config, struct nj_err *err)
 {
     struct nj_redactor *redactor = NULL;
+    struct nj_redactor *for_probes = NULL;
     int rc = make_redactor(config, &redactor, err);
-    if (rc < 0)
+    if (rc == 0)
+        rc = make_redactor(config, &for_probes, err);
+    if (rc < 0) {
+        nj_redactor_free(redactor);
         return rc;
+    }
+    if (agent->probes != NULL)
+        nj_node_probes_set_redactor(agent->probes, for_probes);
+    nj_redactor_free(agent->redactor);
+    agent->redactor = for_probes;
     struct nj_log_limits limits = limits_of(config);
     struct nj_detector_times times = times_of(config);
     nj_agent_config_compare(agent->config, config, say_restart, NULL);
@@ -380,6 +487,7 @@ static void finish_stop(struct nj_agent *agent)
     nj_detector_free(agent->detector);
     nj_kube_client_free(agent->client);
     nj_keyring_free(agent->keyring);
+    nj_redactor_free(agent->redactor);
     nj_metrics_free(agent->metrics);
     free(agent);
     on_stopped(data);
@@ -391,6 +499,7 @@ static void stop_next(void *data)
 {
     struct nj_agent *agent = data;
     struct nj_pods *pods = agent->pods;
+    struct nj_node_probes *probes = agent->probes;
     struct nj_capture *capture = agent->capture;
     struct nj_uplink *uplink = agent->uplink;
     switch (agent->step++) {
@@ -402,20 +511,24 @@ static void stop_next(void *data)
         nj_pods_close(pods, stop_next, agent);
         break;
     case 2:
+        agent->probes = NULL;
+        nj_node_probes_close(probes, stop_next, agent);
+        break;
+    case 3:
         agent->capture = NULL;
         nj_capture_close(capture, DRAIN_S * NJ_SEC, stop_next, agent);
         break;
-    case 3:
+    case 4:
         agent->uplink = NULL;
         nj_uplink_close(uplink, DRAIN_S * NJ_SEC, stop_next, agent);
         break;
-    case 4:
+    case 5:
         nj_owners_close(agent->owners, stop_next, agent);
         break;
-    case 5:
+    case 6:
         nj_http_close(agent->http, stop_next, agent);
         break;
-    case 6:
+    case 7:
         nj_worker_close(agent->worker, stop_next, agent);
         break;
     default:

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/base/redact.h"
 #include "common/base/clock.h"
+#include "common/base/redact.h"
 #include "common/base/str.h"
 
 static const char *const log_levels[] = {"debug", "info", "warn", "error", NULL};
@@ -192,6 +192,47 @@ static const struct nj_config_field stuck_fields[] = {
      .help = "a container that waits for any other reason (volumes, network) for so long is told"},
     END};
 
+static const struct nj_config_field probes_fields[] = {
+    {.key = "enabled",
+     .type = NJ_CONFIG_BOOL,
+     .offset = AT(probes.enabled) - AT(probes),
+     .fallback = "true",
+     .help = "probe the node's pods as the collector's plan says"},
+    {.key = "builtin",
+     .type = NJ_CONFIG_BOOL,
+     .offset = AT(probes.builtin) - AT(probes),
+     .fallback = "true",
+     .help = "probe the node's kubelet, kube-proxy and control plane, and the cluster's DNS from here"},
+    {.key = "max_checks",
+     .type = NJ_CONFIG_INT,
+     .offset = AT(probes.max_checks) - AT(probes),
+     .fallback = "5000",
+     .min = 1,
+     .max = 100000,
+     .help = "checks at most; more are not made, and counted"},
+    {.key = "max_concurrent",
+     .type = NJ_CONFIG_INT,
+     .offset = AT(probes.max_concurrent) - AT(probes),
+     .fallback = "256",
+     .min = 1,
+     .max = 10000,
+     .help = "checks that run at once at most; more wait their turn"},
+    {.key = "max_starts_per_s",
+     .type = NJ_CONFIG_INT,
+     .offset = AT(probes.max_starts_per_s) - AT(probes),
+     .fallback = "1000",
+     .min = 1,
+     .max = 100000,
+     .help = "checks that begin within a second at most"},
+    {.key = "max_response_bytes",
+     .type = NJ_CONFIG_SIZE,
+     .offset = AT(probes.max_response_bytes) - AT(probes),
+     .fallback = "1MiB",
+     .min = 1024,
+     .max = 64 << 20,
+     .help = "of an answer at most; what is larger fails its check"},
+    END};
+
 static const struct nj_config_field http_fields[] = {
     {.key = "listen",
      .type = NJ_CONFIG_STRING,
@@ -247,6 +288,11 @@ const struct nj_config_field nj_agent_config_table[] = {
      .offset = AT(stuck),
      .fields = stuck_fields,
      .help = "containers that do not start"},
+    {.key = "probes",
+     .type = NJ_CONFIG_SECTION,
+     .offset = AT(probes),
+     .fields = probes_fields,
+     .help = "checks of the node's pods"},
     {.key = "http",
      .type = NJ_CONFIG_SECTION,
      .offset = AT(http),

@@ -36,6 +36,11 @@ struct nj_agent_config {
         int64_t image_ns, config_ns, start_ns, other_ns; /* waiting for so long is stuck */
     } stuck;
     struct {
+        bool enabled, builtin;
+        int64_t max_checks, max_concurrent, max_starts_per_s;
+        int64_t max_response_bytes;
+    } probes;
+    struct {
         char *listen; /* metrics and health */
         int64_t max_connections;
     } http;

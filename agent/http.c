@@ -41,6 +41,8 @@ static void handle(void *data, struct nj_httpd_request *request)
         reply(request, ready ? 200 : 503, text, &body);
     } else if (nj_streq(path, "/metrics")) {
         int rc = nj_metrics_render(http->options.metrics, &body);
+        if (rc == 0)
+            rc = http->options.expose(http->options.data, &body);
         reply(request, rc < 0 ? 500 : 200, "text/plain; version=0.0.4; charset=utf-8", &body);
     } else {
         (void)nj_buf_append_str(&body, "there are /livez, /readyz and /metrics\n");

@@ -18,6 +18,8 @@ struct nj_agent_http_options {
     int max_connections;
     /* Says of each part whether it is ready, one line each; true when all are. */
     bool (*ready)(void *data, struct nj_buf *out);
+    /* Appends what else /metrics shows: 0 or -EOVERFLOW. */
+    int (*expose)(void *data, struct nj_buf *out);
     void *data;
 };
 

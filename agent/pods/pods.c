@@ -23,6 +23,9 @@ struct nj_pods {
     int64_t trouble_at_ns; /* monotonic; 0: none since the server was last heard */
     struct nj_err trouble;
     struct nj_gauge *known, *remembered, *synced;
+    void (*on_object)(void *data, enum nj_watch_event_type type, const struct nj_kube_object *object);
+    void (*on_synced)(void *data);
+    void *data;
     void (*on_closed)(void *data);
     void *on_closed_data;
 };
@@ -88,6 +91,8 @@ static void on_object(void *data, enum nj_watch_event_type type, const struct nj
     if (nj_watch_synced(pods->watch) && nj_detector_next_due(pods->detector) <= now_ns)
         nj_detector_tick(pods->detector, now_ns);
     nj_detector_pod(pods->detector, type, object, now_ns);
+    if (pods->on_object != NULL)
+        pods->on_object(pods->data, type, object);
     note_state(pods);
     arm(pods);
 }
@@ -97,6 +102,8 @@ static void on_synced(void *data)
     struct nj_pods *pods = data;
     note_recovery(pods);
     nj_detector_synced(pods->detector, nj_loop_wall_ns(pods->loop));
+    if (pods->on_synced != NULL)
+        pods->on_synced(pods->data);
     note_state(pods);
     nj_memory_trim(); /* of what a whole list took */
     arm(pods);
@@ -123,6 +130,9 @@ int nj_pods_start(const struct nj_pods_options *options, struct nj_pods **ret_po
     struct nj_pods *pods = NJ_NEW(struct nj_pods);
     pods->loop = options->loop;
     pods->detector = options->detector;
+    pods->on_object = options->on_object;
+    pods->on_synced = options->on_synced;
+    pods->data = options->data;
     pods->armed_for_ns = INT64_MAX;
     pods->known = gauge(options->metrics, "nightjar_agent_pods", "Pods of the node.");
     pods->remembered = gauge(options->metrics, "nightjar_agent_pods_remembered",

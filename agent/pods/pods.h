@@ -1,7 +1,7 @@
 /*
- * The node's pods: watches those with spec.nodeName = this node, feeds the crash detector, and wakes it when
- * time alone brings something about. Trouble with the API server is logged once when it begins and once when
- * it is over; the watch goes on by itself. Loop thread only.
+ * The node's pods: watches those with spec.nodeName = this node, feeds the crash detector and who else wants
+ * to know, and wakes the detector when time alone brings something about. Trouble with the API server is
+ * logged once when it begins and once when it is over; the watch goes on by itself. Loop thread only.
  */
 #ifndef NJ_PODS_PODS_H
 #define NJ_PODS_PODS_H
@@ -23,6 +23,10 @@ struct nj_pods_options {
     struct nj_detector *detector;
     struct nj_metrics *metrics; /* may be NULL */
     const char *node;           /* copied */
+    /* After the detector, what the watch tells: see struct nj_watch_options. May be NULL. */
+    void (*on_object)(void *data, enum nj_watch_event_type type, const struct nj_kube_object *object);
+    void (*on_synced)(void *data);
+    void *data;
 };
 
 int nj_pods_start(const struct nj_pods_options *options, struct nj_pods **ret_pods, struct nj_err *err);

@@ -14,6 +14,7 @@
 #define NJ_PROBES_AGENT_PROBES_H
 
 #include "agent/pods/owners.h"
+#include "common/base/buf.h"
 #include "common/base/metrics.h"
 #include "common/base/redact.h"
 #include "common/kube/client.h"
@@ -25,14 +26,16 @@
 struct nj_node_probes;
 
 struct nj_node_probes_options {
-    struct nj_loop *loop;
-    struct nj_kube_client *client; /* to ask a Deployment for its progressDeadlineSeconds */
+    struct nj_loop *loop;          /* these five are borrowed until on_closed() */
+    struct nj_kube_client *client; /* to ask a Deployment for its progressDeadlineSeconds; NULL: not asked */
     struct nj_owners *owners;
-    struct nj_metrics *metrics;
-    const struct nj_redactor *redactor;
-    const char *node;
+    struct nj_metrics *metrics;         /* may be NULL */
+    const struct nj_redactor *redactor; /* may be NULL */
+    const char *node;                   /* copied */
     size_t max_checks, max_concurrent, max_response_bytes;
-    bool builtin; /* the node's own checks */
+    int64_t max_starts_per_s;
+    bool builtin;            /* the node's own checks */
+    const char *resolv_conf; /* for the check of the cluster's DNS; NULL: /etc/resolv.conf */
     /* To be stored; borrowed. on_interest(): the namespaces with pods have changed, or a pod came that the
      * plan may not know of: ask for the plan at once. */
     void (*on_event)(void *data, const struct nj_event *event);
@@ -42,13 +45,14 @@ struct nj_node_probes_options {
 
 int nj_node_probes_new(const struct nj_node_probes_options *options, struct nj_node_probes **ret_probes,
                        struct nj_err *err);
-void nj_node_probes_close(struct nj_node_probes *probes, void (*on_closed)(void *data),
-                          void *data); /* takes NULL */
+/* Tells the rollups that there are; no target is told as gone. Takes NULL. */
+void nj_node_probes_close(struct nj_node_probes *probes, void (*on_closed)(void *data), void *data);
 
 /* As the detector is told of pods. */
 void nj_node_probes_pod(struct nj_node_probes *probes, enum nj_watch_event_type type,
                         const struct nj_kube_object *object);
-/* The first list of pods has been told: what is not there is gone. */
+/* A whole list of pods has been told: from now on the namespaces are all known, and on_interest() is called
+ * for new ones. */
 void nj_node_probes_synced(struct nj_node_probes *probes);
 
 /* Puts a plan into force: checks whose monitor is unchanged go on as they are. */
@@ -56,5 +60,11 @@ void nj_node_probes_set_plan(struct nj_node_probes *probes, const struct nj_plan
 const char *nj_node_probes_plan_version(const struct nj_node_probes *probes);
 /* Sorted, borrowed until the loop runs again. */
 const char *const *nj_node_probes_namespaces(struct nj_node_probes *probes, size_t *ret_count);
+
+/* For what ends from now on; borrowed until on_closed() or the next call. */
+void nj_node_probes_set_redactor(struct nj_node_probes *probes, const struct nj_redactor *redactor);
+
+/* Appends the targets' latest runs in Prometheus' text format: 0 or -EOVERFLOW. */
+int nj_node_probes_expose(const struct nj_node_probes *probes, struct nj_buf *out);
 
 #endif

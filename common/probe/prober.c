@@ -37,6 +37,11 @@ void nj_prober_set_allowed(struct nj_prober *prober, char *const *allowed, size_
     prober->options.allowed_count = count;
 }
 
+void nj_prober_set_redactor(struct nj_prober *prober, const struct nj_redactor *redactor)
+{
+    prober->options.redactor = redactor;
+}
+
 struct nj_http *nj_prober_http(struct nj_prober *prober)
 {
     return prober->http;

@@ -29,7 +29,8 @@ struct nj_prober_options {
     size_t max_response_bytes; /* of a step's body; what is beyond is TOO_LARGE, or not read when nothing asks
                                   for it */
     size_t max_connections;    /* at once */
-    const struct nj_redactor *redactor; /* borrowed until on_closed(); may be NULL */
+    const struct nj_redactor
+        *redactor;        /* borrowed until on_closed() or nj_prober_set_redactor(); may be NULL */
     char *const *allowed; /* the allow-list, address.h; borrowed until nj_prober_set_allowed() */
     size_t allowed_count;
     const char *user_agent; /* "nightjar/0.1.0" */
@@ -38,6 +39,8 @@ struct nj_prober_options {
 /* NULL when libcurl cannot be set up. */
 struct nj_prober *nj_prober_new(const struct nj_prober_options *options);
 void nj_prober_set_allowed(struct nj_prober *prober, char *const *allowed, size_t count);
+/* For what ends from now on. */
+void nj_prober_set_redactor(struct nj_prober *prober, const struct nj_redactor *redactor);
 /* Cancels what runs; their on_done() is not called. Takes NULL. */
 void nj_prober_close(struct nj_prober *prober, void (*on_closed)(void *data), void *data);
 
