@@ -330,6 +330,9 @@ static int result_error(const struct nj_http_request *request, enum nj_http_phas
     const char *what = request->easy.what;
     if (request->end == 0 && request->connected)
         return 0;
+    if (request->end == 0 && request->code == CURLE_OK && !request->head.complete)
+        return nj_err_set(err, -ECONNRESET, "%s: %s: it ended before its headers did", what,
+                          nj_http_phase_name(phase));
     if (request->end == 0)
         return nj_http_easy_error(&request->easy, request->code, err);
     if (request->end == -ECANCELED)

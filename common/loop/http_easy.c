@@ -413,6 +413,7 @@ int nj_http_easy_init(struct nj_http_easy *easy, CURL *spare, const struct nj_ht
         rc = nj_err_set(err, -EINVAL, "options that do not fit together");
     if (rc == 0) {
         easy->is_tls = strcmp(url.scheme, "https") == 0;
+        easy->wants_http2 = !easy->is_tls && options->protocol == NJ_HTTP_PROTOCOL_2;
         easy->max_header_bytes = options->max_header_bytes;
         easy->what =
             nj_asprintf("%s %s://%s%s%s", method, url.scheme, url.host, url.explicit_port == NULL ? "" : ":",

@@ -25,6 +25,7 @@ struct nj_http_easy {
     curl_mime *mime;
     char *what; /* "GET https://host:port" */
     bool is_tls, follows_redirects;
+    bool wants_http2;                /* with prior knowledge */
     struct sockaddr_storage address; /* family 0: none was given */
     size_t max_header_bytes;
     struct nj_http_handshake handshake;

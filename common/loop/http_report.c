@@ -40,6 +40,8 @@ enum nj_http_phase nj_http_easy_phase(const struct nj_http_easy *easy, CURLcode 
         return NJ_HTTP_PHASE_LOOKUP;
     case CURLE_COULDNT_CONNECT:
         return NJ_HTTP_PHASE_CONNECT;
+    case CURLE_GOT_NOTHING:
+        return NJ_HTTP_PHASE_ANSWER;
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CERTPROBLEM:
@@ -132,9 +134,13 @@ static int errno_of(const struct nj_http_easy *easy, CURLcode code)
     case CURLE_COULDNT_CONNECT:
         return os_errno > 0 ? -(int)os_errno : -ECONNREFUSED;
     case CURLE_SEND_ERROR:
-    case CURLE_RECV_ERROR:
         return os_errno > 0 ? -(int)os_errno : -ECONNRESET;
-    case CURLE_GOT_NOTHING:
+    case CURLE_RECV_ERROR:
+        if (os_errno > 0)
+            return -(int)os_errno;
+        return strstr(easy->error, "chunked") != NULL ? -EPROTO : -ECONNRESET;
+    case CURLE_GOT_NOTHING: /* also when what came was no HTTP/2 */
+        return easy->wants_http2 ? -EPROTO : -ECONNRESET;
     case CURLE_PARTIAL_FILE:
         return -ECONNRESET;
     case CURLE_OPERATION_TIMEDOUT:
