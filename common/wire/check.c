@@ -47,7 +47,8 @@ static int fill_rollup(Nightjar__Rollup *to, const struct nj_check_rollup *from,
 {
     Nightjar__CheckKey *key = nj_arena_alloc(arena, sizeof(*key));
     Nightjar__RollupError *errors = nj_arena_zalloc(arena, from->errors_count, sizeof(*errors));
-    Nightjar__RollupError **pointers = nj_arena_zalloc(arena, from->errors_count, sizeof(*pointers));
+    Nightjar__RollupError **pointers =
+        nj_arena_zalloc(arena, from->errors_count, sizeof(Nightjar__RollupError *));
     if (key == NULL || errors == NULL || pointers == NULL)
         return -ENOMEM;
     nightjar__rollup__init(to);
@@ -75,7 +76,7 @@ Nightjar__Rollups *nj_codec_fill_rollups(const struct nj_rollups *from, struct n
 {
     Nightjar__Rollups *to = nj_arena_alloc(arena, sizeof(*to));
     Nightjar__Rollup *items = nj_arena_zalloc(arena, from->count, sizeof(*items));
-    Nightjar__Rollup **pointers = nj_arena_zalloc(arena, from->count, sizeof(*pointers));
+    Nightjar__Rollup **pointers = nj_arena_zalloc(arena, from->count, sizeof(Nightjar__Rollup *));
     if (to == NULL || items == NULL || pointers == NULL)
         return NULL;
     nightjar__rollups__init(to);

@@ -65,8 +65,12 @@ void nj_causes_parse(struct nj_causes *causes, char *text)
 static void write_cause(const char *cause, struct nj_buf *out)
 {
     size_t len = nj_utf8_cut(cause, strlen(cause), CAUSE_BYTES_MAX);
-    for (size_t i = 0; i < len; i++)
-        (void)nj_buf_append_char(out, (unsigned char)cause[i] < ' ' ? ' ' : cause[i]);
+    for (size_t i = 0; i < len; i++) {
+        char c = cause[i];
+        if ((unsigned char)c < ' ')
+            c = ' ';
+        (void)nj_buf_append_char(out, c);
+    }
 }
 
 void nj_causes_write(const struct nj_causes *causes, struct nj_buf *out)
