@@ -9,6 +9,7 @@
 #include "collector/cluster/unscheduled.h"
 #include "collector/ingest/ingest.h"
 #include "collector/notify/notifier.h"
+#include "collector/probes/probes.h"
 #include "collector/store/store.h"
 #include "common/base/alloc.h"
 #include "common/base/log.h"
@@ -36,6 +37,7 @@ struct trouble {
  *               |-> notifier -> WeCom, webhooks
  *               '-> api (streams)          api -> (reader) store
  *   API server -> namespaces (projects), unscheduled pods -> ingest
+ *   API server -> probes (Services, monitors) -> plans in ingest's acknowledgements, own checks -> ingest
  */
 struct nj_collector {
     struct nj_loop *loop;
@@ -50,11 +52,12 @@ struct nj_collector {
     struct nj_kube_client *client; /* NULL: no API server is asked */
     struct nj_namespaces *namespaces;
     struct nj_unscheduled *unscheduled;
+    struct nj_probes *probes;
     struct nj_notifier *notifier;
     struct nj_ingest *ingest;
     uv_timer_t projects; /* waits for them at the start */
     struct nj_api *api;
-    struct trouble namespaces_trouble, pods_trouble;
+    struct trouble namespaces_trouble, pods_trouble, model_trouble[NJ_MODEL_KINDS];
     int step; /* of stopping */
     void (*on_stopped)(void *data);
     void *on_stopped_data;
@@ -112,6 +115,32 @@ static void on_pods_trouble(void *data, const struct nj_err *err)
     say_trouble(collector, &collector->pods_trouble, err);
 }
 
+static void on_model_trouble(void *data, enum nj_model_kind kind, const struct nj_err *err)
+{
+    struct nj_collector *collector = data;
+    say_trouble(collector, &collector->model_trouble[kind], err);
+}
+
+static void on_probe_event(void *data, const struct nj_event *event)
+{
+    nj_ingest_local_event(((struct nj_collector *)data)->ingest, event);
+}
+
+static void on_targets(void *data, const struct nj_store_target *targets, size_t count)
+{
+    struct nj_collector *collector = data;
+    for (size_t i = 0; i < count && collector->probes != NULL; i++)
+        nj_probes_target(collector->probes, &targets[i]);
+}
+
+/* On the writer's worker; ingest is closed before the probes are. */
+static bool plan_for(void *data, const char *const *namespaces, size_t count, const char *have,
+                     struct nj_buf *out)
+{
+    struct nj_collector *collector = data;
+    return collector->probes != NULL && nj_probes_plan(collector->probes, namespaces, count, have, out);
+}
+
 static void on_unscheduled_event(void *data, const struct nj_event *event)
 {
     nj_ingest_local_event(((struct nj_collector *)data)->ingest, event);
@@ -132,6 +161,18 @@ static void remember_unscheduled(void *data, const struct nj_incident *incident,
     nj_unscheduled_remember(data, &pod);
 }
 
+static const char *latest_trouble(const struct nj_collector *collector)
+{
+    const struct trouble *latest = &collector->pods_trouble;
+    if (collector->namespaces_trouble.said_ns > latest->said_ns)
+        latest = &collector->namespaces_trouble;
+    for (size_t i = 0; i < NJ_MODEL_KINDS; i++) {
+        if (collector->model_trouble[i].said_ns > latest->said_ns)
+            latest = &collector->model_trouble[i];
+    }
+    return latest->text;
+}
+
 /* What is listened on and written must be ready; an API server that is away is said but does not take the
  * collector out of its Service, since agents and people need it all the same. */
 static bool is_ready(void *data, struct nj_buf *out)
@@ -144,10 +185,9 @@ static bool is_ready(void *data, struct nj_buf *out)
     else
         (void)nj_buf_printf(out, "[-]store failed: %s\n", err.text);
     if (collector->client != NULL) {
-        bool synced =
-            nj_namespaces_synced(collector->namespaces) && nj_unscheduled_synced(collector->unscheduled);
-        const char *trouble = *collector->pods_trouble.text != '\0' ? collector->pods_trouble.text
-                                                                    : collector->namespaces_trouble.text;
+        bool synced = nj_namespaces_synced(collector->namespaces) &&
+                      nj_unscheduled_synced(collector->unscheduled) && nj_probes_synced(collector->probes);
+        const char *trouble = latest_trouble(collector);
         (void)nj_buf_printf(out, "[%s]kubernetes %s%s\n", synced ? "+" : " ",
                             synced ? "ok" : "not in step yet (not required): ", synced ? "" : trouble);
     }
@@ -157,6 +197,11 @@ static bool is_ready(void *data, struct nj_buf *out)
 static void collect_metrics(void *data)
 {
     nj_ingest_collect(((struct nj_collector *)data)->ingest);
+}
+
+static void append_metrics(void *data, struct nj_buf *out)
+{
+    nj_probes_exposition(((struct nj_collector *)data)->probes, out);
 }
 
 static int open_store(struct nj_collector *collector, struct nj_err *err)
@@ -177,9 +222,17 @@ static int open_store(struct nj_collector *collector, struct nj_err *err)
     return collector->http == NULL ? nj_err_set(err, -ENOMEM, "no memory to set up libcurl") : 0;
 }
 
+static void on_probe_changed(void *data, const char *namespace)
+{
+    struct nj_collector *collector = data;
+    if (collector->probes != NULL)
+        nj_probes_namespace(collector->probes, namespace);
+}
+
 static void on_projects(void *data)
 {
     struct nj_collector *collector = data;
+    on_probe_changed(collector, NULL);
     if (collector->ingest == NULL || uv_is_closing((uv_handle_t *)&collector->projects))
         return;
     (void)uv_timer_stop(&collector->projects);
@@ -208,6 +261,7 @@ static int start_namespaces(struct nj_collector *collector, struct nj_err *err)
         .metrics = collector->metrics,
         .project_key = config->kubernetes.project_key,
         .on_synced = on_projects,
+        .on_probe = on_probe_changed,
         .on_trouble = on_namespaces_trouble,
         .data = collector,
     };
@@ -251,11 +305,17 @@ static int start_ingest(struct nj_collector *collector, struct nj_err *err)
         .retention = {.crashes_ns = config->store.crashes_ns,
                       .logs_ns = config->store.logs_ns,
                       .incidents_ns = config->store.incidents_ns,
-                      .agents_ns = config->store.agents_ns},
+                      .agents_ns = config->store.agents_ns,
+                      .points_ns = {[NJ_RESOLUTION_MINUTE] = config->store.points_minute_ns,
+                                    [NJ_RESOLUTION_HOUR] = config->store.points_hour_ns,
+                                    [NJ_RESOLUTION_DAY] = config->store.points_day_ns}},
         .project = find_project,
         .plan = plan,
         .plan_data = collector,
         .on_changed = on_incidents_changed,
+        .on_targets = on_targets,
+        .plan_for = plan_for,
+        .target_silent_after_ns = config->probes.target_silent_after_ns,
         .data = collector,
     };
     return nj_ingest_start(&options, &collector->ingest, err);
@@ -291,6 +351,23 @@ static int start_unscheduled(struct nj_collector *collector, struct nj_err *err)
     return nj_unscheduled_start(collector->unscheduled, err);
 }
 
+/* Reads the targets' states through the readers' connection, which nobody else uses yet. */
+static int start_probes(struct nj_collector *collector, struct nj_err *err)
+{
+    struct nj_probes_options options = {
+        .loop = collector->loop,
+        .client = collector->client,
+        .namespaces = collector->namespaces,
+        .metrics = collector->metrics,
+        .config = collector->config,
+        .store = collector->reader_store,
+        .on_event = on_probe_event,
+        .on_trouble = on_model_trouble,
+        .data = collector,
+    };
+    return nj_probes_start(&options, &collector->probes, err);
+}
+
 static int start_api(struct nj_collector *collector, struct nj_err *err)
 {
     struct nj_api_options options = {
@@ -301,6 +378,8 @@ static int start_api(struct nj_collector *collector, struct nj_err *err)
         .config = collector->config,
         .ready = is_ready,
         .collect = collect_metrics,
+        .append_metrics = append_metrics,
+        .probes = collector->probes,
         .data = collector,
     };
     return nj_api_start(&options, &collector->api, err);
@@ -339,6 +418,8 @@ int nj_collector_start(struct nj_loop *loop, const struct nj_collector_config *c
     if (rc == 0)
         rc = start_unscheduled(collector, err);
     if (rc == 0)
+        rc = start_probes(collector, err);
+    if (rc == 0)
         rc = start_api(collector, err);
     if (rc < 0) {
         nj_collector_stop(collector, on_start_undone, loop);
@@ -368,6 +449,7 @@ int nj_collector_reload(struct nj_collector *collector, const struct nj_collecto
     if (rc < 0)
         return rc;
     nj_api_reload(collector->api, config);
+    nj_probes_reload(collector->probes, config);
     say_restart(!nj_streq(old->cluster, config->cluster), "cluster");
     say_restart(!nj_streq(old->ingest.listen, config->ingest.listen), "ingest.listen");
     say_restart(!nj_streq(old->ingest.key_file, config->ingest.key_file), "ingest.key_file");
@@ -385,8 +467,17 @@ int nj_collector_reload(struct nj_collector *collector, const struct nj_collecto
     say_restart(old->store.crashes_ns != config->store.crashes_ns ||
                     old->store.logs_ns != config->store.logs_ns ||
                     old->store.incidents_ns != config->store.incidents_ns ||
-                    old->store.agents_ns != config->store.agents_ns,
+                    old->store.agents_ns != config->store.agents_ns ||
+                    old->store.points_minute_ns != config->store.points_minute_ns ||
+                    old->store.points_hour_ns != config->store.points_hour_ns ||
+                    old->store.points_day_ns != config->store.points_day_ns,
                 "store's retention");
+    say_restart(old->probes.max_checks != config->probes.max_checks ||
+                    old->probes.max_concurrent != config->probes.max_concurrent ||
+                    old->probes.max_response_bytes != config->probes.max_response_bytes ||
+                    old->probes.max_objects != config->probes.max_objects ||
+                    old->probes.target_silent_after_ns != config->probes.target_silent_after_ns,
+                "a bound of probes");
     collector->config = config;
     return 0;
 }
@@ -412,6 +503,7 @@ static void stop_next(void *data)
 {
     struct nj_collector *collector = data;
     struct nj_api *api = collector->api;
+    struct nj_probes *probes = collector->probes;
     switch (collector->step++) {
     case 0:
         nj_unscheduled_close(collector->unscheduled, stop_next, collector);
@@ -421,21 +513,26 @@ static void stop_next(void *data)
         nj_api_close(api, stop_next, collector);
         break;
     case 2:
+        nj_probes_stop(collector->probes); /* the last minutes of its checks go with the last commit */
         nj_ingest_close(collector->ingest, stop_next, collector);
         break;
     case 3:
         nj_notifier_close(collector->notifier, stop_next, collector);
         break;
     case 4:
-        nj_namespaces_close(collector->namespaces, stop_next, collector);
+        collector->probes = NULL;
+        nj_probes_close(probes, stop_next, collector);
         break;
     case 5:
-        nj_http_close(collector->http, stop_next, collector);
+        nj_namespaces_close(collector->namespaces, stop_next, collector);
         break;
     case 6:
-        nj_worker_close(collector->reader, stop_next, collector);
+        nj_http_close(collector->http, stop_next, collector);
         break;
     case 7:
+        nj_worker_close(collector->reader, stop_next, collector);
+        break;
+    case 8:
         nj_worker_close(collector->writer, stop_next, collector);
         break;
     default:

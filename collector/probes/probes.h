@@ -32,13 +32,26 @@ struct nj_probes_options {
     struct nj_store *store;                   /* read at the start, on this thread, for the targets' states */
     /* A state or a minute of one of its own checks; goes to nj_ingest_local_event(). */
     void (*on_event)(void *data, const struct nj_event *event);
+    /* A kind of objects cannot be watched for now; what makes it unavailable is told once. May be NULL. */
+    void (*on_trouble)(void *data, enum nj_model_kind kind, const struct nj_err *err);
     void *data;
 };
 
 int nj_probes_start(const struct nj_probes_options *options, struct nj_probes **ret_probes,
                     struct nj_err *err);
-int nj_probes_reload(struct nj_probes *probes, const struct nj_collector_config *config, struct nj_err *err);
-void nj_probes_close(struct nj_probes *probes, void (*on_closed)(void *data), void *data); /* takes NULL */
+/* What may run at once, and how much, stays as it was at the start. */
+void nj_probes_reload(struct nj_probes *probes, const struct nj_collector_config *config);
+/* A namespace's nj_namespaces_probe_off() has changed; NULL: the namespaces have been read. */
+void nj_probes_namespace(struct nj_probes *probes, const char *namespace);
+/* The first lists have been read, or cannot be. */
+bool nj_probes_synced(const struct nj_probes *probes);
+/* Ends its own checks, and tells their last minutes; nothing starts any more. Plans can still be had. */
+void nj_probes_stop(struct nj_probes *probes); /* takes NULL */
+/* After nobody asks for plans any more, and all tests have been cancelled. Takes NULL. */
+void nj_probes_close(struct nj_probes *probes, void (*on_closed)(void *data), void *data);
+
+/* The latest runs of its own checks, as Prometheus text. */
+void nj_probes_exposition(struct nj_probes *probes, struct nj_buf *out);
 
 /* Any thread. Appends the plan for these namespaces to `out` unless its version is `have`. True when it did.
  */
