@@ -124,7 +124,8 @@ static void where(const struct sheet *sheet, const struct nj_alert *alert)
     }
     targets_field(sheet, alert);
     container_field(sheet, alert);
-    field_if(sheet, NJ_WORD_NODE, incident->node);
+    if (strchr(nj_str(alert->targets), ',') == NULL) /* several may be on several */
+        field_if(sheet, NJ_WORD_NODE, incident->node);
 }
 
 static void reason_field(const struct sheet *sheet, enum nj_word label, const struct nj_incident *incident)

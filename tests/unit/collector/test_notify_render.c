@@ -615,6 +615,202 @@ static void whatever_comes_a_message_keeps_its_limit_and_says_what_matters(void 
     free(name);
 }
 
+/* ---- checks */
+
+static struct nj_incident failing_checks(void)
+{
+    struct nj_incident incident = make_incident(12, "f12");
+    incident.kind = NJ_INCIDENT_PROBE;
+    incident.project = "payments";
+    incident.workload_kind = "Service";
+    incident.workload = "web";
+    incident.container = incident.image = incident.crash_id = "";
+    incident.pod = "web-2";
+    incident.node = "node-3";
+    incident.reason = "SomeFail";
+    incident.message = "2 of 5 targets fail: web-1, web-2 (step login: expected status 200-299, got 500)";
+    incident.exit_code = incident.restart_count = 0;
+    incident.memory_limit_bytes = 0;
+    incident.count = 2;
+    incident.last_ns = incident.first_ns + 5 * NJ_SEC;
+    incident.monitor = "apimonitor.shop.web";
+    incident.step = "login";
+    incident.cause = "status";
+    incident.expected = "status 200-299";
+    incident.got = "status 500";
+    incident.body = "{\"error\":\"no database\"}\n";
+    incident.status = 500;
+    incident.targets_failing = 2;
+    incident.targets_total = 5;
+    return incident;
+}
+
+static struct nj_alert opened_checks(const struct nj_incident *incident)
+{
+    struct nj_alert alert = opened(incident, NULL);
+    alert.targets = "web-1, web-2";
+    return alert;
+}
+
+static void failing_checks_say_which_step_what_was_expected_and_what_came(void **state)
+{
+    (void)state;
+    const struct nj_incident incident = failing_checks();
+    const struct nj_alert alert = opened_checks(&incident);
+    assert_renders(&zh_markdown, &alert,
+                   "**<font color=\"warning\">【警告】部分拨测失败：shop/web</font>**\n"
+                   "告警组：支付值班\n"
+                   "集群：prod\n"
+                   "项目：payments\n"
+                   "命名空间：shop\n"
+                   "工作负载：Service/web\n"
+                   "失败目标：web-1, web-2\n"
+                   "原因：2/5 个目标失败\n"
+                   "步骤：login\n"
+                   "故障：状态码不符\n"
+                   "期望：status 200-299\n"
+                   "实际：status 500\n"
+                   "状态码：500\n"
+                   "返回内容：{\"error\":\"no database\"}\n"
+                   "拨测：apimonitor.shop.web\n"
+                   "首次：2026-11-21 09:00:00 UTC\n"
+                   "最近：2026-11-21 09:00:05 UTC\n"
+                   "编号：#12\n"
+                   "[查看详情](https://nightjar.example/incidents/12)\n"
+                   "<@li><@wang>");
+    assert_renders(&en_text, &alert,
+                   "[Warning] Some checks fail: shop/web\n"
+                   "Alert group: 支付值班\n"
+                   "Cluster: prod\n"
+                   "Project: payments\n"
+                   "Namespace: shop\n"
+                   "Workload: Service/web\n"
+                   "Failing: web-1, web-2\n"
+                   "Reason: 2 of 5 targets fail\n"
+                   "Step: login\n"
+                   "Cause: the status is not the expected one\n"
+                   "Expected: status 200-299\n"
+                   "Got: status 500\n"
+                   "Status: 500\n"
+                   "Body: {\"error\":\"no database\"}\n"
+                   "Monitor: apimonitor.shop.web\n"
+                   "First: 2026-11-21 09:00:00 UTC\n"
+                   "Last: 2026-11-21 09:00:05 UTC\n"
+                   "Incident: #12");
+}
+
+static void a_service_that_is_down_is_called_so(void **state)
+{
+    (void)state;
+    struct nj_incident incident = failing_checks();
+    incident.reason = "AllFail";
+    incident.severity = NJ_SEVERITY_CRITICAL;
+    incident.targets_failing = 5;
+    incident.cause = "refused";
+    incident.expected = incident.got = incident.body = "";
+    incident.status = 0;
+    struct nj_alert alert = opened_checks(&incident);
+    assert_does_not_say(&zh_markdown, &alert, "节点");
+    alert.targets = "web-1";
+    assert_says(&zh_markdown, &alert, "失败目标：web-1\n节点：node-3\n");
+    assert_says(&zh_markdown, &alert, "**<font color=\"warning\">【严重】服务不可用：shop/web</font>**\n");
+    assert_says(&zh_markdown, &alert, "原因：全部 5 个目标失败\n步骤：login\n故障：连接被拒绝");
+    assert_says(&en_markdown, &alert, "[Critical] Service is down: shop/web");
+    assert_says(&en_markdown, &alert,
+                "Reason: all 5 targets fail\nStep: login\nCause: the connection was refused");
+    assert_does_not_say(&en_markdown, &alert, "Expected");
+    assert_does_not_say(&en_markdown, &alert, "Change");
+    alert.transition = NJ_TRANSITION_WORSENED;
+    assert_says(&zh_markdown, &alert, "变化：由部分失败变为全部失败\n原因：全部 5 个目标失败\n");
+    assert_says(&en_markdown, &alert, "Change: some targets failed, now all do\n");
+    assert_says(&en_markdown, &alert, "<@li><@wang>");
+    /* One that is no Service's. */
+    incident.workload_kind = "ApiMonitor";
+    incident.targets_failing = incident.targets_total = 1;
+    assert_says(&en_markdown, &alert, "[Critical] Checks fail: shop/web");
+    assert_says(&en_markdown, &alert, "Reason: the check fails\n");
+    assert_says(&zh_text, &alert, "【严重】拨测失败：shop/web");
+}
+
+static void flapping_is_called_so(void **state)
+{
+    (void)state;
+    struct nj_incident incident = failing_checks();
+    incident.reason = "Flapping";
+    const struct nj_alert alert = opened_checks(&incident);
+    assert_says(&zh_markdown, &alert, "【警告】拨测时好时坏：shop/web");
+    assert_says(&en_markdown, &alert, "[Warning] Checks flap: shop/web");
+    assert_says(&en_markdown, &alert, "Reason: passing and failing in turn\n");
+}
+
+static void a_node_s_checks_name_the_node_and_no_service(void **state)
+{
+    (void)state;
+    struct nj_incident incident = failing_checks();
+    incident.kind = NJ_INCIDENT_NODE_PROBES;
+    incident.namespace = incident.project = incident.pod = "";
+    incident.workload_kind = "Node";
+    incident.workload = incident.node = "node-3";
+    struct nj_alert alert = opened(&incident, NULL);
+    assert_says(&zh_markdown, &alert, "【警告】节点上拨测全部失败：node-3</font>");
+    assert_says(&en_markdown, &alert, "[Warning] Every check on the node fails: node-3</font>");
+    assert_says(&en_markdown, &alert, "Node: node-3\nReason: every check on the node fails\n");
+    assert_does_not_say(&en_markdown, &alert, "Namespace");
+}
+
+static void the_end_of_failing_checks_says_how_they_failed(void **state)
+{
+    (void)state;
+    const struct nj_incident incident = ended(failing_checks(), "passing");
+    const struct nj_alert alert = resolved(&incident);
+    assert_says(&zh_markdown, &alert, "【恢复】部分拨测失败：shop/web");
+    assert_says(&zh_markdown, &alert, "结束：拨测恢复正常\n持续：5 分 12 秒\n");
+    assert_says(&zh_markdown, &alert,
+                "最后原因：2/5 个目标失败，步骤 login：期望 status 200-299，实际 status 500\n");
+    assert_says(&en_markdown, &alert, "Ended: its checks pass again\n");
+    assert_says(&en_markdown, &alert,
+                "Last reason: 2 of 5 targets fail, step login: expected status 200-299, got status 500\n");
+    const struct nj_incident gone = ended(failing_checks(), "gone");
+    const struct nj_alert other = resolved(&gone);
+    assert_says(&en_markdown, &other, "Ended: the failing targets are gone\n");
+}
+
+static void what_a_service_answers_is_harmless_and_leaves_room(void **state)
+{
+    (void)state;
+    char *body = repeat("<@all> [win](http://evil) **库存**\r\n> #", 40);
+    struct nj_incident incident = failing_checks();
+    incident.body = incident.got = incident.expected = incident.step = body;
+    const struct nj_alert alert = opened_checks(&incident);
+    static const size_t limits[] = {256, 512, 1000, 2048, 4096};
+    for (size_t i = 0; i < COUNT(limits); i++) {
+        struct nj_render how = zh_markdown;
+        how.max_bytes = limits[i];
+        assert_says(&how, &alert, "【警告】部分拨测失败：shop/web");
+        assert_says(&how, &alert, "https://nightjar.example/incidents/12");
+        assert_does_not_say(&how, &alert, "<@all>");
+        assert_does_not_say(&how, &alert, "](http://evil");
+    }
+    free(body);
+}
+
+static void a_digest_has_a_line_for_failing_checks(void **state)
+{
+    (void)state;
+    const struct nj_incident incident = failing_checks();
+    struct nj_alert alerts[] = {opened_checks(&incident), opened_checks(&incident)};
+    alerts[1].transition = NJ_TRANSITION_WORSENED;
+    struct nj_buf out = {0};
+    nj_render_digest(&zh_markdown, alerts, COUNT(alerts), &out);
+    assert_string_equal(nj_buf_str(&out), "**<font color=\"warning\">【汇总】1 条告警，0 条恢复</font>**\n"
+                                          "告警组：支付值班\n"
+                                          "> 【警告】部分拨测失败 prod.payments.shop.web ×2：2/5 "
+                                          "个目标失败，步骤 login：期望 status 200-299，实际 status 500 #12\n"
+                                          "[查看全部](https://nightjar.example/)\n"
+                                          "<@li><@wang>");
+    nj_buf_done(&out);
+}
+
 static void a_flood_of_mentions_leaves_room_for_the_alert(void **state)
 {
     (void)state;
@@ -714,6 +910,13 @@ int main(void)
         cmocka_unit_test(the_last_lines_are_shown_as_far_as_they_fit),
         cmocka_unit_test(one_long_last_line_is_cut_rather_than_left_out),
         cmocka_unit_test(whatever_comes_a_message_keeps_its_limit_and_says_what_matters),
+        cmocka_unit_test(failing_checks_say_which_step_what_was_expected_and_what_came),
+        cmocka_unit_test(a_service_that_is_down_is_called_so),
+        cmocka_unit_test(flapping_is_called_so),
+        cmocka_unit_test(a_node_s_checks_name_the_node_and_no_service),
+        cmocka_unit_test(the_end_of_failing_checks_says_how_they_failed),
+        cmocka_unit_test(what_a_service_answers_is_harmless_and_leaves_room),
+        cmocka_unit_test(a_digest_has_a_line_for_failing_checks),
         cmocka_unit_test(a_flood_of_mentions_leaves_room_for_the_alert),
         cmocka_unit_test(a_large_digest_is_cut_into_few_parts_and_counts_the_rest),
         cmocka_unit_test(parts_are_cut_at_line_ends_and_between_characters),
