@@ -1,0 +1,606 @@
+/*
+ * What the recorded cluster did not have, of the kinds that are read in full: both encodings must come to the
+ * same object, with Kubernetes' defaults filled in.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/arena.h"
+#include "common/base/clock.h"
+#include "common/kube/decode.h"
+#include "kubernetes.pb-c.h"
+#include "tests/unit/kube/equal.h"
+#include "tests/unit/test.h"
+
+enum { ARENA_MAX = 1 << 20, PACKED_MAX = 4096 };
+
+static int setup(void **state)
+{
+    struct nj_arena *arena = malloc(sizeof(*arena));
+    assert_non_null(arena);
+    nj_arena_init(arena, ARENA_MAX);
+    *state = arena;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    nj_arena_done(*state);
+    free(*state);
+    return 0;
+}
+
+static struct nj_kube_object from_json(struct nj_arena *arena, enum nj_kube_kind kind, const char *text)
+{
+    struct nj_kube_object object;
+    struct nj_err err = {0};
+    if (nj_kube_decode(NJ_KUBE_JSON, kind, text, strlen(text), arena, &object, &err) != 0)
+        fail_msg("%s: %s", err.text, text);
+    return object;
+}
+
+struct packed {
+    unsigned char bytes[PACKED_MAX];
+    size_t len;
+};
+
+static void put(struct packed *packed, const void *bytes, size_t len)
+{
+    assert_true(packed->len + len <= PACKED_MAX);
+    memcpy(packed->bytes + packed->len, bytes, len);
+    packed->len += len;
+}
+
+static void put_head(struct packed *packed, unsigned number, size_t len)
+{
+    unsigned char head[] = {(unsigned char)(number << 3 | 2), (unsigned char)(len | 0x80),
+                            (unsigned char)(len >> 7)};
+    assert_in_range(len, 0, (1 << 14) - 1);
+    put(packed, head, sizeof(head));
+}
+
+/* A message as field `number`; 0: its fields as they are. */
+static void put_message(struct packed *packed, unsigned number, const ProtobufCMessage *message)
+{
+    unsigned char bytes[PACKED_MAX];
+    size_t len = protobuf_c_message_pack(message, bytes);
+    if (number != 0)
+        put_head(packed, number, len);
+    put(packed, bytes, len);
+}
+
+/* Both ways to the same object. */
+static void assert_equal(struct nj_arena *arena, enum nj_kube_kind kind, const char *text,
+                         const struct packed *object)
+{
+    struct packed whole = {.len = 0};
+    put(&whole, "k8s", 4);
+    put_head(&whole, 2, object->len);
+    put(&whole, object->bytes, object->len);
+    struct nj_kube_object json = from_json(arena, kind, text), pb;
+    struct nj_err err = {0};
+    void *exact = malloc(whole.len);
+    assert_non_null(exact);
+    memcpy(exact, whole.bytes, whole.len);
+    if (nj_kube_decode(NJ_KUBE_PROTOBUF, kind, exact, whole.len, arena, &pb, &err) != 0)
+        fail_msg("%s", err.text);
+    struct nj_buf a = {0}, b = {0};
+    describe_object(&json, &a);
+    describe_object(&pb, &b);
+    assert_string_equal(a.data, b.data);
+    assert_null(strstr(a.data, "=NULL"));
+    nj_buf_done(&a);
+    nj_buf_done(&b);
+    free(exact);
+}
+
+/* --- pods */
+
+static const char probed_pod[] =
+    "{\"spec\":{\"containers\":[{\"name\":\"app\","
+    "\"ports\":[{\"name\":\"http\",\"containerPort\":8080},"
+    "{\"containerPort\":53,\"protocol\":\"UDP\"}],"
+    "\"startupProbe\":{\"grpc\":{\"port\":9000,\"service\":\"shop.Cart\"},\"failureThreshold\":30},"
+    "\"readinessProbe\":{\"httpGet\":{\"port\":\"http\",\"httpHeaders\":[{\"name\":\"X-B\",\"value\":\"2\"},"
+    "{\"name\":\"X-A\",\"value\":\"1\"}]},\"initialDelaySeconds\":4},"
+    "\"livenessProbe\":{\"tcpSocket\":{\"port\":8080,\"host\":\"10.0.0.9\"},\"periodSeconds\":2,"
+    "\"timeoutSeconds\":7,\"successThreshold\":1}},"
+    "{\"name\":\"side\",\"startupProbe\":{\"exec\":{\"command\":[\"true\"]}},"
+    "\"readinessProbe\":{\"httpGet\":{\"path\":\"/ok?x=1\",\"port\":\"8443\",\"scheme\":\"HTTPS\","
+    "\"host\":\"h\"}},\"livenessProbe\":{}}]},"
+    "\"status\":{\"hostIP\":\"192.0.2.1\",\"podIP\":\"10.0.0.7\","
+    "\"podIPs\":[{\"ip\":\"10.0.0.7\"},{\"ip\":\"fd00::7\"}],\"startTime\":\"2026-11-21T09:13:19Z\"}}";
+
+static void probes_ports_and_addresses_of_a_pod(void **state)
+{
+    struct nj_kube_object object = from_json(*state, NJ_KUBE_POD, probed_pod);
+    const struct nj_pod_object *pod = &object.pod;
+    const struct nj_container_spec *app = nj_pod_container(pod, "app");
+    assert_int_equal(app->ports_count, 2);
+    assert_string_equal(app->ports[0].name, "http");
+    assert_string_equal(app->ports[0].protocol, "TCP");
+    assert_int_equal(app->ports[1].number, 53);
+    assert_string_equal(app->ports[1].protocol, "UDP");
+
+    assert_int_equal(app->startup.kind, NJ_POD_PROBE_GRPC);
+    assert_int_equal(app->startup.port, 9000);
+    assert_string_equal(app->startup.service, "shop.Cart");
+    assert_int_equal(app->startup.failure_threshold, 30);
+    assert_int_equal(app->startup.period_seconds, 10);
+    assert_int_equal(app->startup.timeout_seconds, 1);
+    assert_int_equal(app->startup.success_threshold, 1);
+
+    assert_int_equal(app->readiness.kind, NJ_POD_PROBE_HTTP);
+    assert_string_equal(app->readiness.port_name, "http");
+    assert_string_equal(app->readiness.path, "/");
+    assert_string_equal(app->readiness.scheme, "HTTP");
+    assert_string_equal(app->readiness.headers[0].key, "X-B"); /* in their order */
+    assert_int_equal(app->readiness.initial_delay_seconds, 4);
+    assert_int_equal(app->readiness.failure_threshold, 3);
+
+    assert_int_equal(app->liveness.kind, NJ_POD_PROBE_TCP);
+    assert_string_equal(app->liveness.host, "10.0.0.9");
+    assert_int_equal(app->liveness.timeout_seconds, 7);
+
+    const struct nj_container_spec *side = nj_pod_container(pod, "side");
+    assert_int_equal(side->startup.kind, NJ_POD_PROBE_EXEC);
+    assert_int_equal(side->readiness.port, 8443); /* a number in quotes is one, as to the kubelet */
+    assert_string_equal(side->readiness.port_name, "");
+    assert_string_equal(side->readiness.path, "/ok?x=1");
+    assert_int_equal(side->liveness.kind, NJ_POD_PROBE_NONE);
+    assert_int_equal(side->liveness.period_seconds, 0);
+
+    assert_string_equal(pod->host_ip, "192.0.2.1");
+    assert_int_equal(pod->ips_count, 2);
+    assert_string_equal(pod->ips[1], "fd00::7");
+    assert_int_equal(pod->started_ns, 1795252399 * NJ_SEC);
+}
+
+static K8s__IntOrString int_port(int32_t number)
+{
+    K8s__IntOrString port = K8S__INT_OR_STRING__INIT;
+    port.has_intval = 1;
+    port.intval = number;
+    return port;
+}
+
+static K8s__IntOrString named_port(const char *name)
+{
+    K8s__IntOrString port = K8S__INT_OR_STRING__INIT;
+    port.has_type = 1;
+    port.type = 1;
+    port.strval = (char *)name;
+    return port;
+}
+
+#define SET(message, field, set_value) ((message).has_##field = 1, (message).field = (set_value))
+
+static void pack_app(struct packed *packed)
+{
+    K8s__ContainerPort http = K8S__CONTAINER_PORT__INIT, dns = K8S__CONTAINER_PORT__INIT;
+    http.name = (char *)"http";
+    SET(http, containerport, 8080);
+    SET(dns, containerport, 53);
+    dns.protocol = (char *)"UDP";
+    K8s__ContainerPort *ports[] = {&http, &dns};
+    K8s__GRPCAction grpc = K8S__GRPCACTION__INIT;
+    SET(grpc, port, 9000);
+    grpc.service = (char *)"shop.Cart";
+    K8s__HTTPHeader b = K8S__HTTPHEADER__INIT, a = K8S__HTTPHEADER__INIT;
+    b.name = (char *)"X-B";
+    b.value = (char *)"2";
+    a.name = (char *)"X-A";
+    a.value = (char *)"1";
+    K8s__HTTPHeader *headers[] = {&b, &a};
+    K8s__IntOrString http_port = named_port("http"), tcp_port = int_port(8080);
+    K8s__HTTPGetAction get = K8S__HTTPGET_ACTION__INIT;
+    get.port = &http_port;
+    get.httpheaders = headers;
+    get.n_httpheaders = 2;
+    K8s__TCPSocketAction tcp = K8S__TCPSOCKET_ACTION__INIT;
+    tcp.port = &tcp_port;
+    tcp.host = (char *)"10.0.0.9";
+    K8s__ProbeHandler handlers[3] = {K8S__PROBE_HANDLER__INIT, K8S__PROBE_HANDLER__INIT,
+                                     K8S__PROBE_HANDLER__INIT};
+    handlers[0].grpc = &grpc;
+    handlers[1].httpget = &get;
+    handlers[2].tcpsocket = &tcp;
+    K8s__Probe probes[3] = {K8S__PROBE__INIT, K8S__PROBE__INIT, K8S__PROBE__INIT};
+    for (int i = 0; i < 3; i++)
+        probes[i].handler = &handlers[i];
+    SET(probes[0], failurethreshold, 30);
+    SET(probes[1], initialdelayseconds, 4);
+    SET(probes[2], periodseconds, 2);
+    SET(probes[2], timeoutseconds, 7);
+    SET(probes[2], successthreshold, 1);
+    K8s__Container app = K8S__CONTAINER__INIT;
+    app.name = (char *)"app";
+    app.ports = ports;
+    app.n_ports = 2;
+    app.startupprobe = &probes[0];
+    app.readinessprobe = &probes[1];
+    app.livenessprobe = &probes[2];
+    put_message(packed, 2, &app.base);
+}
+
+static void pack_side(struct packed *packed)
+{
+    K8s__ExecAction exec = K8S__EXEC_ACTION__INIT;
+    K8s__IntOrString port = named_port("8443");
+    K8s__HTTPGetAction get = K8S__HTTPGET_ACTION__INIT;
+    get.path = (char *)"/ok?x=1";
+    get.port = &port;
+    get.scheme = (char *)"HTTPS";
+    get.host = (char *)"h";
+    K8s__ProbeHandler handlers[3] = {K8S__PROBE_HANDLER__INIT, K8S__PROBE_HANDLER__INIT,
+                                     K8S__PROBE_HANDLER__INIT};
+    handlers[0].exec = &exec;
+    handlers[1].httpget = &get;
+    K8s__Probe probes[3] = {K8S__PROBE__INIT, K8S__PROBE__INIT, K8S__PROBE__INIT};
+    for (int i = 0; i < 3; i++)
+        probes[i].handler = &handlers[i];
+    K8s__Container side = K8S__CONTAINER__INIT;
+    side.name = (char *)"side";
+    side.startupprobe = &probes[0];
+    side.readinessprobe = &probes[1];
+    side.livenessprobe = &probes[2];
+    put_message(packed, 2, &side.base);
+}
+
+static void a_probed_pod_is_equal_in_both_encodings(void **state)
+{
+    struct packed spec = {.len = 0}, pod = {.len = 0};
+    pack_app(&spec);
+    pack_side(&spec);
+    K8s__PodIP ips[2] = {K8S__POD_IP__INIT, K8S__POD_IP__INIT};
+    ips[0].ip = (char *)"10.0.0.7";
+    ips[1].ip = (char *)"fd00::7";
+    K8s__PodIP *ip_list[] = {&ips[0], &ips[1]};
+    K8s__Time started = K8S__TIME__INIT;
+    SET(started, seconds, 1795252399);
+    K8s__PodStatus status = K8S__POD_STATUS__INIT;
+    status.hostip = (char *)"192.0.2.1";
+    status.podip = (char *)"10.0.0.7";
+    status.podips = ip_list;
+    status.n_podips = 2;
+    status.starttime = &started;
+    put_head(&pod, 2, spec.len);
+    put(&pod, spec.bytes, spec.len);
+    put_message(&pod, 3, &status.base);
+    assert_equal(*state, NJ_KUBE_POD, probed_pod, &pod);
+
+    struct packed old = {.len = 0};
+    status = (K8s__PodStatus)K8S__POD_STATUS__INIT;
+    status.podip = (char *)"10.0.0.7";
+    put_message(&old, 3, &status.base);
+    assert_equal(*state, NJ_KUBE_POD, "{\"status\":{\"podIP\":\"10.0.0.7\"}}", &old);
+    assert_int_equal(from_json(*state, NJ_KUBE_POD, "{\"status\":{\"podIP\":\"10.0.0.7\"}}").pod.ips_count,
+                     1);
+}
+
+/* --- services */
+
+static void services_have_their_defaults(void **state)
+{
+    static const char text[] = "{\"spec\":{\"clusterIP\":\"None\",\"selector\":{\"b\":\"2\",\"a\":\"1\"},"
+                               "\"publishNotReadyAddresses\":true,\"ports\":[{\"port\":80},"
+                               "{\"name\":\"s\",\"port\":443,\"targetPort\":\"https\",\"protocol\":\"SCTP\","
+                               "\"appProtocol\":\"h2c\"},"
+                               "{\"port\":81,\"targetPort\":8081},{\"port\":70000,\"targetPort\":-1}]}}";
+    struct nj_kube_object object = from_json(*state, NJ_KUBE_SERVICE, text);
+    const struct nj_service_object *service = &object.service;
+    assert_string_equal(service->type, "ClusterIP");
+    assert_int_equal(service->cluster_ips_count, 1); /* of a server that knows no clusterIPs */
+    assert_string_equal(service->cluster_ips[0], "None");
+    assert_string_equal(service->selector[0].key, "a");
+    assert_true(service->publish_not_ready);
+    assert_int_equal(service->ports[0].target_number, 80);
+    assert_string_equal(service->ports[0].protocol, "TCP");
+    assert_string_equal(service->ports[1].target_name, "https");
+    assert_int_equal(service->ports[1].target_number, 0);
+    assert_int_equal(service->ports[2].target_number, 8081);
+    assert_int_equal(service->ports[3].number, 0); /* what is no port */
+
+    K8s__ServicePort ports[4] = {K8S__SERVICE_PORT__INIT, K8S__SERVICE_PORT__INIT, K8S__SERVICE_PORT__INIT,
+                                 K8S__SERVICE_PORT__INIT};
+    static const int32_t numbers[] = {80, 443, 81, 70000};
+    K8s__ServicePort *port_list[4];
+    for (int i = 0; i < 4; i++) {
+        SET(ports[i], port, numbers[i]);
+        port_list[i] = &ports[i];
+    }
+    K8s__IntOrString none = int_port(0), https = named_port("https"), other = int_port(8081),
+                     odd = int_port(-1);
+    ports[0].targetport = &none;
+    ports[1].name = (char *)"s";
+    ports[1].targetport = &https;
+    ports[1].protocol = (char *)"SCTP";
+    ports[1].appprotocol = (char *)"h2c";
+    ports[2].targetport = &other;
+    ports[3].targetport = &odd;
+    K8s__StringEntry pairs[2] = {K8S__STRING_ENTRY__INIT, K8S__STRING_ENTRY__INIT};
+    pairs[0].key = (char *)"b";
+    pairs[0].value = (char *)"2";
+    pairs[1].key = (char *)"a";
+    pairs[1].value = (char *)"1";
+    K8s__StringEntry *selector[] = {&pairs[0], &pairs[1]};
+    K8s__ServiceSpec spec = K8S__SERVICE_SPEC__INIT;
+    spec.clusterip = (char *)"None";
+    spec.selector = selector;
+    spec.n_selector = 2;
+    SET(spec, publishnotreadyaddresses, 1);
+    spec.ports = port_list;
+    spec.n_ports = 4;
+    struct packed packed = {.len = 0};
+    put_message(&packed, 2, &spec.base);
+    assert_equal(*state, NJ_KUBE_SERVICE, text, &packed);
+}
+
+/* --- slices */
+
+static void endpoints_are_ready_unless_they_say_otherwise(void **state)
+{
+    static const char text[] =
+        "{\"addressType\":\"IPv6\",\"endpoints\":[{\"addresses\":[\"fd00::1\",\"fd00::2\"]},"
+        "{\"addresses\":[\"fd00::3\"],\"conditions\":{}},{\"addresses\":[],\"conditions\":{\"ready\":false,"
+        "\"serving\":true,\"terminating\":true},\"nodeName\":\"n\",\"targetRef\":{\"kind\":\"Pod\","
+        "\"name\":\"web-1\",\"uid\":\"u\"}}],\"ports\":[{\"name\":\"\",\"port\":8080},"
+        "{\"name\":\"all\",\"protocol\":\"UDP\",\"appProtocol\":\"x\"}],\"metadata\":{\"name\":\"web-abc\"}}";
+    struct nj_kube_object object = from_json(*state, NJ_KUBE_SLICE, text);
+    const struct nj_slice_object *slice = &object.slice;
+    assert_string_equal(object.meta.name, "web-abc");
+    assert_int_equal(slice->endpoints_count, 3);
+    for (int i = 0; i < 2; i++)
+        assert_true(slice->endpoints[i].ready && slice->endpoints[i].serving &&
+                    !slice->endpoints[i].terminating);
+    assert_true(!slice->endpoints[2].ready && slice->endpoints[2].serving && slice->endpoints[2].terminating);
+    assert_string_equal(slice->endpoints[2].target_name, "web-1");
+    assert_string_equal(slice->ports[0].protocol, "TCP");
+    assert_int_equal(slice->ports[1].number, 0);
+
+    K8s__EndpointConditions empty = K8S__ENDPOINT_CONDITIONS__INIT, leaving = K8S__ENDPOINT_CONDITIONS__INIT;
+    SET(leaving, ready, 0);
+    SET(leaving, serving, 1);
+    SET(leaving, terminating, 1);
+    K8s__ObjectReference target = K8S__OBJECT_REFERENCE__INIT;
+    target.kind = (char *)"Pod";
+    target.name = (char *)"web-1";
+    target.uid = (char *)"u";
+    char *addresses[] = {(char *)"fd00::1", (char *)"fd00::2", (char *)"fd00::3"};
+    K8s__Endpoint endpoints[3] = {K8S__ENDPOINT__INIT, K8S__ENDPOINT__INIT, K8S__ENDPOINT__INIT};
+    endpoints[0].addresses = addresses;
+    endpoints[0].n_addresses = 2;
+    endpoints[1].addresses = addresses + 2;
+    endpoints[1].n_addresses = 1;
+    endpoints[1].conditions = &empty;
+    endpoints[2].conditions = &leaving;
+    endpoints[2].nodename = (char *)"n";
+    endpoints[2].targetref = &target;
+    K8s__Endpoint *endpoint_list[] = {&endpoints[0], &endpoints[1], &endpoints[2]};
+    K8s__EndpointPort ports[2] = {K8S__ENDPOINT_PORT__INIT, K8S__ENDPOINT_PORT__INIT};
+    SET(ports[0], port, 8080);
+    ports[1].name = (char *)"all";
+    ports[1].protocol = (char *)"UDP";
+    ports[1].appprotocol = (char *)"x";
+    K8s__EndpointPort *port_list[] = {&ports[0], &ports[1]};
+    K8s__EndpointSlice pb = K8S__ENDPOINT_SLICE__INIT;
+    pb.addresstype = (char *)"IPv6";
+    pb.endpoints = endpoint_list;
+    pb.n_endpoints = 3;
+    pb.ports = port_list;
+    pb.n_ports = 2;
+    K8s__ObjectMeta meta = K8S__OBJECT_META__INIT;
+    meta.name = (char *)"web-abc";
+    struct packed first = {.len = 0}, last = {.len = 0};
+    put_message(&first, 1, &meta.base); /* where writers put it */
+    put_message(&first, 0, &pb.base);
+    assert_equal(*state, NJ_KUBE_SLICE, text, &first);
+    put_message(&last, 0, &pb.base);
+    put_message(&last, 1, &meta.base);
+    assert_equal(*state, NJ_KUBE_SLICE, text, &last);
+}
+
+/* --- ingresses */
+
+static const char ingress_text[] =
+    "{\"spec\":{\"ingressClassName\":\"nginx\",\"tls\":[{\"hosts\":[\"A.example.com\",\"*.b.example.com\"]}],"
+    "\"defaultBackend\":{\"service\":{\"name\":\"fallback\",\"port\":{\"number\":80}}},"
+    "\"rules\":[{\"host\":\"a.example.com\",\"http\":{\"paths\":[{\"path\":\"/\",\"pathType\":\"Prefix\","
+    "\"backend\":{\"service\":{\"name\":\"web\",\"port\":{\"name\":\"http\"}}}},"
+    "{\"path\":\"/files\",\"backend\":{\"resource\":{\"kind\":\"Bucket\",\"name\":\"b\"}}}]}},"
+    "{\"host\":\"nothing.example.com\"},"
+    "{\"host\":\"x.b.example.com\",\"http\":{\"paths\":[{\"backend\":{\"service\":{\"name\":\"web\","
+    "\"port\":{\"number\":81}}}}]}},"
+    "{\"host\":\"y.x.b.example.com\",\"http\":{\"paths\":[{}]}}]},"
+    "\"status\":{\"loadBalancer\":{\"ingress\":[{\"ip\":\"192.0.2.1\"},{\"hostname\":\"lb.example.com\"}]}}}";
+
+static void an_ingress_tells_every_path_and_the_fallback_last(void **state)
+{
+    struct nj_kube_object object = from_json(*state, NJ_KUBE_INGRESS, ingress_text);
+    const struct nj_ingress_object *ingress = &object.ingress;
+    static const struct {
+        const char *host, *path, *service, *port_name;
+        int port;
+        bool tls;
+    } wanted[] = {{"a.example.com", "/", "web", "http", 0, true},
+                  {"a.example.com", "/files", "", "", 0, true},
+                  {"x.b.example.com", "", "web", "", 81, true},
+                  {"y.x.b.example.com", "", "", "", 0, false}, /* a wildcard is one label */
+                  {"", "", "fallback", "", 80, false}};
+    assert_int_equal(ingress->paths_count, 5);
+    for (size_t i = 0; i < 5; i++) {
+        assert_string_equal(ingress->paths[i].host, wanted[i].host);
+        assert_string_equal(ingress->paths[i].path, wanted[i].path);
+        assert_string_equal(ingress->paths[i].service, wanted[i].service);
+        assert_string_equal(ingress->paths[i].port_name, wanted[i].port_name);
+        assert_int_equal(ingress->paths[i].port, wanted[i].port);
+        assert_int_equal(ingress->paths[i].tls, wanted[i].tls);
+    }
+    assert_string_equal(ingress->class_name, "nginx");
+    assert_string_equal(ingress->addresses[0], "192.0.2.1");
+    assert_string_equal(ingress->addresses[1], "lb.example.com");
+    /* TLS for whatever host. */
+    object = from_json(*state, NJ_KUBE_INGRESS,
+                       "{\"spec\":{\"tls\":[{\"secretName\":\"s\"}],\"defaultBackend\":{}}}");
+    assert_true(object.ingress.paths[0].tls);
+}
+
+struct pb_path {
+    K8s__ServiceBackendPort port;
+    K8s__IngressServiceBackend service;
+    K8s__IngressBackend backend;
+    K8s__HTTPIngressPath path;
+};
+
+static void set_path(struct pb_path *path, const char *service, const char *port_name, int32_t number)
+{
+    *path = (struct pb_path){.port = K8S__SERVICE_BACKEND_PORT__INIT,
+                             .service = K8S__INGRESS_SERVICE_BACKEND__INIT,
+                             .backend = K8S__INGRESS_BACKEND__INIT,
+                             .path = K8S__HTTPINGRESS_PATH__INIT};
+    path->port.name = (char *)port_name;
+    path->port.has_number = number != 0;
+    path->port.number = number;
+    path->service.name = (char *)service;
+    path->service.port = &path->port;
+    path->backend.service = service == NULL ? NULL : &path->service;
+    path->path.backend = &path->backend;
+}
+
+static void an_ingress_is_equal_in_both_encodings(void **state)
+{
+    struct pb_path web, files, x, y, fallback;
+    set_path(&web, "web", "http", 0);
+    web.path.path = (char *)"/";
+    web.path.pathtype = (char *)"Prefix";
+    set_path(&files, NULL, NULL, 0);
+    files.path.path = (char *)"/files";
+    set_path(&x, "web", NULL, 81);
+    set_path(&y, NULL, NULL, 0);
+    y.path.backend = NULL;
+    set_path(&fallback, "fallback", NULL, 80);
+    K8s__HTTPIngressPath *lists[3][2] = {{&web.path, &files.path}, {&x.path}, {&y.path}};
+    K8s__HTTPIngressRuleValue https[3];
+    K8s__IngressRuleValue values[3];
+    K8s__IngressRule rules[4];
+    static const char *const hosts[] = {"a.example.com", "x.b.example.com", "y.x.b.example.com",
+                                        "nothing.example.com"};
+    for (int i = 0; i < 4; i++) {
+        rules[i] = (K8s__IngressRule)K8S__INGRESS_RULE__INIT;
+        rules[i].host = (char *)hosts[i];
+        if (i == 3)
+            break;
+        https[i] = (K8s__HTTPIngressRuleValue)K8S__HTTPINGRESS_RULE_VALUE__INIT;
+        https[i].paths = lists[i];
+        https[i].n_paths = i == 0 ? 2 : 1;
+        values[i] = (K8s__IngressRuleValue)K8S__INGRESS_RULE_VALUE__INIT;
+        values[i].http = &https[i];
+        rules[i].ingressrulevalue = &values[i];
+    }
+    K8s__IngressRule *rule_list[] = {&rules[0], &rules[3], &rules[1], &rules[2]};
+    char *tls_hosts[] = {(char *)"A.example.com", (char *)"*.b.example.com"};
+    K8s__IngressTLS tls = K8S__INGRESS_TLS__INIT, *tls_list[] = {&tls};
+    tls.hosts = tls_hosts;
+    tls.n_hosts = 2;
+    K8s__IngressSpec spec = K8S__INGRESS_SPEC__INIT;
+    spec.ingressclassname = (char *)"nginx";
+    spec.defaultbackend = &fallback.backend;
+    spec.rules = rule_list;
+    spec.n_rules = 4;
+    spec.tls = tls_list;
+    spec.n_tls = 1;
+    K8s__IngressLoadBalancerIngress ends[2] = {K8S__INGRESS_LOAD_BALANCER_INGRESS__INIT,
+                                               K8S__INGRESS_LOAD_BALANCER_INGRESS__INIT};
+    ends[0].ip = (char *)"192.0.2.1";
+    ends[1].hostname = (char *)"lb.example.com";
+    K8s__IngressLoadBalancerIngress *end_list[] = {&ends[0], &ends[1]};
+    K8s__IngressLoadBalancerStatus balancer = K8S__INGRESS_LOAD_BALANCER_STATUS__INIT;
+    balancer.ingress = end_list;
+    balancer.n_ingress = 2;
+    K8s__IngressStatus status = K8S__INGRESS_STATUS__INIT;
+    status.loadbalancer = &balancer;
+    struct packed packed = {.len = 0};
+    put_message(&packed, 2, &spec.base);
+    put_message(&packed, 3, &status.base);
+    assert_equal(*state, NJ_KUBE_INGRESS, ingress_text, &packed);
+}
+
+/* --- the rest */
+
+static void deployments_have_a_deadline(void **state)
+{
+    K8s__DeploymentSpec spec = K8S__DEPLOYMENT_SPEC__INIT;
+    struct packed packed = {.len = 0};
+    put_message(&packed, 2, &spec.base);
+    assert_equal(*state, NJ_KUBE_DEPLOYMENT, "{\"spec\":{\"replicas\":2}}", &packed);
+    assert_int_equal(
+        from_json(*state, NJ_KUBE_DEPLOYMENT, "{\"spec\":{}}").deployment.progress_deadline_seconds, 600);
+    SET(spec, progressdeadlineseconds, 30);
+    packed.len = 0;
+    put_message(&packed, 2, &spec.base);
+    assert_equal(*state, NJ_KUBE_DEPLOYMENT, "{\"spec\":{\"progressDeadlineSeconds\":30}}", &packed);
+}
+
+static void a_custom_resources_spec_is_its_text(void **state)
+{
+    static const char text[] = "{\"metadata\":{\"name\":\"m\",\"generation\":3},\"spec\" : {\"a\": [1, "
+                               "\"}\\\"\"] },\"status\":{\"x\":1}}";
+    struct nj_kube_object object = from_json(*state, NJ_KUBE_CUSTOM, text);
+    assert_string_equal(object.custom.spec, "{\"a\": [1, \"}\\\"\"] }");
+    assert_int_equal(object.custom.spec_len, strlen(object.custom.spec));
+    assert_int_equal(object.meta.generation, 3);
+    static const char *const without[] = {"{}", "{\"spec\":null}"};
+    for (size_t i = 0; i < 2; i++) {
+        object = from_json(*state, NJ_KUBE_CUSTOM, without[i]);
+        assert_string_equal(object.custom.spec, "");
+        assert_int_equal(object.custom.spec_len, 0);
+    }
+    struct nj_err err;
+    assert_int_equal(
+        nj_kube_decode(NJ_KUBE_PROTOBUF, NJ_KUBE_CUSTOM, "k8s\0\x12\0", 6, *state, &object, &err), -EBADMSG);
+}
+
+/* Of whatever type the parts are: strings are never NULL, and nothing fails. */
+static void what_is_absent_or_odd_reads_as_empty(void **state)
+{
+    static const char *const texts[] = {
+        "{}", "{\"spec\":{},\"status\":{}}", "{\"spec\":null,\"status\":null}",
+        "{\"spec\":{\"ports\":[3,null,{}],\"selector\":[],\"clusterIPs\":\"x\",\"rules\":[1,{\"http\":7},"
+        "{\"http\":{\"paths\":[null]}}],\"tls\":[2],\"defaultBackend\":1,\"containers\":[{\"ports\":[1],"
+        "\"readinessProbe\":3,\"livenessProbe\":{\"httpGet\":5}}]},\"endpoints\":[4,{\"addresses\":[1,null]}]"
+        ","
+        "\"ports\":[5],\"status\":{\"loadBalancer\":{\"ingress\":[null,1]},\"podIPs\":[1]}}"};
+    static const enum nj_kube_kind kinds[] = {NJ_KUBE_META,  NJ_KUBE_POD,     NJ_KUBE_SERVICE,
+                                              NJ_KUBE_SLICE, NJ_KUBE_INGRESS, NJ_KUBE_DEPLOYMENT,
+                                              NJ_KUBE_CUSTOM};
+    for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+        struct nj_buf text = {0};
+        for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+            struct nj_kube_object object = from_json(*state, kinds[k], texts[i]);
+            describe_object(&object, &text);
+        }
+        assert_null(strstr(text.data, "=NULL"));
+        nj_buf_done(&text);
+        struct nj_kube_object json = from_json(*state, kinds[k], "{}");
+        assert_int_equal(json.kind, kinds[k]);
+        if (kinds[k] != NJ_KUBE_CUSTOM)
+            assert_equal(*state, kinds[k], "{}", &(struct packed){.len = 0});
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(probes_ports_and_addresses_of_a_pod, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_probed_pod_is_equal_in_both_encodings, setup, teardown),
+        cmocka_unit_test_setup_teardown(services_have_their_defaults, setup, teardown),
+        cmocka_unit_test_setup_teardown(endpoints_are_ready_unless_they_say_otherwise, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_ingress_tells_every_path_and_the_fallback_last, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_ingress_is_equal_in_both_encodings, setup, teardown),
+        cmocka_unit_test_setup_teardown(deployments_have_a_deadline, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_custom_resources_spec_is_its_text, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_absent_or_odd_reads_as_empty, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
