@@ -104,6 +104,35 @@ static void the_end_is_told_where_the_route_wants_it(void **state)
     assert_told(ROUTES("true"), &incident, true, "robot[shop|li,wang];app[shop|li,wang];");
 }
 
+/* A monitor's alert group goes before the rules. */
+static void an_incident_that_asks_for_a_group_is_told_to_it(void **state)
+{
+    (void)state;
+    struct nj_incident incident = make_incident(1, "f"); /* shop, warning */
+    static const char routes[] = CHANNELS "  - {group: shop, namespace: shop, channels: [robot]}\n"
+                                          "  - {group: payments, namespace: bank, channels: [app]}\n"
+                                          "  - {group: payments, severity: critical, channels: [hook]}\n"
+                                          "  - {group: chat, namespace: shop, channels: [hook]}\n"
+                                          "  - {group: chat, channels: [app]}\n"
+                                          "  - {group: grave, severity: critical, channels: [app]}\n";
+    incident.group = "";
+    assert_told(routes, &incident, false, "robot[shop|];");
+    incident.group = "nobody";
+    assert_told(routes, &incident, false, "robot[shop|];");
+    /* No route of the group matches: those that want its severity are told all the same. */
+    incident.group = "payments";
+    assert_told(routes, &incident, false, "app[payments|];");
+    incident.group = "grave";
+    assert_told(routes, &incident, false, "");
+    /* One matches: the others are not asked. */
+    incident.severity = NJ_SEVERITY_CRITICAL;
+    incident.group = "payments";
+    assert_told(routes, &incident, false, "hook[payments|];");
+    incident.group = "chat";
+    assert_told(routes, &incident, false, "hook[chat|];");
+    assert_told(routes, &incident, true, "hook[chat|];");
+}
+
 static void a_minute_holds_as_many_messages_as_its_limit(void **state)
 {
     (void)state;
@@ -263,6 +292,7 @@ int main(void)
         cmocka_unit_test(a_route_matches_by_patterns_and_severity),
         cmocka_unit_test(the_first_route_decides_unless_it_proceeds),
         cmocka_unit_test(the_end_is_told_where_the_route_wants_it),
+        cmocka_unit_test(an_incident_that_asks_for_a_group_is_told_to_it),
         cmocka_unit_test(a_minute_holds_as_many_messages_as_its_limit),
         cmocka_unit_test(a_message_counts_from_its_arrival),
         cmocka_unit_test(history_may_come_in_any_order_and_exceed_the_limit),
