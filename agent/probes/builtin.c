@@ -128,29 +128,27 @@ static const char *next_line(const char *line)
     return end == NULL ? NULL : end + 1;
 }
 
-void nj_builtin_dns(const char *resolv_conf, struct nj_buf *host, struct nj_buf *out,
+void nj_builtin_dns(const char *resolv_conf, struct nj_buf *host, struct nj_buf *domain, struct nj_buf *out,
                     struct nj_builtin *ret_builtin)
 {
-    struct nj_buf domain = {0};
     *ret_builtin = (struct nj_builtin){.host = "", .scheme = "", .json = ""};
     for (const char *line = resolv_conf; line != NULL; line = next_line(line)) {
         size_t len = 0;
         const char *at = line;
         const char *word = next_word(&at, &len);
         if (word_is(word, len, "search")) {
-            note_search(at, &domain);
+            note_search(at, domain);
         } else if (word_is(word, len, "nameserver") && host->len == 0) {
             word = next_word(&at, &len);
             if (word != NULL)
                 (void)nj_buf_append(host, word, len);
         }
     }
-    if (domain.len > 0 && host->len > 0) {
+    if (domain->len > 0 && host->len > 0) {
         (void)nj_buf_printf(
             out, "{\"steps\":[{\"name\":\"lookup\",\"dns\":{\"name\":\"kubernetes.default.svc.%s\"}}]}",
-            nj_buf_str(&domain));
+            nj_buf_str(domain));
         *ret_builtin = (struct nj_builtin){
             .name = "dns", .host = nj_buf_str(host), .port = DNS_PORT, .scheme = "", .json = nj_buf_str(out)};
     }
-    nj_buf_done(&domain);
 }

@@ -30,8 +30,9 @@ void nj_builtin_component(const struct nj_kube_meta *meta, const struct nj_pod_o
                           struct nj_buf *out, struct nj_builtin *ret_builtin);
 
 /* From the text of /etc/resolv.conf: a question for the API server's name at the first name server, when that
- * is the cluster's, which a search entry "svc.DOMAIN" shows. `host` and `out` take the strings. */
-void nj_builtin_dns(const char *resolv_conf, struct nj_buf *host, struct nj_buf *out,
+ * is the cluster's, which a search entry "svc.DOMAIN" shows. `host`, `domain` and `out` take the strings;
+ * `domain` stays empty where none is found. */
+void nj_builtin_dns(const char *resolv_conf, struct nj_buf *host, struct nj_buf *domain, struct nj_buf *out,
                     struct nj_builtin *ret_builtin);
 
 #endif

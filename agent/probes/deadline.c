@@ -154,11 +154,12 @@ static struct deadline *find(struct nj_deadlines *deadlines, const char *namespa
 /* Makes room by the one that was unused longest and is not being asked for. */
 static struct deadline *add(struct nj_deadlines *deadlines, const char *namespace, const char *name)
 {
-    struct deadline *oldest = deadlines->list == NULL ? NULL : deadlines->list->prev;
-    if (deadlines->count >= KNOWN_MAX && oldest->request != NULL)
-        return NULL;
-    if (deadlines->count >= KNOWN_MAX)
+    if (deadlines->list != NULL && deadlines->count >= KNOWN_MAX) {
+        struct deadline *oldest = deadlines->list->prev;
+        if (oldest->request != NULL)
+            return NULL;
         forget(deadlines, oldest);
+    }
     struct deadline *deadline = NJ_NEW(struct deadline);
     deadline->deadlines = deadlines;
     deadline->namespace = nj_strdup(namespace);

@@ -38,12 +38,14 @@ struct where {
     void *data;
 };
 
-static void tell(const struct where *where, uint16_t port, const char *scheme, const char *json)
+static void tell(const struct where *where, uint16_t port, uint16_t service_port, const char *scheme,
+                 const char *json)
 {
     struct nj_match match = {.check = where->check,
                              .address = where->address,
                              .family = family_of(where->address),
                              .port = port,
+                             .service_port = service_port,
                              .scheme = scheme,
                              .json = json};
     if (port != 0)
@@ -56,13 +58,13 @@ static void match_ports(const struct where *where)
     const struct nj_pod_facts *pod = where->pod;
     bool derive = check->spec[0] == '\0';
     if (derive)
-        tell(where, pod->probe.port, pod->probe.scheme, pod->probe.json);
+        tell(where, pod->probe.port, 0, pod->probe.scheme, pod->probe.json);
     for (size_t i = 0; i < check->ports_count; i++) {
         uint16_t port = translate(&check->ports[i], pod);
         if (!derive)
-            tell(where, port, strcmp(check->ports[i].app_protocol, "https") == 0 ? "https" : "", check->spec);
+            tell(where, port, check->ports[i].number, "", check->spec);
         else if (port != pod->probe.port)
-            tell(where, port, "", nj_derive_tcp());
+            tell(where, port, 0, "", nj_derive_tcp());
     }
 }
 
@@ -92,5 +94,5 @@ void nj_match_metrics(const struct nj_pod_facts *pod, void (*each)(void *data, c
     if (pod->over || pod->ips_count == 0)
         return;
     where.address = pod->ips[0];
-    tell(&where, pod->metrics.port, pod->metrics.scheme, pod->metrics.json);
+    tell(&where, pod->metrics.port, 0, pod->metrics.scheme, pod->metrics.json);
 }

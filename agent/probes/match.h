@@ -16,8 +16,9 @@ struct nj_match {                      /* borrowed */
     const struct nj_plan_check *check; /* NULL: the pod's metrics page */
     const char *address, *family;      /* "10.0.0.7", "IPv4" */
     uint16_t port;
-    const char *scheme; /* "": the spec's own */
-    const char *json;   /* of the spec */
+    uint16_t service_port; /* 0: what is asked is the pod itself, not its Service */
+    const char *scheme;    /* "": the spec's own */
+    const char *json;      /* of the spec */
 };
 
 /* Does the check select the pod? It may still have no port for it. */

@@ -11,8 +11,7 @@
 #include "common/kube/workload.h"
 
 enum {
-    RESOLV_CONF_MAX = 16 << 10,
-    TARGET_TEXT = 320, /* "pod/UID/PORT/FAMILY", "node/NAME" */
+    TARGET_TEXT = 320, /* "pod/UID/PORT/FAMILY" */
     ARENA_MAX = 4 << 20,
 };
 
@@ -44,6 +43,7 @@ static void want_target(void *data, const struct nj_match *match)
         .component = "",
         .host = match->address,
         .port = match->port,
+        .service_port = match->service_port,
         .scheme = match->scheme,
         .json = match->json,
         .ca_pem = check != NULL ? check->ca_pem : "",
@@ -199,98 +199,6 @@ static void on_workload(struct nj_owner_request *request, const char *kind, cons
     update_pod(pod);
 }
 
-/* --- the node's own checks --- */
-
-static void want_component(struct nj_node_probes *probes, const struct nj_builtin *builtin)
-{
-    char target[TARGET_TEXT];
-    if (builtin->name == NULL || builtin->host[0] == '\0')
-        return;
-    NJ_CLEANUP_FREE char *monitor = nj_asprintf("builtin.%s", builtin->name);
-    (void)snprintf(target, sizeof(target), "node/%s", probes->node);
-    struct nj_wanted wanted = {.source = NJ_SOURCE_BUILTIN,
-                               .monitor = monitor,
-                               .target = target,
-                               .service = "",
-                               .component = builtin->name,
-                               .host = builtin->host,
-                               .port = builtin->port,
-                               .scheme = builtin->scheme,
-                               .json = builtin->json,
-                               .ca_pem = ""};
-    (void)nj_target_want(probes, NULL, &wanted);
-}
-
-static void match_node(struct nj_node_probes *probes)
-{
-    struct nj_node_pod *pod = NULL;
-    struct nj_node_pod *next = NULL;
-    bool has_kube_proxy = false;
-    struct nj_builtin builtin;
-    if (!probes->options.builtin)
-        return;
-    HASH_ITER (hh, probes->pods, pod, next) {
-        if (pod->facts->over)
-            continue;
-        want_component(probes, &pod->facts->builtin);
-        has_kube_proxy = has_kube_proxy || pod->facts->is_kube_proxy;
-    }
-    want_component(probes, &probes->dns);
-    if (probes->host_ip != NULL) {
-        nj_builtin_kubelet(probes->host_ip, &builtin);
-        want_component(probes, &builtin);
-    }
-    if (probes->host_ip != NULL && has_kube_proxy) {
-        nj_builtin_kube_proxy(probes->host_ip, &builtin);
-        want_component(probes, &builtin);
-    }
-    nj_targets_sweep(probes, &probes->components);
-}
-
-static bool is_own_address(const char *address)
-{
-    uv_interface_address_t *interfaces = NULL;
-    int count = 0;
-    bool is_own = false;
-    if (uv_interface_addresses(&interfaces, &count) < 0)
-        return false;
-    for (int i = 0; i < count; i++) {
-        char text[INET6_ADDRSTRLEN] = "";
-        bool is_six = interfaces[i].address.address4.sin_family == AF_INET6;
-        if (is_six)
-            (void)uv_ip6_name(&interfaces[i].address.address6, text, sizeof(text));
-        else
-            (void)uv_ip4_name(&interfaces[i].address.address4, text, sizeof(text));
-        is_own = is_own || strcmp(text, address) == 0;
-    }
-    uv_free_interface_addresses(interfaces, count);
-    return is_own;
-}
-
-/* True: it is another than before. */
-static bool note_host_ip(struct nj_node_probes *probes, const char *host_ip)
-{
-    if (host_ip[0] == '\0' || nj_streq(probes->host_ip, host_ip))
-        return false;
-    free(probes->host_ip);
-    probes->host_ip = nj_strdup(host_ip);
-    probes->shares_host = is_own_address(host_ip);
-    return true;
-}
-
-static void read_resolv_conf(struct nj_node_probes *probes)
-{
-    const char *path = probes->options.resolv_conf != NULL ? probes->options.resolv_conf : "/etc/resolv.conf";
-    char *text = nj_calloc(1, RESOLV_CONF_MAX);
-    FILE *file = fopen(path, "re");
-    if (file != NULL) {
-        (void)fread(text, 1, RESOLV_CONF_MAX - 1, file);
-        (void)fclose(file);
-    }
-    nj_builtin_dns(text, &probes->dns_host, &probes->dns_json, &probes->dns);
-    free(text);
-}
-
 /* --- pods --- */
 
 static bool is_first_of_namespace(struct nj_node_probes *probes, const struct nj_node_pod *added)
@@ -357,14 +265,14 @@ static void remove_pod(struct nj_node_pod *pod)
     nj_targets_sweep(probes, &pod->targets);
     free_pod(pod);
     if (matters)
-        match_node(probes);
+        nj_components_match(probes);
 }
 
 static void put_pod(struct nj_node_probes *probes, struct nj_node_pod *pod,
                     const struct nj_kube_object *object)
 {
     bool is_new = pod == NULL;
-    bool host_changed = note_host_ip(probes, object->pod.host_ip);
+    bool host_changed = nj_components_note_host(probes, object->pod.host_ip);
     bool mattered = !is_new && (pod->facts->is_kube_proxy || pod->facts->builtin.name != NULL);
     if (is_new) {
         pod = add_pod(probes, object);
@@ -376,7 +284,7 @@ static void put_pod(struct nj_node_probes *probes, struct nj_node_pod *pod,
     forget_namespaces(probes);
     update_pod(pod);
     if (host_changed || mattered || pod->facts->is_kube_proxy || pod->facts->builtin.name != NULL)
-        match_node(probes);
+        nj_components_match(probes);
     if (is_new && probes->synced && !pod->facts->over && is_first_of_namespace(probes, pod))
         probes->options.on_interest(probes->options.data);
 }
@@ -525,9 +433,9 @@ int nj_node_probes_new(const struct nj_node_probes_options *options, struct nj_n
     nj_timer_init(&probes->pack.timer, options->loop, on_pack, probes);
     nj_arena_init(&probes->pack.arena, ARENA_MAX);
     add_metrics(probes, options->metrics);
-    read_resolv_conf(probes);
+    nj_components_read_resolver(probes);
     probes->options.resolv_conf = NULL;
-    match_node(probes);
+    nj_components_match(probes);
     *ret_probes = probes;
     return 0;
 }
@@ -553,6 +461,8 @@ void nj_node_probes_close(struct nj_node_probes *probes, void (*on_closed)(void 
             on_closed(data);
         return;
     }
+    struct nj_node_pod *pod = NULL;
+    struct nj_node_pod *next = NULL;
     probes->closing = true;
     probes->on_closed = on_closed;
     probes->on_closed_data = data;
@@ -563,12 +473,14 @@ void nj_node_probes_close(struct nj_node_probes *probes, void (*on_closed)(void 
     nj_timer_stop(&probes->pack.timer);
     nj_arena_done(&probes->pack.arena);
     nj_targets_free(probes);
-    while (probes->pods != NULL)
-        free_pod(probes->pods);
+    HASH_ITER (hh, probes->pods, pod, next) {
+        free_pod(pod);
+    }
     nj_exposition_free(probes->exposition);
     nj_plan_copy_free(probes->plan);
     nj_buf_done(&probes->dns_host);
     nj_buf_done(&probes->dns_json);
+    nj_buf_done(&probes->domain);
     forget_namespaces(probes);
     probes->open_parts = 2;
     nj_deadlines_close(probes->deadlines, on_part_closed, probes);

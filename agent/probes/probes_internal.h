@@ -91,6 +91,7 @@ struct nj_node_probes {
     bool shares_host;                  /* it is one of our own */
     struct nj_buf dns_host, dns_json;
     struct nj_builtin dns;
+    struct nj_buf domain; /* the cluster's; empty: not known */
     bool synced, closing;
     const char **namespaces; /* sorted; NULL: to be listed anew */
     size_t namespaces_count;
@@ -121,6 +122,7 @@ struct nj_wanted { /* borrowed */
     const char *component; /* "" of a pod */
     const char *host, *scheme, *json, *ca_pem;
     uint16_t port;
+    uint16_t service_port; /* the Service is asked for, at this port of its own; 0: the pod itself */
     const struct nj_plan_pair *secrets;
     size_t secrets_count;
 };
@@ -134,6 +136,13 @@ void nj_targets_sweep(struct nj_node_probes *probes, struct nj_node_target **lis
 /* Frees what is left, without a word. Its checks are gone already. */
 void nj_targets_free(struct nj_node_probes *probes);
 void nj_target_hold(struct nj_node_target *target, bool held);
+
+/* components.c */
+void nj_components_read_resolver(struct nj_node_probes *probes);
+/* The node's address, as a pod tells it; true when it is another than before. */
+bool nj_components_note_host(struct nj_node_probes *probes, const char *host_ip);
+/* The components are others, or somewhere else. */
+void nj_components_match(struct nj_node_probes *probes);
 
 /* tell.c */
 void nj_tell_result(void *data, struct nj_check *check, const struct nj_result *result, bool changed);

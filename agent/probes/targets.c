@@ -6,7 +6,7 @@
 #include "agent/probes/probes_internal.h"
 #include "common/base/log.h"
 
-enum { ADDRESS_MAX = 64 };
+enum { ADDRESS_MAX = 64, HTTP_PORT = 80, HTTPS_PORT = 443 };
 
 /* The spec with one user more; NULL when it is none. */
 static struct nj_shared_spec *share_spec(struct nj_node_probes *probes, const struct nj_wanted *wanted)
@@ -48,7 +48,7 @@ static void mix(uint64_t *signature, const char *text)
 
 static uint64_t sign(const struct nj_wanted *wanted)
 {
-    uint64_t signature = wanted->port;
+    uint64_t signature = wanted->port + ((uint64_t)wanted->service_port << 16);
     mix(&signature, wanted->host);
     mix(&signature, wanted->scheme);
     mix(&signature, wanted->json);
@@ -60,6 +60,21 @@ static uint64_t sign(const struct nj_wanted *wanted)
     return signature;
 }
 
+/* A pod is asked for its Service as a client would ask, so that what answers by name does; without the port
+ * that the scheme has anyway. The pod's own probes name nothing. */
+static char *authority_of(const struct nj_node_target *target, const struct nj_wanted *wanted,
+                          const struct nj_spec *spec)
+{
+    const struct nj_buf *domain = &target->probes->domain;
+    char port[8] = "";
+    if (wanted->service_port == 0 || target->pod == NULL)
+        return nj_strdup("");
+    if (wanted->service_port != (nj_streq(spec->target.scheme, "https") ? HTTPS_PORT : HTTP_PORT))
+        (void)snprintf(port, sizeof(port), ":%d", wanted->service_port);
+    return nj_asprintf("%s.%s.svc.%s%s", wanted->service, target->pod->facts->meta.namespace,
+                       domain->len > 0 ? nj_buf_str(domain) : "cluster.local", port);
+}
+
 static int add_check(struct nj_node_target *target, const struct nj_wanted *wanted,
                      struct nj_shared_spec *shared, struct nj_err *err)
 {
@@ -68,6 +83,7 @@ static int add_check(struct nj_node_target *target, const struct nj_wanted *want
     for (size_t i = 0; i < wanted->secrets_count; i++)
         secrets[i] =
             (struct nj_probe_value){.name = wanted->secrets[i].name, .value = wanted->secrets[i].value};
+    NJ_CLEANUP_FREE char *authority = authority_of(target, wanted, shared->spec);
     struct nj_check_options options = {
         .id = target->id,
         .spec = shared->spec,
@@ -75,7 +91,7 @@ static int add_check(struct nj_node_target *target, const struct nj_wanted *want
                    .port = wanted->port,
                    .scheme = wanted->scheme[0] != '\0' ? wanted->scheme : shared->spec->target.scheme,
                    .path = "",
-                   .authority = "",
+                   .authority = authority,
                    .trust = NJ_TRUST_CLUSTER},
         .secrets = secrets,
         .secrets_count = wanted->secrets_count,

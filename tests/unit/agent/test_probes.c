@@ -22,6 +22,7 @@ struct server { /* a pod, at 127.0.0.(2 + its place) */
     struct nj_httpd_request *held[8];
     int held_count;
     char body[64];
+    char host[TEXT]; /* of the last request */
 };
 
 struct told {
@@ -48,6 +49,7 @@ static void handle(void *data, struct nj_httpd_request *request)
 {
     struct server *server = data;
     server->requests++;
+    (void)snprintf(server->host, sizeof(server->host), "%s", nj_str(nj_httpd_header(request, "Host")));
     if (server->hang) {
         assert_true(server->held_count < 8);
         server->held[server->held_count++] = request;
@@ -326,6 +328,7 @@ static void test_a_pod_is_probed_and_told_once(void **state)
     assert_string_equal(last_state(f)->workload, "shop/Service/web");
     assert_string_equal(last_state(f)->cause, "");
     assert_int_equal(f->servers[1].requests, 0);
+    assert_string_equal(f->servers[0].host, "web.shop.svc.cluster.local"); /* as its clients ask */
     struct nj_buf text = {0};
     assert_int_equal(nj_node_probes_expose(f->probes, &text), 0);
     assert_non_null(strstr(nj_buf_str(&text), "probe_success{"));

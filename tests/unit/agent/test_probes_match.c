@@ -175,7 +175,7 @@ static const struct {
      3,
      {0},
      0,
-     "10.0.0.7:8080/IPv4 10.0.0.7:7000/IPv4 10.0.0.7:9090/IPv4 https"},
+     "10.0.0.7:8080/IPv4 10.0.0.7:7000/IPv4 10.0.0.7:9090/IPv4"},
     {"hostNetwork",
      WEB,
      "'hostNetwork':true," CONTAINERS(PORT("http", "8080")),
@@ -490,7 +490,8 @@ static void test_dns(void **state)
         struct nj_builtin builtin;
         char text[256] = "";
         char wanted[256] = "";
-        nj_builtin_dns(table[i].text, &host, &out, &builtin);
+        struct nj_buf domain = {0};
+        nj_builtin_dns(table[i].text, &host, &domain, &out, &builtin);
         if (builtin.name != NULL)
             (void)snprintf(text, sizeof(text), "%s:%d %s", builtin.host, builtin.port, builtin.json);
         size_t space = strcspn(table[i].wanted, " ");
@@ -500,6 +501,7 @@ static void test_dns(void **state)
                            (int)space, table[i].wanted, table[i].wanted + space + 1);
         assert_string_equal(text, wanted);
         nj_buf_done(&host);
+        nj_buf_done(&domain);
         nj_buf_done(&out);
     }
 }
