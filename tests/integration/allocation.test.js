@@ -19,7 +19,9 @@ const SHIM = path.join(RELEASE, 'tests', 'faults', 'libmalloc_fail.so');
 
 const STARTS = isLong ? 400 : 25; // of each program
 const HANG_MS = 20_000;
-const SPEED = 40;
+
+/** Slow enough for an agent that ends again and again to see each crash before two restarts have taken it away. */
+const SPEED = 20;
 
 /** Watches of pods, one by each program: while one is away, time stands still. */
 const HOLD = 2;
@@ -46,6 +48,12 @@ const OUT_OF_MEMORY = /memory/i;
  * not get (nn_sock_add_ep). Nothing but the next start can help there.
  */
 const ENDS_ITSELF = /^malloc_fail: .* asked for at \S*lib(uv|nanomsg)\.so/;
+
+/**
+ * libcurl 7.88 keeps a socket whose table of transfers it has dropped for want of memory (lib/multi.c, singlesocket), and
+ * divides by that table's size when the socket is used next: maybe much later.
+ */
+const DIVIDES_LATER = /^malloc_fail: .* asked for at \S*libcurl\.so/m;
 
 /** What tests/faults/malloc_fail.c reads: which allocations fail. */
 class Failures {
@@ -78,6 +86,8 @@ function assertCleanEnd(program, exit) {
   const log = program.logTail(12);
   const failed = log.split('\n').findLast((line) => line.startsWith('malloc_fail: '));
   if (ENDS_ITSELF.test(failed) && ['SIGABRT', 'SIGSEGV'].includes(exit.signal)) return;
+  const life = program.logTail(10_000).split(' INFO main: ').at(-1);
+  if (exit.signal === 'SIGFPE' && DIVIDES_LATER.test(life)) return;
   const where = `${JSON.stringify(exit)}\n${log}`;
   if (exit.signal === 'SIGABRT') {
     assert.match(log, OUT_OF_MEMORY, `${program.name} says why it aborts: ${where}`);
@@ -172,14 +182,21 @@ function keepRunning(lab, name, random) {
       start(lab, name, failures.env);
       starts++;
       assert.equal(await readyOrEnded(program, urlOf(lab, name)), 'ready');
+      // What one life has not stored the next one must find before it is gone: at SPEED that is soon.
+      if (name === 'agent') await lab.catchUp(SPEED);
       while (program.isRunning && !stopped) await harm();
       if (!program.isRunning) assertCleanEnd(program, program.exit);
     }
     await program.kill();
   };
   const done = work();
-  done.catch(() => {}); // stop() tells
+  const broken = new Promise((_resolve, reject) => {
+    done.catch(reject);
+  });
+  broken.catch(() => {}); // stop() tells, too
   return {
+    /** Is rejected when it did not end as it should, or did not start. */
+    broken,
     async stop() {
       stopped = true;
       await done;
@@ -227,7 +244,7 @@ for (const victim of ['agent', 'collector']) {
     await lab.control('clock', { hold: HOLD });
     const kept = keepRunning(lab, victim, random);
     await lab.run();
-    await lab.waitCluster('finished');
+    await Promise.race([lab.waitCluster('finished'), kept.broken]);
     const tally = await kept.stop();
     t.diagnostic(`${victim}: ${tally.failures} allocations failed, ${tally.starts} starts`);
     assert.ok(tally.failures > 3, 'failures are felt');

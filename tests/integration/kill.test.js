@@ -4,9 +4,7 @@ import assert from 'node:assert/strict';
 import { RECORDING } from '../lib/lab.js';
 import { labTest, seeded } from '../lib/lab-test.js';
 import { outcome } from '../lib/outcome.js';
-import { metricSum } from '../lib/prometheus.js';
 import { formatTime, fromSeconds, parseTime } from '../lib/time.js';
-import { until } from '../lib/wait.js';
 import { assertCrashes, assertIncidents, CRASHES, subjectOf } from './expected.js';
 
 const SESSIONS = 4;
@@ -88,21 +86,6 @@ const options = {
   }),
 };
 
-/** The cluster's time runs as slowly as in life until the agent has stored what it has seen. */
-async function catchUp(lab) {
-  await lab.control('clock', { speed: 1 });
-  let looks = 0;
-  await until(
-    async () => {
-      const waiting = metricSum(await lab.agentMetrics(), 'nightjar_agent_findings_waiting');
-      looks = waiting === 0 ? looks + 1 : 0;
-      return looks === 3;
-    },
-    { what: 'the agent has stored what it has seen', programs: [lab.agent] },
-  );
-  await lab.control('clock', { speed: SPEED });
-}
-
 async function killSome(lab, t, { random, when, session }) {
   for (const [index, at] of when.entries()) {
     const victim = VICTIMS[(session + index) % VICTIMS.length];
@@ -111,7 +94,7 @@ async function killSome(lab, t, { random, when, session }) {
     const collectorDies = victim !== 'agent';
     if (agentDies) {
       await lab.waitCluster(`time:${formatTime(at - fromSeconds(UNSTORED_S), 9)}`);
-      await catchUp(lab);
+      await lab.catchUp(SPEED);
     }
     await lab.waitCluster(`time:${formatTime(at, 9)}`);
     t.diagnostic(`${formatTime(at, 3)} kill -9 ${victim}, away for ${awayS.toFixed(1)} s`);
@@ -122,7 +105,7 @@ async function killSome(lab, t, { random, when, session }) {
     if (collectorDies) await lab.collectorReady();
     if (agentDies) {
       await lab.agentReady();
-      await catchUp(lab);
+      await lab.catchUp(SPEED);
     }
   }
 }

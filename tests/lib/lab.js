@@ -29,6 +29,9 @@ const SANITIZER_REPORT = /(?:ERROR|WARNING): \w+Sanitizer|runtime error:/;
 /** The key of the robot that there is unless others are asked for. */
 export const ROBOT = 'robot-1';
 
+/** In one request it is waited so long for the cluster. */
+const WAIT_STEP_S = 60;
+
 /** @returns {Promise<{status: number, headers: Headers, text: string, json: any}>} */
 export async function ask(url, { method = 'GET', body, token, headers = {} } = {}) {
   const response = await fetch(url, {
@@ -265,6 +268,21 @@ export class Lab {
     return this.control('start', {});
   }
 
+  /** Time runs as slowly as in life until the agent has stored what it has seen, and at `speed` again then. */
+  async catchUp(speed) {
+    await this.control('clock', { speed: 1 });
+    let looks = 0;
+    await until(
+      async () => {
+        const waiting = metricSum(await this.agentMetrics(), 'nightjar_agent_findings_waiting');
+        looks = waiting === 0 ? looks + 1 : 0;
+        return looks === 3;
+      },
+      { what: 'the agent has stored what it has seen', programs: [this.agent] },
+    );
+    await this.control('clock', { speed });
+  }
+
   /** POST /kubesim/PATH, or GET when there is no body. */
   control(where, body) {
     const url = `${this.cluster.control}/kubesim/${where}`;
@@ -281,7 +299,14 @@ export class Lab {
 
   /** Waits for a condition of kubesim's: "finished", "watch:pods:2", "time:...". */
   async waitCluster(condition, timeoutS = 300) {
-    return this.control(`wait?until=${encodeURIComponent(condition)}&timeout=${timeoutS}`);
+    // A request has its own end, well before.
+    for (let leftS = timeoutS; ; leftS -= WAIT_STEP_S) {
+      try {
+        return await this.control(`wait?until=${encodeURIComponent(condition)}&timeout=${Math.min(leftS, WAIT_STEP_S)}`);
+      } catch (error) {
+        if (leftS <= WAIT_STEP_S || !/did not happen/.test(error.message)) throw error;
+      }
+    }
   }
 
   /** POST /control/PATH of wecomsim, or GET when there is no body. */
