@@ -490,6 +490,7 @@ int nj_http_send(struct nj_http_request *request, const void *bytes, size_t len)
         request->unsent.overflowed = false;
         return -EMSGSIZE;
     }
+    bare_write(request);
     bare_watch(request);
     return 0;
 }

@@ -135,8 +135,8 @@ struct nj_http *nj_http_new(struct nj_loop *loop, long max_connections);
 int nj_http_start(struct nj_http *http, const struct nj_http_options *options,
                   struct nj_http_request **ret_request, struct nj_err *err);
 
-/* For a connection with on_connected(), from then on: queues a copy. 0, or -EMSGSIZE when more than 1 MiB
- * waits. */
+/* For a connection with on_connected(), from then on: sends what goes at once and queues the rest. 0;
+ * -EMSGSIZE when more than 1 MiB waits; -ENOTCONN before and after. */
 int nj_http_send(struct nj_http_request *request, const void *bytes, size_t len);
 
 /* on_done() follows from the loop with -ECANCELED, never from inside this call. Nothing once the request has

@@ -306,7 +306,8 @@ static void set_connection(struct setting *setting, const struct nj_http_easy *e
     bool fresh = options->fresh_connection || bare;
     set_long(setting, CURLOPT_HTTP_VERSION, version_of(easy, options->protocol));
     set_long(setting, CURLOPT_FRESH_CONNECT, fresh ? 1 : 0);
-    set_long(setting, CURLOPT_FORBID_REUSE, fresh ? 1 : 0);
+    /* Without HTTP libcurl would close it as soon as it stands; taking the handle away closes it, too. */
+    set_long(setting, CURLOPT_FORBID_REUSE, fresh && !bare ? 1 : 0);
     if (bare) {
         set_long(setting, CURLOPT_CONNECT_ONLY, 1);
         set_long(setting, CURLOPT_SSL_ENABLE_ALPN, 0); /* what will be spoken is no HTTP */
