@@ -16,6 +16,10 @@
     {                                                                                                        \
         .path = (at), .access = NJ_API_READ, .handle = (handler), .params = { __VA_ARGS__ }                  \
     }
+#define WRITE(at, how, handler)                                                                              \
+    {                                                                                                        \
+        .path = (at), .access = NJ_API_WRITE, .method = (how), .handle = (handler)                           \
+    }
 #define OPEN(at, handler, ...)                                                                               \
     {                                                                                                        \
         .path = (at), .access = NJ_API_OPEN, .handle = (handler), .params = { __VA_ARGS__ }                  \
@@ -34,6 +38,9 @@ const struct nj_api_endpoint nj_api_endpoints[] = {
     READ("/api/v1/crashes", nj_api_crashes, WHERE, "container", "reason", "incident", WHEN),
     READ("/api/v1/crashes/{id}", nj_api_crash, NULL),
     READ("/api/v1/crashes/{id}/log", nj_api_crash_log, "download"),
+    READ("/api/v1/monitors", nj_api_monitors, "namespace", "service", "source", "failing", "limit", "cursor"),
+    WRITE("/api/v1/monitors/test", "POST", nj_api_monitor_test), /* before the next, which it would fit too */
+    READ("/api/v1/monitors/{id}", nj_api_monitor, "state", "limit", "cursor"),
     READ("/api/v1/series", nj_api_series, "monitor", "target", "namespace", "service", "from", "to", "step"),
     READ("/api/v1/errors", nj_api_errors, "from", "to", "namespace", "service"),
     READ("/api/v1/agents", nj_api_agents, NULL),
@@ -324,6 +331,7 @@ void nj_api_close(struct nj_api *api, void (*on_closed)(void *data), void *data)
     api->closing = true;
     api->on_closed = on_closed;
     api->on_closed_data = data;
+    nj_api_tests_stop(api);
     nj_api_streams_stop(api, handle_closed);
     nj_httpd_close(api->httpd, httpd_closed, api);
 }

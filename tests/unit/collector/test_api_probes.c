@@ -274,6 +274,411 @@ static void errors_are_summed_up_by_service_status_and_cause(void **state)
     assert_list(setup, "/api/v1/errors?namespace=bank", "count", "");
 }
 
+/* ---- monitors */
+
+static const struct nj_monitor_view monitors[] = {
+    {.id = "apimonitor.shop.api",
+     .source = NJ_SOURCE_MONITOR,
+     .namespace = "shop",
+     .name = "api",
+     .service = "",
+     .target = "https://api.example.com/",
+     .scope = "both",
+     .spec = "{\"target\":{\"url\":\"https://api.example.com/\"}}",
+     .trouble = "",
+     .targets = 1},
+    {.id = "builtin.dns",
+     .source = NJ_SOURCE_BUILTIN,
+     .namespace = "",
+     .name = "dns",
+     .service = "",
+     .target = "cluster DNS",
+     .scope = "pods",
+     .spec = "",
+     .trouble = "the Secret cannot be read",
+     .suspended = true},
+    {.id = "service.shop.web",
+     .source = NJ_SOURCE_DERIVED,
+     .namespace = "shop",
+     .name = "web",
+     .service = "web",
+     .target = "service web:http",
+     .scope = "both",
+     .spec = "",
+     .trouble = "",
+     .targets = 3,
+     .failing = 1,
+     .starting = 1},
+};
+
+static void use_probes(struct api_setup *setup, struct nj_probes *probes)
+{
+    *probes = (struct nj_probes){.monitors = monitors, .count = sizeof(monitors) / sizeof(monitors[0])};
+    setup->probes = probes;
+}
+
+static void probes_done(struct nj_probes *probes)
+{
+    free(probes->namespace);
+    free(probes->spec);
+}
+
+static void monitors_are_listed_by_what_is_asked(void **state)
+{
+    struct api_setup *setup = *state;
+    struct nj_probes probes;
+    struct nj_buf list = {0};
+    char cursor[32];
+    use_probes(setup, &probes);
+    api_open(setup);
+    assert_list(setup, "/api/v1/monitors", "id", "apimonitor.shop.api builtin.dns service.shop.web ");
+    assert_list(setup, "/api/v1/monitors?namespace=shop", "id", "apimonitor.shop.api service.shop.web ");
+    assert_list(setup, "/api/v1/monitors?service=web", "source", "derived ");
+    assert_list(setup, "/api/v1/monitors?source=builtin", "trouble", "the Secret cannot be read ");
+    assert_list(setup, "/api/v1/monitors?failing=true", "targetsFailing", "1 ");
+    assert_list(setup, "/api/v1/monitors?failing=false", "targetsTotal", "1 0 3 ");
+    assert_list(setup, "/api/v1/monitors?limit=3", "suspended", "false true false ");
+    get_list(setup, "/api/v1/monitors?limit=2", "id", &list, cursor);
+    assert_string_equal(cursor, "builtin.dns");
+    assert_list(setup, "/api/v1/monitors?limit=2&cursor=builtin.dns", "id", "service.shop.web ");
+    assert_get_problem(setup, "/api/v1/monitors?failing=yes", 400, "failing: 'yes'");
+    assert_get_problem(setup, "/api/v1/monitors?source=guess", 400, "source: there is no source 'guess'");
+    assert_get_problem(setup, "/api/v1/monitors?limit=0", 400, "limit");
+    nj_buf_done(&list);
+}
+
+static void without_probing_there_are_no_monitors(void **state)
+{
+    struct api_setup *setup = *state;
+    struct reply reply;
+    api_open(setup);
+    assert_list(setup, "/api/v1/monitors", "id", "");
+    assert_get_problem(setup, "/api/v1/monitors/service.shop.web", 404,
+                       "there is no monitor 'service.shop.web'");
+    reply.stalled = false;
+    reply_start_body(setup, &reply, "POST", "/api/v1/monitors/test", NULL, "application/json", "{}");
+    reply_wait(setup, &reply);
+    assert_problem(setup, &reply, 503, "probes nothing");
+}
+
+static void put_target(struct api_setup *setup, const char *target, const char *state, const char *evidence,
+                       int64_t failed_ns)
+{
+    const struct nj_store_target record = {.cluster = setup->config.cluster,
+                                           .project = "p-1",
+                                           .key = {"service.shop.web", target},
+                                           .source = "derived",
+                                           .namespace = "shop",
+                                           .service = "web",
+                                           .target_name = "web-1",
+                                           .address = "10.0.0.7:8080",
+                                           .node = "node-3",
+                                           .pod_uid = "u-1",
+                                           .state = state,
+                                           .since_ns = noon_ns,
+                                           .seen_ns = noon_ns + NJ_SEC,
+                                           .severity = "warning",
+                                           .group = "",
+                                           .cause = "status",
+                                           .phase = "check",
+                                           .step = "login",
+                                           .expected = "status 200-299",
+                                           .got = "500",
+                                           .body = "no \"database\"",
+                                           .evidence = evidence,
+                                           .status = 500,
+                                           .failed_ns = failed_ns};
+    api_begin(setup);
+    assert_int_equal(setup->writer->ops->put_target(setup->writer, &record, NULL), 0);
+    api_commit(setup);
+}
+
+static json_object *target_at(struct reply *reply, size_t i)
+{
+    return json_object_array_get_idx(json_object_object_get(reply->json, "targets"), i);
+}
+
+static void a_monitor_shows_its_targets_and_why_they_failed(void **state)
+{
+    struct api_setup *setup = *state;
+    struct nj_probes probes;
+    struct reply reply;
+    use_probes(setup, &probes);
+    put_target(setup, "pod/1/80/IPv4", "failing", "{\"ok\":false,\"steps\":[{\"name\":\"login\"}]}", noon_ns);
+    put_target(setup, "pod/2/80/IPv4", "passing", "", 0);
+    put_target(setup, "pod/3/80/IPv4", "passing", "{\"ok\":", noon_ns - NJ_HOUR);
+    api_open(setup);
+    get(setup, &reply, "/api/v1/monitors/service.shop.web");
+    assert_int_equal(reply.status, 200);
+    assert_string_equal(field(reply.json, "id"), "service.shop.web");
+    assert_string_equal(field(reply.json, "spec"), "");
+    json_object *target = target_at(&reply, 0);
+    assert_string_equal(field(target, "id"), "pod/1/80/IPv4");
+    assert_string_equal(field(target, "state"), "failing");
+    assert_string_equal(field(target, "address"), "10.0.0.7:8080");
+    json_object *failure = json_object_object_get(target, "lastFailure");
+    assert_string_equal(field(failure, "step"), "login");
+    assert_string_equal(field(failure, "body"), "no \"database\"");
+    assert_string_equal(field(failure, "status"), "500");
+    json_object *steps = json_object_object_get(json_object_object_get(failure, "evidence"), "steps");
+    assert_string_equal(field(json_object_array_get_idx(steps, 0), "name"), "login");
+    assert_string_equal(field(target_at(&reply, 1), "lastFailure"), "");
+    /* What is no JSON cannot spoil the answer. */
+    assert_string_equal(field(json_object_object_get(target_at(&reply, 2), "lastFailure"), "evidence"), "");
+    reply_done(setup, &reply);
+
+    get(setup, &reply, "/api/v1/monitors/service.shop.web?state=passing&limit=1");
+    assert_string_equal(field(target_at(&reply, 0), "id"), "pod/2/80/IPv4");
+    assert_null(target_at(&reply, 1));
+    assert_string_not_equal(field(reply.json, "nextCursor"), "");
+    reply_done(setup, &reply);
+    get(setup, &reply, "/api/v1/monitors/apimonitor.shop.api");
+    json_object *spec = json_object_object_get(reply.json, "spec");
+    assert_string_equal(field(json_object_object_get(spec, "target"), "url"), "https://api.example.com/");
+    reply_done(setup, &reply);
+    assert_get_problem(setup, "/api/v1/monitors/service.shop.none", 404, "there is no monitor");
+    assert_get_problem(setup, "/api/v1/monitors/service.shop.web?state=gone", 400, "state: 'gone'");
+}
+
+/* ---- trying a spec */
+
+#define BODY "{\"namespace\":\"shop\",\"spec\":{\"target\":{\"url\":\"https://api.example.com/\"}}}"
+
+static void start_test(struct api_setup *setup, struct reply *reply, const char *headers, const char *type,
+                       const char *body)
+{
+    reply->stalled = false;
+    reply_start_body(setup, reply, "POST", "/api/v1/monitors/test", headers, type, body);
+}
+
+static void assert_test_problem(struct api_setup *setup, const char *type, const char *body, int status,
+                                const char *words)
+{
+    struct reply reply;
+    start_test(setup, &reply, NULL, type, body);
+    reply_wait(setup, &reply);
+    assert_problem(setup, &reply, status, words);
+}
+
+static void wait_for_tests(struct api_setup *setup, struct nj_probes *probes, int count)
+{
+    test_run_until_count(setup->test, &probes->started, count);
+}
+
+static void a_spec_is_tried_and_every_step_is_told(void **state)
+{
+    struct api_setup *setup = *state;
+    struct nj_probes probes;
+    struct reply reply;
+    use_probes(setup, &probes);
+    api_open(setup);
+    start_test(setup, &reply, NULL, "application/json; charset=utf-8", BODY);
+    wait_for_tests(setup, &probes, 1);
+    assert_string_equal(probes.namespace, "shop");
+    assert_string_equal(probes.spec, "{\"target\":{\"url\":\"https:\\/\\/api.example.com\\/\"}}");
+    const struct nj_step_outcome step = {.name = "login",
+                                         .kind = "http",
+                                         .ran = true,
+                                         .cause = NJ_CAUSE_STATUS,
+                                         .phase = NJ_PHASE_CHECK,
+                                         .expected = "status 200-299",
+                                         .got = "500",
+                                         .request = "GET https://api.example.com/",
+                                         .address = "192.0.2.1:443",
+                                         .status = 500,
+                                         .http_version = "1.1",
+                                         .body = "oops"};
+    const struct nj_result result = {
+        .cause = NJ_CAUSE_STATUS, .failed = &step, .steps = &step, .steps_count = 1, .attempts = 1};
+    const struct nj_probes_test_outcome outcomes[] = {
+        {.target_name = "https://api.example.com/",
+         .address = "192.0.2.1:443",
+         .result = &result,
+         .trouble = ""},
+        {.target_name = "web-1", .address = "", .trouble = "it has no such port"},
+    };
+    probes.on_done(probes.data, outcomes, 2);
+    reply_wait(setup, &reply);
+    assert_int_equal(reply.status, 200);
+    assert_string_equal(field(reply.json, "ok"), "false");
+    json_object *items = json_object_object_get(reply.json, "items");
+    assert_int_equal(json_object_array_length(items), 2);
+    json_object *first = json_object_array_get_idx(items, 0);
+    json_object *steps = json_object_object_get(json_object_object_get(first, "result"), "steps");
+    assert_string_equal(field(json_object_array_get_idx(steps, 0), "got"), "500");
+    assert_string_equal(field(json_object_array_get_idx(items, 1), "trouble"), "it has no such port");
+    assert_string_equal(field(json_object_array_get_idx(items, 1), "result"), "");
+    reply_done(setup, &reply);
+    probes_done(&probes);
+}
+
+static void what_cannot_be_tried_is_a_problem_that_says_why(void **state)
+{
+    struct api_setup *setup = *state;
+    struct nj_probes probes;
+    static const struct {
+        int rc, status;
+    } refusals[] = {{-EINVAL, 400}, {-ENOENT, 404}, {-EACCES, 403}, {-EAGAIN, 429}, {-ENOMEM, 500}};
+    use_probes(setup, &probes);
+    api_open(setup);
+    assert_test_problem(setup, NULL, BODY, 415, "Content-Type: application/json");
+    assert_test_problem(setup, "text/plain", BODY, 415, "Content-Type: application/json");
+    assert_test_problem(setup, "application/jsonx", BODY, 415, "Content-Type: application/json");
+    assert_test_problem(setup, "application/json", "", 400, "no JSON object");
+    assert_test_problem(setup, "application/json", "[]", 400, "no JSON object");
+    assert_test_problem(setup, "application/json", "{} {}", 400, "no JSON object");
+    assert_test_problem(setup, "application/json", "{\"namespace\":", 400, "no JSON object");
+    assert_test_problem(setup, "application/json", "{\"namespace\":\"a\"}", 400, "spec: an object");
+    assert_test_problem(setup, "application/json", "{\"spec\":{}}", 400, "namespace: a string");
+    assert_test_problem(setup, "application/json", "{\"spec\":{},\"namespace\":1}", 400,
+                        "namespace: a string");
+    assert_test_problem(setup, "application/json", "{\"spec\":\"\",\"namespace\":\"a\"}", 400,
+                        "spec: an object");
+    assert_test_problem(setup, "application/json", "{\"spec\":{},\"namespace\":\"a\",\"name\":\"x\"}", 400,
+                        "nothing else");
+    assert_int_equal(probes.started, 0);
+    probes.words = "spec.target.url: no such host";
+    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+        probes.refuses = refusals[i].rc;
+        assert_test_problem(setup, "application/json", BODY, refusals[i].status, "no such host");
+    }
+}
+
+static void only_the_write_token_may_try_a_spec(void **state)
+{
+    struct api_setup *setup = *state;
+    struct nj_probes probes;
+    struct reply reply;
+    free(setup->config.api.read_token_file);
+    free(setup->config.api.write_token_file);
+    setup->config.api.read_token_file = api_file(setup, "read", READ_TOKEN);
+    setup->config.api.write_token_file = api_file(setup, "write", WRITE_TOKEN);
+    use_probes(setup, &probes);
+    api_open(setup);
+    start_test(setup, &reply, NULL, "application/json", BODY);
+    reply_wait(setup, &reply);
+    assert_problem(setup, &reply, 401, "a bearer token is needed");
+    start_test(setup, &reply, "Host: h\r\nAuthorization: Bearer " READ_TOKEN "\r\n", "application/json",
+               BODY);
+    reply_wait(setup, &reply);
+    assert_problem(setup, &reply, 403, "may only read");
+    assert_int_equal(probes.started, 0);
+    start_test(setup, &reply, "Host: h\r\nAuthorization: Bearer " WRITE_TOKEN "\r\n", "application/json",
+               BODY);
+    wait_for_tests(setup, &probes, 1);
+    probes.on_done(probes.data, NULL, 0);
+    reply_wait(setup, &reply);
+    assert_int_equal(reply.status, 200);
+    assert_string_equal(field(reply.json, "ok"), "false");
+    reply_done(setup, &reply);
+    probes_done(&probes);
+}
+
+static void trying_is_a_post_and_reading_is_not(void **state)
+{
+    struct api_setup *setup = *state;
+    struct reply reply;
+    api_open(setup);
+    get(setup, &reply, "/api/v1/monitors/test");
+    assert_true(reply_has(&reply, "Allow: POST"));
+    assert_problem(setup, &reply, 405, "GET is not allowed here: only POST is");
+    request(setup, &reply, "POST", "/api/v1/monitors", NULL);
+    assert_true(reply_has(&reply, "Allow: GET, HEAD"));
+    assert_problem(setup, &reply, 405, "POST is not allowed here");
+}
+
+static void closing_ends_what_is_being_tried(void **state)
+{
+    struct api_setup *setup = *state;
+    struct nj_probes probes;
+    struct reply one, other;
+    use_probes(setup, &probes);
+    api_open(setup);
+    start_test(setup, &one, NULL, "application/json", BODY);
+    start_test(setup, &other, NULL, "application/json", BODY);
+    wait_for_tests(setup, &probes, 2);
+    api_close(setup);
+    assert_int_equal(probes.cancelled, 2);
+    reply_done(setup, &one);
+    reply_done(setup, &other);
+    probes_done(&probes);
+}
+
+static void the_collector_s_own_checks_are_in_metrics(void **state)
+{
+    struct api_setup *setup = *state;
+    setup->more_metrics = "# TYPE probe_success gauge\nprobe_success{service=\"web\"} 1\n";
+    api_open(setup);
+    assert_int_equal(api_metric(setup, "probe_success{service=\"web\"}"), 1);
+}
+
+/* ---- openapi.json */
+
+/* The object has exactly the fields that the schema describes, and all of them are required. */
+static void assert_described(json_object *schemas, const char *schema, json_object *object)
+{
+    json_object *described = json_object_object_get(schemas, schema);
+    json_object *properties = json_object_object_get(described, "properties");
+    json_object_object_foreach(object, name, value)
+    {
+        (void)value;
+        if (json_object_object_get(properties, name) == NULL)
+            fail_msg("%s: %s is not described", schema, name);
+    }
+    assert_int_equal(json_object_object_length(object), json_object_object_length(properties));
+    assert_int_equal(json_object_array_length(json_object_object_get(described, "required")),
+                     json_object_object_length(properties));
+}
+
+static json_object *item_of(json_object *object, const char *list)
+{
+    json_object *item = json_object_array_get_idx(json_object_object_get(object, list), 0);
+    assert_non_null(item);
+    return item;
+}
+
+static void what_is_answered_is_described(void **state)
+{
+    struct api_setup *setup = *state;
+    struct nj_probes probes;
+    struct reply document, reply;
+    use_probes(setup, &probes);
+    put_target(setup, "pod/1/80/IPv4", "failing", "{}", noon_ns);
+    open_with_series(setup);
+    get(setup, &document, "/openapi.json");
+    json_object *schemas =
+        json_object_object_get(json_object_object_get(document.json, "components"), "schemas");
+    get(setup, &reply, "/api/v1/monitors");
+    assert_described(schemas, "MonitorList", reply.json);
+    assert_described(schemas, "Monitor", item_of(reply.json, "items"));
+    reply_done(setup, &reply);
+    get(setup, &reply, "/api/v1/monitors/service.shop.web");
+    assert_described(schemas, "MonitorDetail", reply.json);
+    assert_described(schemas, "Target", item_of(reply.json, "targets"));
+    assert_described(schemas, "TargetFailure",
+                     json_object_object_get(item_of(reply.json, "targets"), "lastFailure"));
+    reply_done(setup, &reply);
+    get(setup, &reply, "/api/v1/series?monitor=apimonitor.shop.api");
+    assert_described(schemas, "Series", reply.json);
+    assert_described(schemas, "SeriesPoint", item_of(reply.json, "items"));
+    assert_described(schemas, "SeriesError", item_of(item_of(reply.json, "items"), "errors"));
+    reply_done(setup, &reply);
+    get(setup, &reply, "/api/v1/errors");
+    assert_described(schemas, "ErrorSummary", reply.json);
+    assert_described(schemas, "ErrorCount", item_of(reply.json, "items"));
+    reply_done(setup, &reply);
+    start_test(setup, &reply, NULL, "application/json", BODY);
+    wait_for_tests(setup, &probes, 1);
+    const struct nj_probes_test_outcome outcome = {.target_name = "web-1", .address = "", .trouble = "why"};
+    probes.on_done(probes.data, &outcome, 1);
+    reply_wait(setup, &reply);
+    assert_described(schemas, "TestOutcome", reply.json);
+    assert_described(schemas, "TestItem", item_of(reply.json, "items"));
+    reply_done(setup, &reply);
+    reply_done(setup, &document);
+    probes_done(&probes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -283,6 +688,16 @@ int main(void)
         api_case(a_range_that_makes_no_sense_or_too_many_points_is_a_problem),
         api_case(what_a_series_costs_is_bounded),
         api_case(errors_are_summed_up_by_service_status_and_cause),
+        api_case(monitors_are_listed_by_what_is_asked),
+        api_case(without_probing_there_are_no_monitors),
+        api_case(a_monitor_shows_its_targets_and_why_they_failed),
+        api_case(a_spec_is_tried_and_every_step_is_told),
+        api_case(what_cannot_be_tried_is_a_problem_that_says_why),
+        api_case(only_the_write_token_may_try_a_spec),
+        api_case(trying_is_a_post_and_reading_is_not),
+        api_case(closing_ends_what_is_being_tried),
+        api_case(the_collector_s_own_checks_are_in_metrics),
+        api_case(what_is_answered_is_described),
     };
     return cmocka_run_group_tests_name("collector/api/probes", tests, NULL, NULL);
 }
