@@ -123,6 +123,11 @@ void nj_hop_begin(struct nj_probe_run *run)
     const struct nj_prober_options *options = &run->prober->options;
     const char *peer = peer_of(run);
     hop->addresses_count = hop->address_next = 0;
+    if (peer[0] == '\0') { /* of a DNS step: the resolver's own servers, which it knows itself */
+        hop->addresses[hop->addresses_count++] = (struct sockaddr_storage){0};
+        nj_chain_connect(run);
+        return;
+    }
     if (run->target.trust == NJ_TRUST_ALLOWED &&
         !nj_host_allowed(peer, hop->port, options->allowed, options->allowed_count)) {
         forbidden(run, peer, "not on the list of hosts that may be probed");

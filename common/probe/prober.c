@@ -15,6 +15,9 @@ const struct nj_step_prober *nj_step_prober_of(enum nj_step_kind kind)
 {
     static const struct nj_step_prober *const probers[NJ_STEP_DNS + 1] = {
         [NJ_STEP_HTTP] = &nj_http_step,
+        [NJ_STEP_TCP] = &nj_tcp_step,
+        [NJ_STEP_GRPC] = &nj_grpc_step,
+        [NJ_STEP_DNS] = &nj_dns_step,
     };
     return probers[kind];
 }
@@ -127,9 +130,11 @@ static void on_begin(uv_timer_t *timer)
 static int check_request(const struct nj_probe_request *request, struct nj_err *err)
 {
     const struct nj_probe_target *target = &request->target;
-    if (nj_str(target->host)[0] == '\0' || target->port == 0)
-        return nj_err_set(err, -EINVAL, "a target without a host or port");
+    bool has_host = nj_str(target->host)[0] != '\0' && target->port != 0;
     for (size_t i = 0; i < request->spec->steps_count; i++) {
+        /* The resolver's own servers need not be named. */
+        if (!has_host && (nj_str(target->host)[0] != '\0' || request->spec->steps[i].kind != NJ_STEP_DNS))
+            return nj_err_set(err, -EINVAL, "a target without a host or port");
         if (request->spec->steps[i].kind == NJ_STEP_HTTP && !nj_streq(target->scheme, "http") &&
             !nj_streq(target->scheme, "https"))
             return nj_err_set(err, -EINVAL, "%s is no scheme of HTTP", nj_str(target->scheme));
