@@ -206,24 +206,33 @@ static void correct_state(struct nj_group_worker *worker, const struct nj_event_
     apply_state(worker, origin, &told, &target);
 }
 
+/* What a minute says of a state counts when the state was told before it began: one that was told later is
+ * newer than what the minute knows. One that has just begun knows nothing. */
+static bool knows_better(const struct nj_group_worker *worker, const struct nj_event_origin *origin,
+                         const struct nj_check_rollup *item, enum nj_check_state state,
+                         const struct nj_target_seen *seen, int64_t minute_ns)
+{
+    if (!seen->known)
+        return !ended_since(worker, origin->cluster, &item->key, minute_ns);
+    return !seen->as_told && state != NJ_CHECK_STARTING && seen->since_ns < minute_ns;
+}
+
 static void apply_rollup(struct nj_group_worker *worker, const struct nj_event_origin *origin,
                          const struct nj_event *event, const struct nj_check_rollup *item, int64_t minute_ns)
 {
     struct nj_store *store = worker->options.store;
     enum nj_check_state state;
-    bool known = false, as_told = false;
+    struct nj_target_seen seen = {0};
     if (nj_group_fail(worker, store->ops->add_rollup(store, origin->cluster, minute_ns, item, &worker->err)) <
         0)
         return;
     if (nj_check_state_parse(item->state, &state) < 0 || state == NJ_CHECK_GONE)
         return;
     if (nj_group_fail(worker, store->ops->see_target(store, origin->cluster, &item->key, item->state,
-                                                     worker->now_ns, &known, &as_told, &worker->err)) < 0)
+                                                     worker->now_ns, &seen, &worker->err)) < 0)
         return;
-    if (as_told || (known && state == NJ_CHECK_STARTING) ||
-        (!known && ended_since(worker, origin->cluster, &item->key, minute_ns)))
-        return;
-    correct_state(worker, origin, event, item, minute_ns);
+    if (knows_better(worker, origin, item, state, &seen, minute_ns))
+        correct_state(worker, origin, event, item, minute_ns);
 }
 
 bool nj_group_apply_rollups(struct nj_group_worker *worker, const struct nj_event_origin *origin,

@@ -67,6 +67,12 @@ struct nj_target_totals {
     int32_t total, failing, pods_total, pods_failing;
 };
 
+/* What was known of a target that was heard of. */
+struct nj_target_seen {
+    bool known, as_told; /* as_told: it had the state already */
+    int64_t since_ns;    /* of the state that it has; 0 when it is not known */
+};
+
 struct nj_target_filter {
     const char *cluster, *monitor, *namespace, *service, *state; /* NULL: any */
     int64_t unseen_since_ns;                                     /* only those not heard since; 0: any */
@@ -179,9 +185,9 @@ struct nj_store_ops {
      * source all that describes the target (source, namespace, names, address, node, severity, group): what a
      * rollup knows. */
     int (*put_target)(struct nj_store *store, const struct nj_store_target *target, struct nj_err *err);
-    /* It was heard of in this state: is it known, and had it that state already? */
+    /* It was heard of in this state. */
     int (*see_target)(struct nj_store *store, const char *cluster, const struct nj_check_key *key,
-                      const char *state, int64_t seen_ns, bool *ret_known, bool *ret_as_told,
+                      const char *state, int64_t seen_ns, struct nj_target_seen *ret_seen,
                       struct nj_err *err);
     /* Of a Service in its namespace; with service "", of a monitor. */
     int (*total_targets)(struct nj_store *store, const char *cluster, const char *namespace,

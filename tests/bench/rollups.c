@@ -72,7 +72,7 @@ static void add_one(struct nj_store *store, uint64_t series, uint64_t minute, st
 {
     struct nj_err err = {0};
     char target[NAME_BYTES], monitor[NAME_BYTES], service[NAME_BYTES];
-    bool known = false, as_told = false;
+    struct nj_target_seen seen;
     int64_t at_ns = begin_ns + (int64_t)minute * NJ_MIN;
     (void)snprintf(target, sizeof(target), "pod/1d9c2b1e-7a41-4d0e-9f7e-%012" PRIx64 "/8080/IPv4", series);
     (void)snprintf(service, sizeof(service), "service-%" PRIu64, series / 10);
@@ -84,8 +84,8 @@ static void add_one(struct nj_store *store, uint64_t series, uint64_t minute, st
                                      .state = "passing"};
     make_minute(series, minute, sketch, latency, &rollup);
     check(store->ops->add_rollup(store, "prod", at_ns, &rollup, &err), &err);
-    check(store->ops->see_target(store, "prod", &rollup.key, "passing", at_ns, &known, &as_told, &err), &err);
-    if (!as_told)
+    check(store->ops->see_target(store, "prod", &rollup.key, "passing", at_ns, &seen, &err), &err);
+    if (!seen.as_told)
         nj_bench_fail("target %s is not known", target);
 }
 

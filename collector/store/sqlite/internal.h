@@ -234,7 +234,7 @@ int nj_sqlite_each_sent(struct nj_store *store, const char *channel, int64_t sin
 
 int nj_sqlite_put_target(struct nj_store *store, const struct nj_store_target *target, struct nj_err *err);
 int nj_sqlite_see_target(struct nj_store *store, const char *cluster, const struct nj_check_key *key,
-                         const char *state, int64_t seen_ns, bool *ret_known, bool *ret_as_told,
+                         const char *state, int64_t seen_ns, struct nj_target_seen *ret_seen,
                          struct nj_err *err);
 int nj_sqlite_total_targets(struct nj_store *store, const char *cluster, const char *namespace,
                             const char *service, const char *monitor, struct nj_target_totals *ret_totals,

@@ -22,22 +22,27 @@ static void bind_key(struct nj_binder *to, const char *cluster, const struct nj_
     nj_sql_text(to, key->target);
 }
 
-/* 1 with number and whether it is in the state, 0 when it is not known. */
+/* Its number, 0 when it is not known, and what is known of it. */
 static int find(struct nj_sqlite *sqlite, const char *cluster, const struct nj_check_key *key,
-                const char *state, int64_t *ret_number, bool *ret_in_state, struct nj_err *err)
+                const char *state, int64_t *ret_number, struct nj_target_seen *ret_seen, struct nj_err *err)
 {
-    struct nj_binder find =
-        nj_sql_use(sqlite, NJ_SQL_FIND_TARGET,
-                   "SELECT number, state FROM target WHERE cluster = ? AND monitor = ? AND target = ?");
+    struct nj_binder find = nj_sql_use(
+        sqlite, NJ_SQL_FIND_TARGET,
+        "SELECT number, state, since_ns FROM target WHERE cluster = ? AND monitor = ? AND target = ?");
     bind_key(&find, cluster, key);
     int rc = nj_sql_next(sqlite, &find, "look for a target", err);
+    if (rc < 0)
+        return rc;
+    *ret_number = 0;
+    *ret_seen = (struct nj_target_seen){.known = rc == 1};
     if (rc == 1) {
         struct nj_row row = {.statement = find.statement};
         *ret_number = nj_row_int(&row);
-        *ret_in_state = nj_streq(nj_row_text(&row), state);
+        ret_seen->as_told = nj_streq(nj_row_text(&row), state);
+        ret_seen->since_ns = nj_row_int(&row);
         nj_sql_reset(&find);
     }
-    return rc;
+    return 0;
 }
 
 static int put_seen(struct nj_sqlite *sqlite, int64_t number, int64_t seen_ns, struct nj_err *err)
@@ -76,7 +81,8 @@ static int upsert(struct nj_sqlite *sqlite, const struct nj_store_target *target
                            node) ","
                                  " " DESCRIBED(pod_uid) ", " DESCRIBED(severity) ", " DESCRIBED(alert_group) ", " FAILED(cause) ", " FAILED(phase) ", " FAILED(
                                      step) ", " FAILED(expected) ", " FAILED(got) ", " FAILED(body) ","
-                                                                                                    " " FAILED(evidence) ", " FAILED(status) ", " FAILED(failed_ns));
+                                                                                                    " " FAILED(evidence) ", " FAILED(
+                                                                                                        status) ", " FAILED(failed_ns));
     bind_key(&put, target->cluster, &target->key);
     nj_sql_text(&put, target->state);
     nj_sql_text(&put, target->project);
@@ -106,36 +112,31 @@ int nj_sqlite_put_target(struct nj_store *store, const struct nj_store_target *t
 {
     struct nj_sqlite *sqlite = nj_sqlite_of(store);
     int64_t number = 0;
-    bool in_state = false;
-    bool gone = nj_streq(target->state, nj_check_state_name(NJ_CHECK_GONE));
-    int rc = find(sqlite, target->cluster, &target->key, target->state, &number, &in_state, err);
+    struct nj_target_seen seen;
+    int rc = find(sqlite, target->cluster, &target->key, target->state, &number, &seen, err);
     if (rc < 0)
         return rc;
-    if (gone)
-        return rc == 1 ? delete_target(sqlite, number, err) : 0;
-    bool known = rc == 1;
+    if (nj_streq(target->state, nj_check_state_name(NJ_CHECK_GONE)))
+        return seen.known ? delete_target(sqlite, number, err) : 0;
     rc = upsert(sqlite, target, err);
-    if (!known)
+    if (!seen.known)
         number = sqlite3_last_insert_rowid(sqlite->db);
     return rc < 0 ? rc : put_seen(sqlite, number, target->seen_ns, err);
 }
 
 int nj_sqlite_see_target(struct nj_store *store, const char *cluster, const struct nj_check_key *key,
-                         const char *state, int64_t seen_ns, bool *ret_known, bool *ret_as_told,
+                         const char *state, int64_t seen_ns, struct nj_target_seen *ret_seen,
                          struct nj_err *err)
 {
     struct nj_sqlite *sqlite = nj_sqlite_of(store);
     int64_t number = 0;
-    bool in_state = false;
-    int rc = find(sqlite, cluster, key, state, &number, &in_state, err);
-    bool known = rc == 1;
-    if (known)
+    struct nj_target_seen seen;
+    int rc = find(sqlite, cluster, key, state, &number, &seen, err);
+    if (rc == 0 && seen.known)
         rc = put_seen(sqlite, number, seen_ns, err);
-    if (rc < 0)
-        return rc;
-    *ret_known = known;
-    *ret_as_told = in_state;
-    return 0;
+    if (rc == 0)
+        *ret_seen = seen;
+    return rc;
 }
 
 int nj_sqlite_total_targets(struct nj_store *store, const char *cluster, const char *namespace,

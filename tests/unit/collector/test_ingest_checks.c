@@ -367,14 +367,30 @@ static void a_state_that_was_lost_comes_back_with_the_next_minute(void **state)
     struct nj_check_rollup failing = make_item("url", "failing"), passing = make_item("url", "passing");
     struct nj_check_rollup starting = make_item("url", "starting");
     tell_state(fixture, "url", "passing");
-    tell_minute(fixture, "m-1", noon_ns, &failing);
+    fixture->now_ns += 4 * NJ_MIN;
+    tell_minute(fixture, "m-1", noon_ns + NJ_MIN, &failing);
     assert_taken(&fixture->planned, "opened probe Service/cart AllFail 1/1;");
-    tell_minute(fixture, "m-2", noon_ns + NJ_MIN, &starting); /* of an agent that has just begun */
+    tell_minute(fixture, "m-2", noon_ns + 2 * NJ_MIN, &starting); /* of an agent that has just begun */
     assert_taken(&fixture->planned, "");
-    fixture->now_ns += 2 * NJ_MIN;
-    tell_minute(fixture, "m-3", noon_ns + 2 * NJ_MIN, &passing);
+    tell_minute(fixture, "m-3", noon_ns + 3 * NJ_MIN, &passing);
     assert_taken(&fixture->planned, "resolved probe Service/cart passing;");
     assert_targets(fixture, "url=passing shop-of-prod 10.0.0.7:8080 payments timeout 0 node-7;");
+}
+
+static void a_minute_takes_no_state_back_that_was_told_after_it_began(void **state)
+{
+    struct fixture *fixture = *state;
+    struct nj_check_rollup passing = make_item("url", "passing"), failing = make_item("url", "failing");
+    tell_state(fixture, "url", "passing");
+    fixture->now_ns += 61 * NJ_SEC;
+    tell_state(fixture, "url", "failing");
+    assert_taken(&fixture->planned, "opened probe Service/cart AllFail 1/1;");
+    tell_minute(fixture, "m-1", noon_ns, &passing);
+    tell_minute(fixture, "m-2", noon_ns + NJ_MIN, &passing);
+    assert_taken(&fixture->planned, "");
+    assert_targets(fixture, "url=failing shop-of-prod 10.0.0.7:8080 payments status 503 node-7;");
+    tell_minute(fixture, "m-3", noon_ns + 2 * NJ_MIN, &failing);
+    assert_taken(&fixture->planned, "");
 }
 
 static void the_last_minute_of_a_target_does_not_bring_it_back(void **state)
@@ -459,6 +475,7 @@ int main(void)
         TEST(a_minute_from_a_clock_far_ahead_is_taken_as_now),
         TEST(a_target_that_is_not_known_comes_with_its_minute),
         TEST(a_state_that_was_lost_comes_back_with_the_next_minute),
+        TEST(a_minute_takes_no_state_back_that_was_told_after_it_began),
         TEST(the_last_minute_of_a_target_does_not_bring_it_back),
         TEST(a_target_that_nobody_speaks_of_is_gone),
         TEST(a_collector_that_did_not_listen_takes_nobody_for_silent),

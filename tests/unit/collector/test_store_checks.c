@@ -270,11 +270,12 @@ static void targets_are_chosen_by_filters_and_paged(void **state)
 static void assert_seen(struct fixture *fixture, const struct nj_check_key *key, const char *state,
                         bool known, bool as_told)
 {
-    bool got_known = !known, got_as_told = !as_told;
-    must(fixture, fixture->store->ops->see_target(fixture->store, "prod", key, state, noon_ns + NJ_MIN,
-                                                  &got_known, &got_as_told, &fixture->err));
-    assert_int_equal(known, got_known);
-    assert_int_equal(as_told, got_as_told);
+    struct nj_target_seen got = {.known = !known, .as_told = !as_told, .since_ns = -1};
+    must(fixture, fixture->store->ops->see_target(fixture->store, "prod", key, state, noon_ns + NJ_MIN, &got,
+                                                  &fixture->err));
+    assert_int_equal(known, got.known);
+    assert_int_equal(as_told, got.as_told);
+    assert_true(got.since_ns == (known ? noon_ns : 0));
 }
 
 static void a_target_that_is_heard_of_is_seen(void **state)
