@@ -63,7 +63,7 @@ is_wanted() {
 install_packages() {
     local packages missing=() package
     mapfile -t packages < deploy/image/build-packages.txt
-    packages+=(clang clang-format clang-tidy libclang-rt-14-dev libcmocka-dev make openssl procps nginx-light nodejs shellcheck git)
+    packages+=(clang clang-format clang-tidy libclang-rt-14-dev libcmocka-dev dnsmasq-base make openssl procps nginx-light nodejs shellcheck git)
     for package in "${packages[@]}"; do
         # Node.js and the like may have come another way.
         case $package in nodejs) command -v node >/dev/null && continue ;; esac
