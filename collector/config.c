@@ -8,6 +8,7 @@
 #include "collector/incident/incident.h"
 #include "common/base/clock.h"
 #include "common/base/str.h"
+#include "common/probe/address.h"
 #include "common/wire/batch.h"
 
 static const char *const log_levels[] = {"debug", "info", "warn", "error", NULL};
@@ -637,6 +638,20 @@ static bool listens_on_loopback(const char *listen)
     return nj_streq(host, "[::1]") || nj_streq(host, "localhost");
 }
 
+static int check_probes(const struct nj_collector_config *config, struct nj_err *err)
+{
+    const struct nj_config_strings *allowed = &config->probes.allowed_hosts;
+    if (empty(config->probes.cluster_domain))
+        return nj_err_set(err, -EINVAL, "probes.cluster_domain: must not be empty");
+    for (size_t i = 0; i < allowed->count; i++) {
+        if (nj_allowed_check(allowed->items[i], err) < 0) {
+            (void)nj_err_wrap(err, "probes.allowed_hosts[%zu]", i);
+            return -EINVAL;
+        }
+    }
+    return 0;
+}
+
 int nj_collector_config_check(const struct nj_collector_config *config, struct nj_err *err)
 {
     if (empty(config->cluster))
@@ -648,6 +663,8 @@ int nj_collector_config_check(const struct nj_collector_config *config, struct n
     if (config->store.logs_ns > config->store.crashes_ns)
         return nj_err_set(err, -EINVAL,
                           "store.logs: must not be longer than store.crashes, a log goes with its crash");
+    if (check_probes(config, err) < 0)
+        return -EINVAL;
     for (size_t i = 0; i < config->notify.channels.count; i++) {
         int rc = check_channel(config, i, err);
         if (rc < 0)

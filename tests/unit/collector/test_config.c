@@ -58,6 +58,13 @@ static void the_defaults_are_sensible_and_pass_the_check(void **state)
     assert_string_equal("tcp://0.0.0.0:7645", config.ingest.listen);
     assert_string_equal("/etc/nightjar/key/key", config.ingest.key_file);
     assert_int_equal(8 << 20, config.ingest.max_plain_bytes);
+    assert_true(config.probes.derive);
+    assert_true(config.probes.builtin);
+    assert_int_equal(0, config.probes.allowed_hosts.count);
+    assert_string_equal("cluster.local", config.probes.cluster_domain);
+    assert_int_equal(15 * NJ_MIN, config.probes.target_silent_after_ns);
+    assert_int_equal(48 * NJ_HOUR, config.store.points_minute_ns);
+    assert_int_equal(400 * NJ_DAY, config.store.points_day_ns);
     assert_string_equal("/var/lib/nightjar/collector.db", config.store.path);
     assert_int_equal(30 * NJ_DAY, config.store.crashes_ns);
     assert_int_equal(14 * NJ_DAY, config.store.logs_ns);
@@ -239,6 +246,14 @@ static void settings_that_contradict_each_other_are_refused(void **state)
     assert_refused("store: {crash: 1d}\n", "store.crash");
 }
 
+static void hosts_that_are_none_are_refused(void **state)
+{
+    (void)state;
+    assert_taken("probes: {allowed_hosts: [api.example.com, \"*.example.com:443\", 10.1.0.0/16]}");
+    assert_refused("probes: {allowed_hosts: [\"https://api.example.com/\"]}", "probes.allowed_hosts[0]");
+    assert_refused("probes: {cluster_domain: \"\"}", "probes.cluster_domain");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -249,6 +264,7 @@ int main(void)
         cmocka_unit_test(a_fail_over_must_lead_somewhere),
         cmocka_unit_test(routes_that_tell_nobody_are_refused),
         cmocka_unit_test(without_a_token_the_api_listens_on_loopback_only),
+        cmocka_unit_test(hosts_that_are_none_are_refused),
         cmocka_unit_test(settings_that_contradict_each_other_are_refused),
     };
     return cmocka_run_group_tests_name("collector/config", tests, NULL, NULL);
