@@ -146,7 +146,8 @@ static void take_step(const struct nj_step_outcome *step, double values[VALUES])
     if (strcmp(step->kind, "http") == 0 || strcmp(step->kind, "tcp") == 0)
         values[REGEX] = 0;
     if (step->certificate.present) {
-        double expiry = (double)(step->certificate.not_after_ns / NJ_SEC);
+        int64_t whole_seconds = step->certificate.not_after_ns / NJ_SEC;
+        double expiry = (double)whole_seconds;
         if (isnan(values[EXPIRY]) || expiry < values[EXPIRY])
             values[EXPIRY] = expiry;
     }
