@@ -345,7 +345,7 @@ static void on_worked(struct nj_job *work)
 
 static bool is_state(const struct nj_capture_job *job)
 {
-    return job->event.len == 0 || nj_outbox_class_of(job->type) == NJ_OUTBOX_CONDITION;
+    return job->event.len == 0 || nj_outbox_class_of(job->type) != NJ_OUTBOX_FAILURE;
 }
 
 static void count_drop(struct nj_capture *capture, const struct nj_capture_job *job)
