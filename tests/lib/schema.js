@@ -1,7 +1,7 @@
 /** As much of OpenAPI 3.0's schemas as openapi.json uses; anything else in it is an error, so that nothing goes unchecked. */
 
 const KNOWN = new Set([
-  '$ref', 'type', 'format', 'enum', 'items', 'properties', 'required', 'additionalProperties', 'nullable', 'minimum',
+  '$ref', 'allOf', 'type', 'format', 'enum', 'items', 'properties', 'required', 'additionalProperties', 'nullable', 'minimum',
   'maximum', 'default', 'pattern', 'description',
 ]);
 
@@ -24,6 +24,7 @@ export function violations(document, schema, value, where = '$') {
     return target ? violations(document, target, value, where) : [`${where}: ${schema.$ref} is not there`];
   }
   if (value === null) return schema.nullable ? [] : [`${where}: null`];
+  if (schema.allOf) return schema.allOf.flatMap((part) => violations(document, part, value, where));
   const type = typeOf(value);
   if (schema.type && type !== schema.type && !(schema.type === 'number' && type === 'integer')) {
     return [`${where}: ${type} instead of ${schema.type}`];
