@@ -10,6 +10,7 @@
 #include "common/base/alloc.h"
 #include "common/base/buf.h"
 #include "common/loop/http_easy.h"
+#include "common/loop/http_poll.h"
 
 enum {
     BODY_MAX_DEFAULT = 1024 * 1024,
@@ -28,9 +29,9 @@ struct nj_http_request {
     struct nj_http_request *prev, *next;
     enum request_state state;
     bool added;      /* to the multi handle */
-    bool connected;  /* without HTTP: libcurl is done, `bare` watches the socket */
+    bool connected;  /* without HTTP: libcurl is done with bare_fd */
     bool bytes_came; /* on it */
-    struct watch *bare;
+    int bare_fd;
     struct nj_buf unsent;
     bool wants_certificate;
     struct nj_http_easy easy;
@@ -57,6 +58,7 @@ struct nj_http_request {
 struct nj_http {
     struct nj_loop *loop;
     CURLM *multi;
+    struct nj_http_poll *poll;
     uv_timer_t timeout; /* libcurl's */
     uv_idle_t soon;     /* settle() from the loop's next turn */
     struct nj_http_request *waiting, *running, *ending;
@@ -67,15 +69,6 @@ struct nj_http {
     bool closing;
     void (*on_closed)(void *data);
     void *on_closed_data;
-};
-
-/* A socket of libcurl's that libuv watches. */
-struct watch {
-    uv_poll_t poll;
-    struct nj_http *http;
-    struct nj_http_request *request; /* of a connection without HTTP */
-    curl_socket_t fd;
-    int events;
 };
 
 static void settle(struct nj_http *http);
@@ -99,74 +92,41 @@ static void act(struct nj_http *http, curl_socket_t fd, int events)
     settle(http);
 }
 
-static void on_watch_closed(uv_handle_t *handle)
-{
-    struct watch *watch = handle->data;
-    struct nj_http *http = watch->http;
-    free(watch);
-    handle_closed(http);
-}
+static void bare_ready(struct nj_http_request *request);
 
-/* libuv stops a poll that failed, while libcurl takes a socket as watched until it says otherwise. */
-static void on_poll(uv_poll_t *poll, int status, int events)
+static void on_ready(void *data, int fd, int events, void *owner)
 {
-    struct watch *watch = poll->data;
-    struct nj_http *http = watch->http;
-    int flags = 0;
-    if (status < 0)
-        flags = CURL_CSELECT_ERR | CURL_CSELECT_IN | CURL_CSELECT_OUT;
-    if ((events & UV_READABLE) != 0)
-        flags |= CURL_CSELECT_IN;
-    if ((events & UV_WRITABLE) != 0)
-        flags |= CURL_CSELECT_OUT;
-    int running = 0;
-    (void)curl_multi_socket_action(http->multi, watch->fd, flags, &running);
-    if (status < 0 && !uv_is_closing((uv_handle_t *)poll))
-        (void)uv_poll_start(poll, watch->events, on_poll);
-    settle(http);
-}
-
-static struct watch *watch_new(struct nj_http *http, curl_socket_t fd)
-{
-    struct watch *watch = NJ_NEW(struct watch);
-    watch->http = http;
-    watch->fd = fd;
-    if (uv_poll_init_socket(&http->loop->uv, &watch->poll, fd) < 0) {
-        free(watch);
-        return NULL;
+    struct nj_http *http = data;
+    if (owner != NULL) {
+        bare_ready(owner);
+        return;
     }
-    watch->poll.data = watch;
-    http->handles++;
-    return watch;
+    int flags = ((events & NJ_HTTP_POLL_IN) != 0 ? CURL_CSELECT_IN : 0) |
+                ((events & NJ_HTTP_POLL_OUT) != 0 ? CURL_CSELECT_OUT : 0) |
+                ((events & NJ_HTTP_POLL_ERR) != 0 ? CURL_CSELECT_ERR : 0);
+    int running = 0;
+    (void)curl_multi_socket_action(http->multi, fd, flags, &running);
 }
 
-static void watch_close(struct watch *watch)
+static void on_round(void *data)
 {
-    uv_close((uv_handle_t *)&watch->poll, on_watch_closed);
+    settle(data);
 }
 
 /* libcurl tells which socket to watch for what. */
 static int on_socket(CURL *curl, curl_socket_t fd, int what, void *data, void *socket_data)
 {
     (void)curl;
+    (void)socket_data;
     struct nj_http *http = data;
-    struct watch *watch = socket_data;
     if (what == CURL_POLL_REMOVE) {
-        if (watch != NULL) {
-            watch_close(watch);
-            (void)curl_multi_assign(http->multi, fd, NULL);
-        }
+        nj_http_poll_forget(http->poll, fd);
         return 0;
     }
-    if (watch == NULL) {
-        watch = watch_new(http, fd);
-        if (watch == NULL)
-            return 0; /* out of epoll watches; the request's timeouts end it */
-        (void)curl_multi_assign(http->multi, fd, watch);
-    }
-    watch->events =
-        ((what & CURL_POLL_IN) != 0 ? UV_READABLE : 0) | ((what & CURL_POLL_OUT) != 0 ? UV_WRITABLE : 0);
-    (void)uv_poll_start(&watch->poll, watch->events, on_poll);
+    int events = ((what & CURL_POLL_IN) != 0 ? NJ_HTTP_POLL_IN : 0) |
+                 ((what & CURL_POLL_OUT) != 0 ? NJ_HTTP_POLL_OUT : 0);
+    (void)nj_http_poll_watch(http->poll, fd, events,
+                             NULL); /* out of watches: the request's timeouts end it */
     return 0;
 }
 
@@ -374,8 +334,8 @@ static void request_finish(struct nj_http_request *request)
         .phase = phase_of(request),
         .version = request->added ? nj_http_easy_version(&request->easy) : ""};
     take_times(request, &result);
-    if (request->bare != NULL)
-        watch_close(request->bare);
+    if (request->connected)
+        nj_http_poll_forget(http->poll, request->bare_fd);
     if (request->added)
         (void)curl_multi_remove_handle(http->multi, request->easy.curl);
     struct nj_http_shown shown = {0};
@@ -440,44 +400,35 @@ static void bare_write(struct nj_http_request *request)
         request_end(request, -ECONNRESET, CURLE_OK);
 }
 
-static void on_bare_poll(uv_poll_t *poll, int status, int events);
-
 static void bare_watch(struct nj_http_request *request)
 {
     if (request->state != RUNNING)
         return;
-    int events = UV_READABLE | (request->unsent.len > 0 ? UV_WRITABLE : 0);
-    if (uv_poll_start(&request->bare->poll, events, on_bare_poll) < 0)
-        request_end(request, -ENOMEM, CURLE_OK);
+    int events = NJ_HTTP_POLL_IN | (request->unsent.len > 0 ? NJ_HTTP_POLL_OUT : 0);
+    int rc = nj_http_poll_watch(request->http->poll, request->bare_fd, events, request);
+    if (rc < 0)
+        request_end(request, rc, CURLE_OK);
 }
 
-static void on_bare_poll(uv_poll_t *poll, int status, int events)
+static void bare_ready(struct nj_http_request *request)
 {
-    struct watch *watch = poll->data;
-    struct nj_http_request *request = watch->request;
-    (void)events;
     if (request->state == RUNNING)
         bare_write(request);
     if (request->state == RUNNING)
         bare_read(request);
-    if (status < 0 && request->state == RUNNING)
-        request_end(request, -ECONNRESET, CURLE_OK);
     bare_watch(request);
-    settle(request->http);
 }
 
 static void request_connected(struct nj_http_request *request)
 {
     curl_socket_t fd = CURL_SOCKET_BAD;
-    if (curl_easy_getinfo(request->easy.curl, CURLINFO_ACTIVESOCKET, &fd) == CURLE_OK &&
-        fd != CURL_SOCKET_BAD)
-        request->bare = watch_new(request->http, fd);
-    if (request->bare == NULL) {
+    if (curl_easy_getinfo(request->easy.curl, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK ||
+        fd == CURL_SOCKET_BAD) {
         request_end(request, -ENOMEM, CURLE_OK);
         return;
     }
     request->connected = true;
-    request->bare->request = request;
+    request->bare_fd = fd;
     request->on_connected(request->data, request);
     bare_watch(request);
 }
@@ -517,6 +468,11 @@ static void on_own_handle_closed(uv_handle_t *handle)
     handle_closed(handle->data);
 }
 
+static void on_poll_closed(void *data)
+{
+    handle_closed(data);
+}
+
 /* What could not be done where it was found out. Never from inside one of libcurl's callbacks. */
 static void settle(struct nj_http *http)
 {
@@ -532,6 +488,7 @@ static void settle(struct nj_http *http)
         curl_easy_cleanup(http->spare[--http->spare_count]);
     (void)curl_multi_cleanup(http->multi);
     http->multi = NULL;
+    nj_http_poll_close(http->poll, on_poll_closed);
     uv_close((uv_handle_t *)&http->soon, on_own_handle_closed);
     uv_close((uv_handle_t *)&http->timeout, on_own_handle_closed);
 }
@@ -547,6 +504,13 @@ struct nj_http *nj_http_new(struct nj_loop *loop, long max_connections)
         return NULL;
     }
     struct nj_http *http = NJ_NEW(struct nj_http);
+    http->poll = nj_http_poll_new(loop, on_ready, on_round, http);
+    if (http->poll == NULL) {
+        free(http);
+        (void)curl_multi_cleanup(multi);
+        curl_global_cleanup();
+        return NULL;
+    }
     http->loop = loop;
     http->multi = multi;
     http->running_max = max_connections;
@@ -554,7 +518,7 @@ struct nj_http *nj_http_new(struct nj_loop *loop, long max_connections)
     (void)uv_idle_init(&loop->uv, &http->soon);
     http->timeout.data = http;
     http->soon.data = http;
-    http->handles = 2;
+    http->handles = 3; /* with the poll's */
     (void)curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket);
     (void)curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, http);
     (void)curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timeout_wanted);

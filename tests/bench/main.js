@@ -8,11 +8,12 @@ import { benchmarks as crash } from './crash.js';
 import { benchmarks as decode } from './decode.js';
 import { benchmarks as ingest } from './ingest.js';
 import { benchmarks as pods } from './pods.js';
+import { benchmarks as probe } from './probe.js';
 import { benchmarks as rollups } from './rollups.js';
 import { benchmarks as schedule } from './schedule.js';
 
 const EXIT_USAGE = 64;
-const benchmarks = { ...decode, ...pods, ...ingest, ...rollups, ...crash, ...schedule };
+const benchmarks = { ...decode, ...pods, ...ingest, ...rollups, ...crash, ...schedule, ...probe };
 
 const names = Object.keys(benchmarks);
 const widest = Math.max(...names.map(({ length }) => length));
