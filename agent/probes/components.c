@@ -95,7 +95,7 @@ void nj_components_read_resolver(struct nj_node_probes *probes)
     char *text = nj_calloc(1, RESOLV_CONF_MAX);
     FILE *file = fopen(path, "re");
     if (file != NULL) {
-        (void)fread(text, 1, RESOLV_CONF_MAX - 1, file);
+        text[fread(text, 1, RESOLV_CONF_MAX - 1, file)] = '\0';
         (void)fclose(file);
     }
     nj_builtin_dns(text, &probes->dns_host, &probes->domain, &probes->dns_json, &probes->dns);

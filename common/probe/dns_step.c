@@ -302,7 +302,8 @@ static void ask(struct exchange *exchange)
 {
     const struct nj_step *step = exchange->run->request.step;
     uint16_t id = 0;
-    (void)getrandom(&id, sizeof(id), GRND_NONBLOCK);
+    if (getrandom(&id, sizeof(id), GRND_NONBLOCK) != (ssize_t)sizeof(id))
+        id = (uint16_t)uv_hrtime();
     int len = nj_dns_question(exchange->names[exchange->name], nj_dns_type(step->dns_type), id,
                               exchange->question + LENGTH_BYTES);
     if (len < 0) {
