@@ -164,6 +164,12 @@ const char *nj_row_text(struct nj_row *row); /* never NULL; borrowed until the n
 int64_t nj_row_int(struct nj_row *row);
 const void *nj_row_blob(struct nj_row *row, size_t *ret_len); /* likewise; never NULL */
 
+/* A point's key: resolution, the minute of its beginning, the series' number. Of the first point that begins
+ * at `start_ns` or later, series 0. Times before 1970 count as 1970. (series.c) */
+enum { NJ_POINT_RESOLUTION_SHIFT = 60, NJ_POINT_MINUTE_SHIFT = 32 };
+int64_t nj_point_key(enum nj_resolution resolution, int64_t start_ns, int64_t series);
+int64_t nj_point_start_ns(int64_t key);
+
 /* What failed how often, as it stands in a point: lines "CAUSE\tSTATUS\tCOUNT\n". (causes.c) */
 struct nj_causes {
     struct nj_rollup_error_count items[NJ_ROLLUP_CAUSES_MAX]; /* strings point into `text` or are borrowed */

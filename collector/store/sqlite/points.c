@@ -79,18 +79,16 @@ static int choose(struct nj_sqlite *sqlite, const struct nj_series_filter *filte
     return rc;
 }
 
-/* The next beginning, from *start_ns on, that any series has: 1, 0 when there is none. */
-static int next_start(struct nj_sqlite *sqlite, enum nj_resolution resolution, int64_t *start_ns,
-                      struct nj_err *err)
+/* The first point within the keys from *key on and below `end`: 1 with its key, 0 when there is none. */
+static int next_point(struct nj_sqlite *sqlite, int64_t end, int64_t *key, struct nj_err *err)
 {
     struct nj_binder next = nj_sql_use(
-        sqlite, NJ_SQL_NEXT_START,
-        "SELECT start_ns FROM point WHERE resolution = ? AND start_ns >= ? ORDER BY start_ns LIMIT 1");
-    nj_sql_int(&next, resolution);
-    nj_sql_int(&next, *start_ns);
+        sqlite, NJ_SQL_NEXT_START, "SELECT key FROM point WHERE key >= ? AND key < ? ORDER BY key LIMIT 1");
+    nj_sql_int(&next, *key);
+    nj_sql_int(&next, end);
     int rc = nj_sql_next(sqlite, &next, "read the series' points", err);
     if (rc == 1) {
-        *start_ns = sqlite3_column_int64(next.statement, 0);
+        *key = sqlite3_column_int64(next.statement, 0);
         nj_sql_reset(&next);
     }
     return rc;
@@ -131,13 +129,9 @@ static int each_at(struct nj_sqlite *sqlite, enum nj_resolution resolution, int6
         const struct series *series = &chosen->series[i];
         if (start_ns < series->first_ns || start_ns >= series->last_ns + NJ_DAY)
             continue;
-        struct nj_binder read =
-            nj_sql_use(sqlite, NJ_SQL_READ_POINT,
-                       "SELECT runs, failures, causes, latency FROM point WHERE resolution = ? "
-                       "AND start_ns = ? AND series = ?");
-        nj_sql_int(&read, resolution);
-        nj_sql_int(&read, start_ns);
-        nj_sql_int(&read, series->number);
+        struct nj_binder read = nj_sql_use(sqlite, NJ_SQL_READ_POINT,
+                                           "SELECT runs, failures, causes, latency FROM point WHERE key = ?");
+        nj_sql_int(&read, nj_point_key(resolution, start_ns, series->number));
         int rc = nj_sql_next(sqlite, &read, "read the series' points", err);
         if (rc == 1) {
             rc = tell(series, start_ns, read.statement, on_point, data);
@@ -155,17 +149,17 @@ int nj_sqlite_each_point(struct nj_store *store, const struct nj_series_filter *
 {
     struct nj_sqlite *sqlite = nj_sqlite_of(store);
     struct chosen chosen = {0};
-    int64_t start_ns = filter->from_ns;
+    int64_t key = nj_point_key(filter->resolution, filter->from_ns, 0);
+    const int64_t end = nj_point_key(filter->resolution, filter->until_ns, 0);
     nj_arena_init(&chosen.strings, SIZE_MAX);
     int rc = choose(sqlite, filter, &chosen, err);
     while (rc == 0 && chosen.count > 0) {
-        rc = next_start(sqlite, filter->resolution, &start_ns, err);
-        if (rc != 1 || start_ns >= filter->until_ns) {
-            rc = rc < 0 ? rc : 0;
+        rc = next_point(sqlite, end, &key, err);
+        if (rc != 1) /* an error, or the end */
             break;
-        }
+        int64_t start_ns = nj_point_start_ns(key);
         rc = each_at(sqlite, filter->resolution, start_ns, &chosen, on_point, data, err);
-        start_ns++;
+        key = nj_point_key(filter->resolution, start_ns + 1, 0);
     }
     nj_arena_done(&chosen.strings);
     free(chosen.series);

@@ -61,17 +61,14 @@ static int run(struct nj_sqlite *sqlite, int slot, const char *sql, int64_t befo
     return rc;
 }
 
-/* Parameters: ?1 rows older than, ?2 at most so many. By resolution. */
+/* Parameters: ?1 keys below, ?2 at most so many. By resolution, which is the key's highest bits. */
 static const char *const point_sql[NJ_RESOLUTIONS] = {
     [NJ_RESOLUTION_MINUTE] =
-        "DELETE FROM point WHERE (resolution, start_ns, series) IN (SELECT resolution, start_ns, series "
-        "FROM point WHERE resolution = 0 AND start_ns < ?1 ORDER BY start_ns, series LIMIT ?2)",
-    [NJ_RESOLUTION_HOUR] =
-        "DELETE FROM point WHERE (resolution, start_ns, series) IN (SELECT resolution, start_ns, series "
-        "FROM point WHERE resolution = 1 AND start_ns < ?1 ORDER BY start_ns, series LIMIT ?2)",
-    [NJ_RESOLUTION_DAY] =
-        "DELETE FROM point WHERE (resolution, start_ns, series) IN (SELECT resolution, start_ns, series "
-        "FROM point WHERE resolution = 2 AND start_ns < ?1 ORDER BY start_ns, series LIMIT ?2)",
+        "DELETE FROM point WHERE key IN (SELECT key FROM point WHERE key < ?1 ORDER BY key LIMIT ?2)",
+    [NJ_RESOLUTION_HOUR] = "DELETE FROM point WHERE key IN (SELECT key FROM point WHERE key >= 1 << 60 AND "
+                           "key < ?1 ORDER BY key LIMIT ?2)",
+    [NJ_RESOLUTION_DAY] = "DELETE FROM point WHERE key IN (SELECT key FROM point WHERE key >= 2 << 60 AND "
+                          "key < ?1 ORDER BY key LIMIT ?2)",
 };
 
 /* A point goes by its end. Series go with the last of their points, minutes' events with minutes. */
@@ -88,8 +85,9 @@ static int prune_series(struct nj_sqlite *sqlite, const struct nj_retention *ret
             longest_ns = age_ns;
         if (age_ns == 0 || *left <= 0)
             continue;
-        int rc = run(sqlite, slot, point_sql[i], now_ns - age_ns - nj_resolution_ns((enum nj_resolution)i),
-                     *left, &rows, err);
+        enum nj_resolution resolution = (enum nj_resolution)i;
+        int64_t before_ns = now_ns - age_ns - nj_resolution_ns(resolution);
+        int rc = run(sqlite, slot, point_sql[i], nj_point_key(resolution, before_ns, 0), *left, &rows, err);
         if (rc < 0)
             return rc;
         *left -= rows;

@@ -154,16 +154,14 @@ static const char version_3[] =
     "CREATE INDEX series_namespace ON series (cluster, namespace, service);"
     "CREATE INDEX series_last ON series (last_ns);"
 
-    /* By time first: a minute of all series is written side by side, and deleted so. */
+    /* By time first: a minute of all series is written side by side, and deleted so. One number is the whole key, so
+     * that pages are filled as they are appended to. */
     "CREATE TABLE point ("
-    "  resolution INTEGER NOT NULL," /* enum nj_resolution */
-    "  start_ns INTEGER NOT NULL,"
-    "  series INTEGER NOT NULL," /* series.number */
+    "  key INTEGER PRIMARY KEY," /* nj_point_key() */
     "  runs INTEGER NOT NULL, failures INTEGER NOT NULL,"
     "  causes TEXT NOT NULL," /* causes.c */
-    "  latency BLOB NOT NULL," /* common/base/sketch.h; empty: none */
-    "  PRIMARY KEY (resolution, start_ns, series)"
-    ") STRICT, WITHOUT ROWID;"
+    "  latency BLOB NOT NULL" /* common/base/sketch.h; empty: none */
+    ") STRICT;"
 
     /* Events that told a minute. */
     "CREATE TABLE minute ("

@@ -1,10 +1,12 @@
 /*
  * Series, written: a minute is added to its point and to those of its hour and day.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "collector/store/sqlite/internal.h"
 #include "common/base/alloc.h"
+#include "common/base/clock.h"
 #include "common/base/sketch.h"
 #include "common/base/str.h"
 
@@ -20,6 +22,22 @@ static int64_t start_of(enum nj_resolution resolution, int64_t at_ns)
     int64_t length = nj_resolution_ns(resolution);
     int64_t past = at_ns % length;
     return at_ns - (past < 0 ? past + length : past);
+}
+
+int64_t nj_point_key(enum nj_resolution resolution, int64_t start_ns, int64_t series)
+{
+    static const int64_t minutes_max =
+        (INT64_C(1) << (NJ_POINT_RESOLUTION_SHIFT - NJ_POINT_MINUTE_SHIFT)) - 1;
+    int64_t minutes = start_ns <= 0 ? 0 : (start_ns - 1) / NJ_MIN + 1;
+    if (minutes > minutes_max)
+        minutes = minutes_max;
+    return ((int64_t)resolution << NJ_POINT_RESOLUTION_SHIFT) | (minutes << NJ_POINT_MINUTE_SHIFT) | series;
+}
+
+int64_t nj_point_start_ns(int64_t key)
+{
+    uint64_t low = (uint64_t)key & ((UINT64_C(1) << NJ_POINT_RESOLUTION_SHIFT) - 1);
+    return (int64_t)(low >> NJ_POINT_MINUTE_SHIFT) * NJ_MIN;
 }
 
 int nj_sqlite_put_minute(struct nj_store *store, const char *id, int64_t minute_ns, bool *ret_new,
@@ -104,24 +122,19 @@ static int extend_series(struct nj_sqlite *sqlite, int64_t number, int64_t day_n
     return nj_sql_run(sqlite, &extend, "store a series", err);
 }
 
-static int write_point(struct nj_sqlite *sqlite, bool is_new, enum nj_resolution resolution, int64_t start_ns,
-                       const struct nj_series_point *point, int64_t series, struct nj_err *err)
+static int write_point(struct nj_sqlite *sqlite, bool is_new, int64_t key,
+                       const struct nj_series_point *point, struct nj_err *err)
 {
     struct nj_binder put =
-        is_new
-            ? nj_sql_use(sqlite, NJ_SQL_ADD_POINT,
-                         "INSERT INTO point (runs, failures, causes, latency, resolution, start_ns, series) "
-                         "VALUES (?, ?, ?, ?, ?, ?, ?)")
-            : nj_sql_use(sqlite, NJ_SQL_PUT_POINT,
-                         "UPDATE point SET runs = ?, failures = ?, causes = ?, latency = ? "
-                         "WHERE resolution = ? AND start_ns = ? AND series = ?");
+        is_new ? nj_sql_use(sqlite, NJ_SQL_ADD_POINT,
+                            "INSERT INTO point (runs, failures, causes, latency, key) VALUES (?, ?, ?, ?, ?)")
+               : nj_sql_use(sqlite, NJ_SQL_PUT_POINT,
+                            "UPDATE point SET runs = ?, failures = ?, causes = ?, latency = ? WHERE key = ?");
     nj_sql_int(&put, (int64_t)point->runs);
     nj_sql_int(&put, (int64_t)point->failures);
     nj_sql_text(&put, nj_buf_str(&sqlite->text));
     nj_sql_blob(&put, point->latency, point->latency_len);
-    nj_sql_int(&put, resolution);
-    nj_sql_int(&put, start_ns);
-    nj_sql_int(&put, series);
+    nj_sql_int(&put, key);
     return nj_sql_run(sqlite, &put, "store a point of a series", err);
 }
 
@@ -139,8 +152,8 @@ static void merge_latency(struct nj_sqlite *sqlite, const void *there, size_t le
     nj_sketch_done(&sum);
 }
 
-static int add_to_point(struct nj_sqlite *sqlite, enum nj_resolution resolution, int64_t start_ns,
-                        const struct addition *addition, bool *ret_new, struct nj_err *err)
+static int add_to_point(struct nj_sqlite *sqlite, int64_t key, const struct addition *addition, bool *ret_new,
+                        struct nj_err *err)
 {
     const struct nj_check_rollup *rollup = addition->rollup;
     struct nj_series_point point = {.runs = rollup->runs, .failures = rollup->failures};
@@ -148,11 +161,8 @@ static int add_to_point(struct nj_sqlite *sqlite, enum nj_resolution resolution,
     char *there = NULL;
     causes.count = 0;
     struct nj_binder get = nj_sql_use(sqlite, NJ_SQL_GET_POINT,
-                                      "SELECT runs, failures, causes, latency FROM point "
-                                      "WHERE resolution = ? AND start_ns = ? AND series = ?");
-    nj_sql_int(&get, resolution);
-    nj_sql_int(&get, start_ns);
-    nj_sql_int(&get, addition->series);
+                                      "SELECT runs, failures, causes, latency FROM point WHERE key = ?");
+    nj_sql_int(&get, key);
     int rc = nj_sql_next(sqlite, &get, "read a point of a series", err);
     if (rc < 0)
         return rc;
@@ -175,7 +185,7 @@ static int add_to_point(struct nj_sqlite *sqlite, enum nj_resolution resolution,
     nj_causes_write(&causes, &sqlite->text);
     point.latency = nj_buf_str(&sqlite->packed);
     point.latency_len = sqlite->packed.len;
-    rc = write_point(sqlite, *ret_new, resolution, start_ns, &point, addition->series, err);
+    rc = write_point(sqlite, *ret_new, key, &point, err);
     free(there);
     return rc;
 }
@@ -185,16 +195,21 @@ int nj_sqlite_add_rollup(struct nj_store *store, const char *cluster, int64_t mi
 {
     struct nj_sqlite *sqlite = nj_sqlite_of(store);
     struct addition addition = {.rollup = rollup};
+    minute_ns = minute_ns < 0 ? 0 : minute_ns;
     int rc = find_series(sqlite, cluster, minute_ns, rollup, &addition.series, err);
+    if (rc == 0 && addition.series > UINT32_MAX)
+        rc = nj_err_set(err, -EOVERFLOW, "%s: no number is left for a series", sqlite->path);
     if (rc < 0)
         return rc;
     if (rollup->latency_len > 0 &&
         nj_sketch_decode(rollup->latency, rollup->latency_len, &addition.latency) < 0)
         addition.latency = (struct nj_sketch){0};
     bool is_new = false;
-    for (int i = 0; rc == 0 && i < NJ_RESOLUTIONS; i++)
-        rc = add_to_point(sqlite, (enum nj_resolution)i, start_of((enum nj_resolution)i, minute_ns),
-                          &addition, &is_new, err);
+    for (int i = 0; rc == 0 && i < NJ_RESOLUTIONS; i++) {
+        enum nj_resolution resolution = (enum nj_resolution)i;
+        int64_t key = nj_point_key(resolution, start_of(resolution, minute_ns), addition.series);
+        rc = add_to_point(sqlite, key, &addition, &is_new, err);
+    }
     nj_sketch_done(&addition.latency);
     if (rc == 0 && is_new) /* the day */
         rc = extend_series(sqlite, addition.series, start_of(NJ_RESOLUTION_DAY, minute_ns), err);
