@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/base/alloc.h"
+#include "common/base/trim.h"
 #include "common/probe/checks_internal.h"
 #include "tests/bench/measure.h"
 
@@ -78,6 +79,7 @@ static void on_timer(struct nj_timer *timer)
         nj_loop_stop(&bench->loop);
         return;
     }
+    nj_memory_trim(); /* as the programs do after their start */
     bench->measuring = true;
     bench->cpu_ns = nj_bench_cpu_ns();
     nj_timer_start(timer, bench->seconds * NJ_SEC, 0);
