@@ -1,5 +1,6 @@
 /** Checks of pods and Services, with real servers standing in as pods: what people are told, and what not. */
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import { metricSum } from '../lib/prometheus.js';
 import { ask } from '../lib/lab.js';
 import { labTest } from '../lib/lab-test.js';
@@ -231,5 +232,153 @@ probeTest('a Service without a monitor is checked by what its pods say of themse
     json.items.map(({ id, source }) => `${id} ${source}`).sort(),
     ['service.shop.annotated annotation', 'service.shop.bare derived', 'service.shop.derived derived'],
   );
+  assert.deepEqual(await alerts(lab), []);
+});
+
+/** A program that lets in who knows the password, and says what it was asked. */
+function loginServer(password) {
+  const token = 'token-7f3a';
+  return async (request, response) => {
+    const send = (status, body) => {
+      response.writeHead(status, { 'content-type': 'application/json' });
+      response.end(JSON.stringify(body));
+    };
+    const isIn = request.headers.authorization === `Bearer ${token}`;
+    if (request.method === 'POST' && request.url === '/login') {
+      const chunks = [];
+      for await (const chunk of request) chunks.push(chunk);
+      const given = JSON.parse(Buffer.concat(chunks).toString()).password;
+      send(given === password ? 200 : 403, given === password ? { data: { token } } : { error: `no entry with ${given}` });
+    } else if (request.url === '/orders/7' && isIn) {
+      send(request.method === 'DELETE' ? 204 : 200, { id: 7, open: true });
+    } else {
+      send(isIn ? 404 : 401, {});
+    }
+  };
+}
+
+const CHAIN = {
+  interval: '1s',
+  timeout: '900ms',
+  retries: { count: 0 },
+  scope: 'pods',
+  variables: [{ name: 'password', valueFrom: { secretKeyRef: { name: 'login-probe', key: 'password' } } }],
+  steps: [
+    {
+      name: 'log in',
+      http: {
+        method: 'POST',
+        path: '/login',
+        headers: [{ name: 'content-type', value: 'application/json' }],
+        body: '{"password":"${password}"}',
+      },
+      extract: [{ name: 'token', jsonPointer: '/data/token' }],
+      expect: { status: [200] },
+    },
+    {
+      name: 'order',
+      http: { path: '/orders/7', headers: [{ name: 'Authorization', value: 'Bearer ${token}' }] },
+      expect: { status: [200], json: [{ pointer: '/open', equals: true }] },
+    },
+  ],
+  finally: [
+    {
+      name: 'tidy up',
+      http: { method: 'DELETE', path: '/orders/7', headers: [{ name: 'Authorization', value: 'Bearer ${token}' }] },
+      expect: { status: [204] },
+    },
+  ],
+};
+
+probeTest('a chain that logs in with a Secret, which is nowhere to be read afterwards', {}, async (create, lab) => {
+  const password = 'correct-horse-"battery"-staple';
+  const web = await create({ name: 'web', answer: loginServer(password) });
+  await createMonitor(lab, 'web', { target: { service: { name: 'web', port: 'http' } }, ...CHAIN });
+  await web.scale(1);
+  const monitor = async () => (await lab.api('/api/v1/monitors/apimonitor.shop.web')).json;
+  await until(async () => /login-probe/.test((await monitor()).trouble), {
+    what: 'it is said that there is no Secret',
+    programs: lab.programs,
+  });
+  const secrets = `${lab.cluster.api}/api/v1/namespaces/shop/secrets`;
+  const data = { password: Buffer.from(password).toString('base64') };
+  await ask(secrets, { method: 'POST', body: { metadata: { name: 'login-probe' }, data } });
+  await until(() => web.pods[0].requests.some(({ method }) => method === 'DELETE'), {
+    what: 'the whole chain runs',
+    timeoutMs: 120_000,
+    programs: lab.programs,
+  });
+  const passes = async () => (await monitor()).targets?.some(({ state }) => state === 'passing');
+  await until(passes, { what: 'it passes', programs: lab.programs });
+
+  web.pods[0].answer = loginServer('another');
+  const [told] = (await messagesReach(lab, 1)).slice(-1);
+  assert.ok(told.includes('log in') && told.includes('403'), told);
+  const kept = [told, JSON.stringify(await monitor()), JSON.stringify(await lab.incidents()), ...lab.programs.map((program) => program.logTail(100_000))];
+  const files = ['collector.db', 'collector.db-wal', `outbox-${lab.nodes[0]}.db`, `outbox-${lab.nodes[0]}.db-wal`];
+  for (const file of files) if (fs.existsSync(lab.path(file))) kept.push(fs.readFileSync(lab.path(file), 'latin1'));
+  for (const text of kept) assert.ok(!/correct-horse|battery/.test(text), text.slice(0, 2000));
+});
+
+probeTest('kill -9 at both ends: what fails is told once, its end once', {}, async (create, lab) => {
+  const web = await create({ name: 'web' });
+  await createMonitor(lab, 'web', quick('web', { scope: 'pods' }));
+  await web.scale(2);
+  for (const pod of web.pods) await wasProbed(pod);
+  await runsPass(lab, 2);
+  web.pods[0].answer = (_request, response) => {
+    response.writeHead(500);
+    response.end('broken');
+  };
+  await messagesReach(lab, 1);
+  for (let round = 0; round < 2; round++) {
+    await lab.agent.kill();
+    lab.startAgent();
+    await lab.agentReady();
+    await runsPass(lab, 3);
+    await lab.collector.kill();
+    lab.startCollector();
+    await lab.collectorReady();
+    await runsPass(lab, 3);
+  }
+  await messagesReach(lab, 1);
+  web.pods[0].answer = web.answer;
+  await messagesReach(lab, 2);
+  assert.deepEqual((await lab.incidents()).map(({ kind, state }) => `${kind} ${state}`), ['probe resolved']);
+});
+
+probeTest('a spec is tried before it is saved, and goes only where it may', {}, async (create, lab) => {
+  const web = await create({ name: 'web' });
+  await web.scale(2);
+  const attempt = (spec) => lab.api('/api/v1/monitors/test', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: { namespace: 'shop', spec },
+    });
+  const good = await attempt(quick('web', { steps: [{ name: 'front', http: { path: '/try' }, expect: { body: [{ contains: 'ok' }] } }] }));
+  assert.equal(good.status, 200, good.text);
+  assert.ok(web.pods.every((pod) => pod.requests.some(({ url }) => url === '/try')), good.text);
+  const bad = await attempt(quick('web', { steps: [{ http: { path: '/try' }, expect: { status: ['2x'] } }] }));
+  assert.equal(bad.status, 400);
+  assert.match(bad.json.detail, /spec\.steps\[0\]\.expect\.status\[0\]/);
+  for (const url of ['http://169.254.169.254/latest/meta-data/', 'http://127.0.0.1:1/', 'http://example.com/']) {
+    const { status, text } = await attempt({ target: { url } });
+    assert.ok(status === 400 || status === 403 || /"ok":false/.test(text), `${url}: ${status} ${text}`);
+    assert.doesNotMatch(text, /"ok":true/);
+  }
+  await createMonitor(lab, 'away', { target: { url: 'http://169.254.169.254/latest/meta-data/' } });
+  await createMonitor(lab, 'wrong', { target: { service: { name: 'web', port: 'nowhere' } }, interval: '0s' });
+  for (const name of ['away', 'wrong']) {
+    const { status } = await until(
+      async () => {
+        const monitor = await getMonitor(lab, name);
+        return monitor.status?.conditions && monitor;
+      },
+      { what: `${name} has a status`, programs: lab.programs },
+    );
+    const accepted = status.conditions.find(({ type }) => type === 'Accepted');
+    assert.equal(accepted.status, 'False', JSON.stringify(status));
+    assert.ok(accepted.message.length > 10);
+  }
   assert.deepEqual(await alerts(lab), []);
 });

@@ -74,8 +74,8 @@ const GATES = [
   ['libuv', /^uv\.h$/, /^common\/loop\//],
   ['SQLite', /^sqlite3\.h$/, /^(agent\/outbox|collector\/store\/sqlite)\//],
   ['zstd', /^(zstd|zdict)/, /^(common\/wire|collector\/store)\//],
-  ['PCRE2', /^pcre2/, /^agent\/crash\/redact\.c$/],
-  ['libyaml', /^yaml\.h$/, /^common\/(base|kube)\//],
+  ['PCRE2', /^pcre2/, /^common\/(base\/redact|probe\/pattern)\.c$/],
+  ['libyaml', /^yaml\.h$/, /^(common\/(base|kube)|collector\/import)\//],
 ];
 
 for (const [library, header, gate] of GATES) {
