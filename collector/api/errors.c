@@ -38,7 +38,9 @@ struct service {
 
 struct summing {
     struct nj_err *err;
-    struct service *services;
+    struct service *services; /* by key */
+    struct service **all;
+    size_t count;
     int64_t rows;
 };
 
@@ -53,7 +55,7 @@ static struct service *find_or_add(struct summing *summing, const struct nj_seri
     size_t monitor_at = key.len;
     (void)nj_buf_append(&key, monitor, strlen(monitor) + 1);
     HASH_FIND(hh, summing->services, key.data, key.len, service);
-    if (service == NULL && HASH_COUNT(summing->services) < SERVICES_MAX) {
+    if (service == NULL && summing->count < SERVICES_MAX) {
         service = NJ_NEW(struct service);
         service->key_len = key.len;
         service->key = nj_buf_take(&key);
@@ -61,6 +63,10 @@ static struct service *find_or_add(struct summing *summing, const struct nj_seri
         service->name = service->key + name_at;
         service->monitor = service->key + monitor_at;
         HASH_ADD_KEYPTR(hh, summing->services, service->key, service->key_len, service);
+        if ((summing->count & (summing->count - 1)) == 0)
+            summing->all = nj_realloc(summing->all, summing->count == 0 ? 1 : 2 * summing->count,
+                                      sizeof(summing->all[0]));
+        summing->all[summing->count++] = service;
     }
     nj_buf_done(&key);
     return service;
@@ -120,8 +126,9 @@ static int by_count(const void *a, const void *b)
     return rc != 0 ? rc : (one->status > other->status) - (one->status < other->status);
 }
 
-static int by_name(const struct service *one, const struct service *other)
+static int by_name(const void *a, const void *b)
 {
+    const struct service *one = *(struct service *const *)a, *other = *(struct service *const *)b;
     int rc = strcmp(one->namespace, other->namespace);
     if (rc == 0)
         rc = strcmp(one->name, other->name);
@@ -153,20 +160,22 @@ static int query_errors(struct nj_api_call *call, struct nj_err *err)
     struct nj_store *store = call->api->options.store;
     struct nj_buf *out = &call->body;
     struct summing summing = {.err = err};
-    struct service *service = NULL, *next = NULL;
     int rc = store->ops->each_point(store, &call->series, on_point, &summing, err);
-    HASH_SORT(summing.services, by_name);
+    HASH_CLEAR(hh, summing.services);
+    if (summing.count > 0)
+        qsort(summing.all, summing.count, sizeof(summing.all[0]), by_name);
     nj_api_object_begin(out);
     nj_api_field_time(out, "from", call->series.from_ns);
     nj_api_field_time(out, "to", call->series.until_ns);
     nj_api_array_begin(out, "items");
-    HASH_ITER (hh, summing.services, service, next) {
+    for (size_t i = 0; i < summing.count; i++) {
+        struct service *service = summing.all[i];
         append_errors(out, service);
-        HASH_DELETE(hh, summing.services, service);
         free(service->errors);
         free(service->key);
         free(service);
     }
+    free(summing.all);
     nj_api_array_end(out);
     nj_api_object_end(out);
     return rc;
