@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "common/base/alloc.h"
+#include "common/base/str.h"
 
 enum {
     METHOD_MAX = 16,
@@ -413,7 +414,7 @@ int nj_http_easy_init(struct nj_http_easy *easy, CURL *spare, const struct nj_ht
     if (rc == 0 && !fit_together(options))
         rc = nj_err_set(err, -EINVAL, "options that do not fit together");
     if (rc == 0) {
-        easy->is_tls = strcmp(url.scheme, "https") == 0;
+        easy->is_tls = nj_streq(url.scheme, "https");
         easy->wants_http2 = !easy->is_tls && options->protocol == NJ_HTTP_PROTOCOL_2;
         easy->max_header_bytes = options->max_header_bytes;
         easy->what =

@@ -27,8 +27,10 @@ static pid_t spawn(const struct nginx *nginx, const char *command)
     NJ_CLEANUP_FREE char *log = nj_asprintf("%s/log", nginx->folder);
     char *arguments[ARGS_MAX] = {0};
     char *rest = line;
-    for (int i = 0; rest != NULL && i < ARGS_MAX - 1; i++)
-        arguments[i] = strsep(&rest, " ");
+    int count = 0;
+    do
+        arguments[count++] = strsep(&rest, " ");
+    while (rest != NULL && count < ARGS_MAX - 1);
     assert_null(rest);
     posix_spawn_file_actions_t actions;
     assert_int_equal(posix_spawn_file_actions_init(&actions), 0);
@@ -37,27 +39,24 @@ static pid_t spawn(const struct nginx *nginx, const char *command)
                      0);
     assert_int_equal(posix_spawn_file_actions_adddup2(&actions, 1, 2), 0);
     pid_t pid = 0;
-    int rc = posix_spawnp(&pid, arguments[0], &actions, NULL, arguments, environ);
+    int rc = posix_spawnp(&pid, line, &actions, NULL, arguments, environ);
     if (rc != 0)
-        print_error("%s: %s\n", arguments[0], strerror(rc));
+        print_error("%s: %s\n", line, strerror(rc));
     assert_int_equal(rc, 0);
     assert_int_equal(posix_spawn_file_actions_destroy(&actions), 0);
     return pid;
 }
 
-__attribute__((format(printf, 2, 3))) static void run(const struct nginx *nginx, const char *format, ...)
+/* Takes the command. */
+static void run(const struct nginx *nginx, char *take_command)
 {
-    char command[1024];
-    va_list arguments;
-    va_start(arguments, format);
-    assert_in_range(vsnprintf(command, sizeof(command), format, arguments), 1, sizeof(command) - 1);
-    va_end(arguments);
     int status = 0;
-    pid_t pid = spawn(nginx, command);
+    pid_t pid = spawn(nginx, take_command);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     if (status != 0)
-        print_error("failed: %s\n", command);
+        print_error("failed: %s\n", take_command);
     assert_int_equal(status, 0);
+    free(take_command);
 }
 
 static void write_file(const struct nginx *nginx, const char *name, const char *text)
@@ -83,27 +82,27 @@ static void make_certificate(const struct nginx *nginx, const char *name, const 
 {
     const char *folder = nginx->folder;
     write_file(nginx, "extension", names);
-    run(nginx, "openssl req " EC " -subj /O=Nightjar/CN=%s -keyout %s/%s.key -out %s/%s.csr", name, folder,
-        name, folder, name);
-    run(nginx,
-        "openssl x509 -req -days %d -in %s/%s.csr -CA %s/ca.pem -CAkey %s/ca.key -CAcreateserial -extfile "
-        "%s/extension -out %s/%s.pem",
-        days, folder, name, folder, folder, folder, folder, name);
+    run(nginx, nj_asprintf("openssl req " EC " -subj /O=Nightjar/CN=%s -keyout %s/%s.key -out %s/%s.csr",
+                           name, folder, name, folder, name));
+    run(nginx, nj_asprintf("openssl x509 -req -days %d -in %s/%s.csr -CA %s/ca.pem -CAkey %s/ca.key "
+                           "-CAcreateserial -extfile "
+                           "%s/extension -out %s/%s.pem",
+                           days, folder, name, folder, folder, folder, folder, name));
 }
 
 static void make_certificates(struct nginx *nginx)
 {
     const char *folder = nginx->folder;
-    run(nginx, "openssl req -x509 " EC " -days 30 -subj /CN=authority -keyout %s/ca.key -out %s/ca.pem",
-        folder, folder);
+    run(nginx,
+        nj_asprintf("openssl req -x509 " EC " -days 30 -subj /CN=authority -keyout %s/ca.key -out %s/ca.pem",
+                    folder, folder));
     make_certificate(nginx, "good", "subjectAltName=DNS:web.test,IP:127.0.0.1\n", 10);
     make_certificate(nginx, "expired", "subjectAltName=DNS:web.test,IP:127.0.0.1\n", -1);
     make_certificate(nginx, "other", "subjectAltName=DNS:other.test\n", 10);
-    run(nginx,
-        "openssl req -x509 " EC
-        " -days 10 -subj /CN=self -addext subjectAltName=DNS:web.test -keyout %s/self.key "
-        "-out %s/self.pem",
-        folder, folder);
+    run(nginx, nj_asprintf("openssl req -x509 " EC
+                           " -days 10 -subj /CN=self -addext subjectAltName=DNS:web.test -keyout %s/self.key "
+                           "-out %s/self.pem",
+                           folder, folder));
     read_file(nginx, "ca.pem", nginx->ca);
     read_file(nginx, "self.pem", nginx->self_signed);
 }

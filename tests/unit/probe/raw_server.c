@@ -101,15 +101,15 @@ void raw_send_forever(struct raw_peer *peer, const char *piece, uint64_t every_m
 
 static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
-    (void)handle;
     (void)suggested;
-    *buf = uv_buf_init(malloc(4096), 4096);
+    struct raw_peer *peer = handle->data;
+    *buf = uv_buf_init(peer->bytes, sizeof(peer->bytes));
 }
 
 static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
 {
+    (void)buf;
     struct raw_peer *peer = stream->data;
-    free(buf->base);
     if (count < 0) {
         raw_close(peer);
         return;

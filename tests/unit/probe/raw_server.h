@@ -15,7 +15,8 @@ struct raw_peer {
     struct raw_server *server;
     struct raw_peer *prev, *next;
     int handles;
-    size_t received; /* bytes */
+    char bytes[4096];
+    size_t received;
     const char *piece;
     size_t piece_len;
     uint64_t every_ms; /* 0: as fast as it goes */

@@ -355,8 +355,8 @@ static void a_redirect_off_the_service_is_an_answer_unless_more_is_asked(void **
     seen = meet(&hostile, "http", "{'steps':[{'http':{'path':'/'},'expect':{'status':[200]}}]}", away,
                 NJ_CAUSE_REDIRECT, NJ_PHASE_CHECK);
     assert_non_null(strstr(seen.steps[0].got, "https://www.example.com:443"));
-    seen = meet(&hostile, "http", "{'steps':[{'http':{'path':'/'},'expect':{'status':[302]}}]}", away,
-                NJ_CAUSE_NONE, NJ_PHASE_CHECK);
+    (void)meet(&hostile, "http", "{'steps':[{'http':{'path':'/'},'expect':{'status':[302]}}]}", away,
+               NJ_CAUSE_NONE, NJ_PHASE_CHECK);
     assert_int_equal(hostile.server.connections, 3);
     end(&hostile);
 }
