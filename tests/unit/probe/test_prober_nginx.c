@@ -161,6 +161,21 @@ static void an_authority_that_is_no_pem_is_the_probers_own_trouble(void **state)
     assert_int_equal(seen.cause, NJ_CAUSE_INTERNAL);
 }
 
+static void tcp_over_tls_says_and_hears_whatever_it_likes(void **state)
+{
+    static const char spec[] =
+        "{'steps':[{'tcp':{'tls':true,'send':'GET / HTTP/1.0\\r\\nHost: web.test\\r\\n\\r\\n'},"
+        "'expect':{'body':[{'contains':'hello'}]}}]}";
+    struct run_seen seen = run(state, spec, at(NGINX_TLS1, "https", "web.test"), nginx.ca);
+    assert_string_equal(seen.steps[0].got, "");
+    assert_true(seen.ok);
+    assert_true(seen.steps[0].has_certificate);
+    assert_true(seen.steps[0].phase_ns[NJ_PHASE_TLS] > 0);
+    seen = run(state, spec, at(NGINX_EXPIRED, "https", "web.test"), nginx.ca);
+    assert_int_equal(seen.cause, NJ_CAUSE_CERTIFICATE);
+    assert_string_equal(seen.steps[0].subject, "CN=expired,O=Nightjar");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -170,6 +185,7 @@ int main(void)
         test_loop_case(a_bad_certificate_is_the_evidence),
         test_loop_case(the_name_to_verify_is_told_or_the_host_header),
         test_loop_case(a_certificate_may_be_asked_to_last),
+        test_loop_case(tcp_over_tls_says_and_hears_whatever_it_likes),
         test_loop_case(an_authority_that_is_no_pem_is_the_probers_own_trouble),
     };
     return cmocka_run_group_tests(tests, start_nginx, stop_nginx);
