@@ -96,16 +96,21 @@ static void claim_addresses(struct nj_model_index *index, struct nj_model_object
     }
 }
 
+static void free_address(struct nj_model_index *index, struct nj_model_address *address)
+{
+    assert(index->addresses != NULL);
+    HASH_DEL(index->addresses, address);
+    free(address->text);
+    free(address);
+}
+
 static void drop_claims(struct nj_model_index *index, struct nj_model_object *object)
 {
     for (size_t i = 0; i < object->slice.claims_count; i++) {
         struct nj_model_claim *claim = &object->slice.claims[i];
         DL_DELETE(claim->address->claims, claim);
-        if (claim->address->claims == NULL) {
-            HASH_DEL(index->addresses, claim->address);
-            free(claim->address->text);
-            free(claim->address);
-        }
+        if (claim->address->claims == NULL)
+            free_address(index, claim->address);
     }
     free(object->slice.claims);
 }
@@ -134,7 +139,9 @@ static void unlink_object(struct nj_model_index *index, struct nj_model_object *
 static void drop(struct nj_model_index *index, struct nj_model_object *object)
 {
     unlink_object(index, object);
+    assert(index->objects != NULL);
     HASH_DELETE(by_uid, index->objects, object);
+    assert(index->objects != object);
     index->count--;
     free(object->uid);
     free(object->memory);

@@ -1,5 +1,6 @@
 #include "collector/probes/plans.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -48,6 +49,7 @@ static void wipe(struct nj_buf *bytes)
 static void remove_part(struct nj_plans *plans, struct part *part)
 {
     HASH_DEL(plans->parts, part);
+    assert(plans->parts != part);
     wipe(&part->bytes);
     free(part->namespace);
     free(part);
@@ -143,7 +145,7 @@ static bool append(struct nj_plans *plans, const char *const *namespaces, size_t
                    struct nj_buf *out)
 {
     char version[HASH_HEX];
-    NJ_CLEANUP_FREE const struct part **parts = nj_calloc(count + 1, sizeof(*parts));
+    NJ_CLEANUP_FREE const struct part **parts = nj_calloc(count + 1, sizeof(const struct part *));
     size_t parts_count = choose(plans, namespaces, count, parts);
     version_of(parts, parts_count, version);
     if (nj_streq(version, have))

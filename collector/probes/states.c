@@ -1,5 +1,6 @@
 #include "collector/probes/states.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "common/base/alloc.h"
@@ -35,6 +36,7 @@ static void remove_state(struct nj_states *states, struct nj_states_of *monitor,
 {
     monitor->counts[state->state]--;
     HASH_DEL(monitor->targets, state);
+    assert(monitor->targets != state);
     free_state(state);
     states->count--;
 }
@@ -42,6 +44,7 @@ static void remove_state(struct nj_states *states, struct nj_states_of *monitor,
 static void remove_monitor(struct nj_states *states, struct nj_states_of *monitor)
 {
     HASH_DEL(states->monitors, monitor);
+    assert(states->monitors != monitor);
     free(monitor->monitor);
     free(monitor->namespace);
     free(monitor->service);

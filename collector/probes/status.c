@@ -1,5 +1,6 @@
 #include "collector/probes/status.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -280,6 +281,7 @@ void nj_statuses_put(struct nj_statuses *statuses, const struct nj_monitor *moni
 static void drop(struct nj_statuses *statuses, struct status *status)
 {
     HASH_DEL(statuses->statuses, status);
+    assert(statuses->statuses != status);
     if (status->request == NULL) {
         free_status(status);
         return;

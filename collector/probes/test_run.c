@@ -284,6 +284,8 @@ void nj_tests_continue(struct nj_probes *probes)
 
 void nj_tests_cancel_all(struct nj_probes *probes)
 {
-    while (probes->tests != NULL)
-        free_test(probes->tests);
+    struct nj_probes_test *test;
+    struct nj_probes_test *next;
+    DL_FOREACH_SAFE (probes->tests, test, next)
+        free_test(test);
 }
