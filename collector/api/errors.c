@@ -65,7 +65,7 @@ static struct service *find_or_add(struct summing *summing, const struct nj_seri
         HASH_ADD_KEYPTR(hh, summing->services, service->key, service->key_len, service);
         if ((summing->count & (summing->count - 1)) == 0)
             summing->all = nj_realloc(summing->all, summing->count == 0 ? 1 : 2 * summing->count,
-                                      sizeof(summing->all[0]));
+                                      sizeof(struct service *));
         summing->all[summing->count++] = service;
     }
     nj_buf_done(&key);
@@ -163,7 +163,7 @@ static int query_errors(struct nj_api_call *call, struct nj_err *err)
     int rc = store->ops->each_point(store, &call->series, on_point, &summing, err);
     HASH_CLEAR(hh, summing.services);
     if (summing.count > 0)
-        qsort(summing.all, summing.count, sizeof(summing.all[0]), by_name);
+        qsort(summing.all, summing.count, sizeof(struct service *), by_name);
     nj_api_object_begin(out);
     nj_api_field_time(out, "from", call->series.from_ns);
     nj_api_field_time(out, "to", call->series.until_ns);
