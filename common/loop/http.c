@@ -9,67 +9,9 @@
 
 #include "common/base/alloc.h"
 #include "common/base/buf.h"
-#include "common/loop/http_easy.h"
-#include "common/loop/http_poll.h"
+#include "common/loop/http_internal.h"
 
-enum {
-    BODY_MAX_DEFAULT = 1024 * 1024,
-    SEND_QUEUE_MAX = 1024 * 1024,
-    READ_AT_ONCE = 16 * 1024,
-    SPARE_MAX = 32, /* handles of libcurl's that wait to be used again */
-};
-
-/* WAITING -> RUNNING -> ENDING -> freed; each state but the last is a list of struct nj_http. A request that
- * ends by itself or is cancelled only changes lists: libcurl may not be called from inside its callbacks, nor
- * may on_done() be called from inside nj_http_cancel(). settle() does both from the loop. */
-enum request_state { WAITING, RUNNING, ENDING };
-
-struct nj_http_request {
-    struct nj_http *http;
-    struct nj_http_request *prev, *next;
-    enum request_state state;
-    bool added;      /* to the multi handle */
-    bool connected;  /* without HTTP: libcurl is done with bare_fd */
-    bool bytes_came; /* on it */
-    int bare_fd;
-    struct nj_buf unsent;
-    bool wants_certificate;
-    struct nj_http_easy easy;
-    struct nj_http_head head;
-    struct nj_buf body;
-    bool body_cut;
-    int end;       /* why it is ENDING: 0 (see code), or a negative errno that is not libcurl's */
-    CURLcode code; /* libcurl's result when `end` is 0 */
-
-    uv_timer_t timer; /* for the sooner of the two */
-    uint64_t timeout_ms, idle_timeout_ms;
-    uint64_t started_ms, last_byte_ms;
-    uint64_t started_ns, run_ns; /* uv_hrtime(); run_ns 0: it has not begun */
-    curl_off_t uploaded;
-
-    int (*on_status)(void *data, long status, const char *content_type, int64_t retry_after_ns);
-    int (*on_header)(void *data, const char *name, size_t name_len, const char *value, size_t value_len);
-    int (*on_data)(void *data, const char *bytes, size_t len);
-    void (*on_connected)(void *data, struct nj_http_request *request);
-    void (*on_done)(void *data, const struct nj_http_result *result);
-    void *data;
-};
-
-struct nj_http {
-    struct nj_loop *loop;
-    CURLM *multi;
-    struct nj_http_poll *poll;
-    uv_timer_t timeout; /* libcurl's */
-    uv_idle_t soon;     /* settle() from the loop's next turn */
-    struct nj_http_request *waiting, *running, *ending;
-    long running_count, running_max;
-    CURL *spare[SPARE_MAX];
-    size_t spare_count;
-    size_t handles; /* libuv's, not closed yet */
-    bool closing;
-    void (*on_closed)(void *data);
-    void *on_closed_data;
-};
+enum { BODY_MAX_DEFAULT = 1024 * 1024 };
 
 static void settle(struct nj_http *http);
 
@@ -92,13 +34,11 @@ static void act(struct nj_http *http, curl_socket_t fd, int events)
     settle(http);
 }
 
-static void bare_ready(struct nj_http_request *request);
-
 static void on_ready(void *data, int fd, int events, void *owner)
 {
     struct nj_http *http = data;
     if (owner != NULL) {
-        bare_ready(owner);
+        nj_http_bare_ready(owner);
         return;
     }
     int flags = ((events & NJ_HTTP_POLL_IN) != 0 ? CURL_CSELECT_IN : 0) |
@@ -156,7 +96,7 @@ static void settle_soon(struct nj_http *http)
     (void)uv_idle_start(&http->soon, on_soon);
 }
 
-static void request_end(struct nj_http_request *request, int end, CURLcode code)
+void nj_http_request_end(struct nj_http_request *request, int end, CURLcode code)
 {
     struct nj_http *http = request->http;
     if (request->state == ENDING)
@@ -193,7 +133,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *data)
     if (rc >= 0 && request->on_header != NULL && nj_http_head_split(&request->head, line, len, &header))
         rc = request->on_header(request->data, header.name, header.name_len, header.value, header.value_len);
     if (rc < 0)
-        request_end(request, rc, CURLE_OK);
+        nj_http_request_end(request, rc, CURLE_OK);
     return request->state == RUNNING ? len : 0;
 }
 
@@ -213,9 +153,9 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *data)
         rc = nj_buf_append(&request->body, bytes, request->body_cut ? room : len);
     }
     if (rc < 0)
-        request_end(request, rc, CURLE_OK);
+        nj_http_request_end(request, rc, CURLE_OK);
     else if (request->body_cut)
-        request_end(request, 0, CURLE_OK);
+        nj_http_request_end(request, 0, CURLE_OK);
     return request->state == RUNNING ? len : 0;
 }
 
@@ -252,7 +192,7 @@ static void request_watch_time(struct nj_http_request *request)
         request->last_byte_ms + request->idle_timeout_ms < due_ms)
         due_ms = request->last_byte_ms + request->idle_timeout_ms;
     if (due_ms <= now_ms)
-        request_end(request, -ETIMEDOUT, CURLE_OK);
+        nj_http_request_end(request, -ETIMEDOUT, CURLE_OK);
     else if (due_ms != UINT64_MAX)
         (void)uv_timer_start(&request->timer, on_request_timer, due_ms - now_ms, 0);
 }
@@ -307,7 +247,7 @@ static int result_error(const struct nj_http_request *request, enum nj_http_phas
 static void free_handle(struct nj_http *http, struct nj_http_easy *easy)
 {
     CURL *curl = nj_http_easy_release(easy);
-    if (curl != NULL && http->spare_count < SPARE_MAX)
+    if (curl != NULL && http->spare_count < NJ_HTTP_SPARE_MAX)
         http->spare[http->spare_count++] = curl;
     else
         curl_easy_cleanup(curl);
@@ -361,89 +301,11 @@ static void request_run(struct nj_http_request *request)
     request->last_byte_ms = uv_now(&http->loop->uv);
     request->run_ns = uv_hrtime();
     if (curl_multi_add_handle(http->multi, request->easy.curl) != CURLM_OK) {
-        request_end(request, -ENOMEM, CURLE_OK);
+        nj_http_request_end(request, -ENOMEM, CURLE_OK);
         return;
     }
     request->added = true;
     request_watch_time(request);
-}
-
-/* Bytes on a connection without HTTP. libcurl's two functions for them are no part of the multi interface. */
-static void bare_read(struct nj_http_request *request)
-{
-    char bytes[READ_AT_ONCE];
-    size_t len = 0;
-    CURLcode code = curl_easy_recv(request->easy.curl, bytes, sizeof(bytes), &len);
-    if (code == CURLE_AGAIN)
-        return;
-    if (code != CURLE_OK || len == 0) {
-        request_end(request, code == CURLE_OK ? 0 : -ECONNRESET, CURLE_OK);
-        return;
-    }
-    request->bytes_came = true;
-    request->last_byte_ms = uv_now(&request->http->loop->uv);
-    int rc = request->on_data(request->data, bytes, len);
-    if (rc < 0)
-        request_end(request, rc, CURLE_OK);
-}
-
-static void bare_write(struct nj_http_request *request)
-{
-    size_t len = 0;
-    CURLcode code = CURLE_OK;
-    while (request->unsent.len > 0 && code == CURLE_OK) {
-        code = curl_easy_send(request->easy.curl, request->unsent.data, request->unsent.len, &len);
-        if (code == CURLE_OK)
-            nj_buf_consume(&request->unsent, len);
-    }
-    if (code != CURLE_OK && code != CURLE_AGAIN)
-        request_end(request, -ECONNRESET, CURLE_OK);
-}
-
-static void bare_watch(struct nj_http_request *request)
-{
-    if (request->state != RUNNING)
-        return;
-    int events = NJ_HTTP_POLL_IN | (request->unsent.len > 0 ? NJ_HTTP_POLL_OUT : 0);
-    int rc = nj_http_poll_watch(request->http->poll, request->bare_fd, events, request);
-    if (rc < 0)
-        request_end(request, rc, CURLE_OK);
-}
-
-static void bare_ready(struct nj_http_request *request)
-{
-    if (request->state == RUNNING)
-        bare_write(request);
-    if (request->state == RUNNING)
-        bare_read(request);
-    bare_watch(request);
-}
-
-static void request_connected(struct nj_http_request *request)
-{
-    curl_socket_t fd = CURL_SOCKET_BAD;
-    if (curl_easy_getinfo(request->easy.curl, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK ||
-        fd == CURL_SOCKET_BAD) {
-        request_end(request, -ENOMEM, CURLE_OK);
-        return;
-    }
-    request->connected = true;
-    request->bare_fd = fd;
-    request->on_connected(request->data, request);
-    bare_watch(request);
-}
-
-int nj_http_send(struct nj_http_request *request, const void *bytes, size_t len)
-{
-    if (request->state != RUNNING || !request->connected)
-        return -ENOTCONN;
-    if (nj_buf_append(&request->unsent, bytes, len) < 0) {
-        request->unsent.overflowed = false;
-        return -EMSGSIZE;
-    }
-    bare_write(request);
-    bare_watch(request);
-    return 0;
 }
 
 static void drain_results(struct nj_http *http)
@@ -456,10 +318,10 @@ static void drain_results(struct nj_http *http)
             curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private_data) != CURLE_OK)
             continue;
         struct nj_http_request *request = (struct nj_http_request *)(void *)private_data;
-        if (message->data.result == CURLE_OK && request->on_connected != NULL)
-            request_connected(request);
+        if (message->data.result == CURLE_OK && request->on_connected != NULL && request->state == RUNNING)
+            nj_http_bare_begin(request);
         else
-            request_end(request, 0, message->data.result);
+            nj_http_request_end(request, 0, message->data.result);
     }
 }
 
@@ -568,7 +430,7 @@ int nj_http_start(struct nj_http *http, const struct nj_http_options *options,
     request->on_data = options->on_data;
     request->on_connected = options->on_connected;
     request->wants_certificate = options->want_certificate;
-    nj_buf_init(&request->unsent, SEND_QUEUE_MAX);
+    nj_buf_init(&request->unsent, NJ_HTTP_SEND_QUEUE_MAX);
     request->started_ns = uv_hrtime();
     request->on_done = options->on_done;
     request->data = options->data;
@@ -585,7 +447,7 @@ int nj_http_start(struct nj_http *http, const struct nj_http_options *options,
 
 void nj_http_cancel(struct nj_http_request *request)
 {
-    request_end(request, -ECANCELED, CURLE_OK);
+    nj_http_request_end(request, -ECANCELED, CURLE_OK);
 }
 
 void nj_http_close(struct nj_http *http, void (*on_closed)(void *data), void *data)
@@ -599,8 +461,8 @@ void nj_http_close(struct nj_http *http, void (*on_closed)(void *data), void *da
     http->on_closed = on_closed;
     http->on_closed_data = data;
     while (http->waiting != NULL)
-        request_end(http->waiting, -ECANCELED, CURLE_OK);
+        nj_http_request_end(http->waiting, -ECANCELED, CURLE_OK);
     while (http->running != NULL)
-        request_end(http->running, -ECANCELED, CURLE_OK);
+        nj_http_request_end(http->running, -ECANCELED, CURLE_OK);
     settle_soon(http);
 }

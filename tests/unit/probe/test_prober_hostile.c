@@ -15,9 +15,12 @@
 
 enum { BODY_MAX = 100 * 1000, SENT_MAX = 24 * 1024 * 1024, BOMB_BYTES = 64 * 1024 * 1024 };
 
-static const char plain[] = "{'timeout':'700ms','steps':[{'http':{'path':'/'}}]}";
-static const char reading[] =
-    "{'timeout':'700ms','steps':[{'http':{'path':'/'},'expect':{'body':[{'contains':'ok'}]}}]}";
+/* What is to time out has little time, but enough to get to where it shall; all else has plenty. */
+static const char hurried[] = "{'timeout':'1s','steps':[{'http':{'path':'/'}}]}";
+static const char patient[] = "{'timeout':'5s','steps':[{'http':{'path':'/'}}]}";
+static const char plain[] = "{'timeout':'30s','interval':'1m','steps':[{'http':{'path':'/'}}]}";
+static const char reading[] = "{'timeout':'30s','interval':'1m','steps':[{'http':{'path':'/'},"
+                              "'expect':{'body':[{'contains':'ok'}]}}]}";
 
 /* What a peer says at once, and when the request came. */
 struct script {
@@ -106,17 +109,17 @@ static void silence_ends_at_the_timeout_in_the_phase_where_it_fell(void **state)
 {
     struct hostile hostile;
     begin(&hostile, state);
-    (void)meet(&hostile, "http", plain, (struct script){0}, NJ_CAUSE_TIMEOUT, NJ_PHASE_FIRST_BYTE);
-    (void)meet(&hostile, "https", plain, (struct script){0}, NJ_CAUSE_TIMEOUT, NJ_PHASE_TLS);
-    (void)meet(&hostile, "http", plain, (struct script){.at_request = "HTTP/1.1 200 OK\r\nX: "},
+    (void)meet(&hostile, "http", hurried, (struct script){0}, NJ_CAUSE_TIMEOUT, NJ_PHASE_FIRST_BYTE);
+    (void)meet(&hostile, "https", patient, (struct script){0}, NJ_CAUSE_TIMEOUT, NJ_PHASE_TLS);
+    (void)meet(&hostile, "http", hurried, (struct script){.at_request = "HTTP/1.1 200 OK\r\nX: "},
                NJ_CAUSE_TIMEOUT, NJ_PHASE_TRANSFER);
-    (void)meet(&hostile, "http", plain,
+    (void)meet(&hostile, "http", hurried,
                (struct script){.at_request = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"},
                NJ_CAUSE_TIMEOUT, NJ_PHASE_TRANSFER);
     struct run_seen seen =
-        meet(&hostile, "http", plain, (struct script){.at_request = "HTTP/1.1 100 Continue\r\n\r\n"},
+        meet(&hostile, "http", hurried, (struct script){.at_request = "HTTP/1.1 100 Continue\r\n\r\n"},
              NJ_CAUSE_TIMEOUT, NJ_PHASE_TRANSFER);
-    assert_string_equal(seen.steps[0].expected, "an HTTP response within 700ms");
+    assert_string_equal(seen.steps[0].expected, "an HTTP response within 1s");
     end(&hostile);
 }
 
@@ -137,7 +140,7 @@ static void a_peer_that_takes_no_connection_is_a_timeout_in_connect(void **state
     }
     struct nj_probe_target target = target_of(&hostile, "http");
     target.port = ntohs(address.sin_port);
-    struct run_seen seen = probe_run_at(&hostile.setup, plain, target);
+    struct run_seen seen = probe_run_at(&hostile.setup, hurried, target);
     assert_int_equal(seen.cause, NJ_CAUSE_TIMEOUT);
     assert_int_equal(seen.steps[0].phase, NJ_PHASE_CONNECT);
     for (int i = 0; i < 8; i++)
@@ -149,13 +152,13 @@ static void a_drip_does_not_keep_a_run_alive(void **state)
 {
     struct hostile hostile;
     begin(&hostile, state);
-    (void)meet(&hostile, "http", plain,
+    (void)meet(&hostile, "http", hurried,
                (struct script){.at_request = "HTTP/1.1 200 ", .forever = "O", .every_ms = 20},
                NJ_CAUSE_TIMEOUT, NJ_PHASE_TRANSFER);
-    (void)meet(&hostile, "http", plain,
+    (void)meet(&hostile, "http", hurried,
                (struct script){.at_request = "HTTP/1.1 200 OK\r\n", .forever = "A: b\r\n", .every_ms = 20},
                NJ_CAUSE_TIMEOUT, NJ_PHASE_TRANSFER);
-    (void)meet(&hostile, "http", plain,
+    (void)meet(&hostile, "http", hurried,
                (struct script){.at_request = "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n",
                                .forever = "x",
                                .every_ms = 20},
@@ -266,7 +269,8 @@ static void what_is_no_tls_or_no_http_is_told(void **state)
     (void)meet(&hostile, "http", plain,
                (struct script){.at_request = "SSH-2.0-OpenSSH_9.2\r\n", .close_at_request = true},
                NJ_CAUSE_PROTOCOL, NJ_PHASE_TRANSFER);
-    (void)meet(&hostile, "http", "{'timeout':'700ms','steps':[{'http':{'path':'/','version':'2'}}]}",
+    (void)meet(&hostile, "http",
+               "{'timeout':'30s','interval':'1m','steps':[{'http':{'path':'/','version':'2'}}]}",
                (struct script){.at_request = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
                                .close_at_request = true},
                NJ_CAUSE_PROTOCOL, NJ_PHASE_FIRST_BYTE);
@@ -428,7 +432,7 @@ static void what_is_left_to_finally_after_a_timeout(void **state)
     begin(&hostile, state);
     hostile.script = (struct script){0};
     struct run_seen seen = probe_run_at(&hostile.setup,
-                                        "{'timeout':'300ms','steps':[{'http':{'path':'/'}},{'http':{'path':'/"
+                                        "{'timeout':'1s','steps':[{'http':{'path':'/'}},{'http':{'path':'/"
                                         "2'}}],'finally':[{'name':'bye','http':{'path':'/bye'}}]}",
                                         target_of(&hostile, "http"));
     assert_int_equal(seen.cause, NJ_CAUSE_TIMEOUT);
