@@ -132,7 +132,7 @@ stage_unit() {
 }
 
 stage_simulators() {
-    node --test tests/kubesim/*.test.js tests/wecomsim/*.test.js
+    node --test tests/kubesim/*.test.js tests/wecomsim/*.test.js tests/web/*.test.js
 }
 
 stage_integration() {

@@ -7,7 +7,14 @@
 ASSET(openapi)
 ASSET(index)
 ASSET(app)
+ASSET(chart)
+ASSET(elements)
+ASSET(incident)
+ASSET(incidents)
+ASSET(monitor)
+ASSET(monitors)
 ASSET(rest)
+ASSET(trend)
 ASSET(words)
 ASSET(style)
 ASSET(icon)
@@ -18,7 +25,14 @@ static const struct nj_api_asset assets[] = {
     {"/openapi.json", "application/json", nj_asset_openapi, &nj_asset_openapi_len},
     {"/", "text/html; charset=utf-8", nj_asset_index, &nj_asset_index_len},
     {"/app.js", SCRIPT, nj_asset_app, &nj_asset_app_len},
+    {"/chart.js", SCRIPT, nj_asset_chart, &nj_asset_chart_len},
+    {"/elements.js", SCRIPT, nj_asset_elements, &nj_asset_elements_len},
+    {"/incident.js", SCRIPT, nj_asset_incident, &nj_asset_incident_len},
+    {"/incidents.js", SCRIPT, nj_asset_incidents, &nj_asset_incidents_len},
+    {"/monitor.js", SCRIPT, nj_asset_monitor, &nj_asset_monitor_len},
+    {"/monitors.js", SCRIPT, nj_asset_monitors, &nj_asset_monitors_len},
     {"/rest.js", SCRIPT, nj_asset_rest, &nj_asset_rest_len},
+    {"/trend.js", SCRIPT, nj_asset_trend, &nj_asset_trend_len},
     {"/words.js", SCRIPT, nj_asset_words, &nj_asset_words_len},
     {"/style.css", "text/css; charset=utf-8", nj_asset_style, &nj_asset_style_len},
     {"/icon.svg", "image/svg+xml", nj_asset_icon, &nj_asset_icon_len},

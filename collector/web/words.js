@@ -2,13 +2,14 @@
 
 export const LANGUAGES = { zh: '中文', en: 'English' };
 
-const TEXTS = {
+export const TEXTS = {
   en: {
     state: 'State', severity: 'Severity', namespace: 'Namespace', language: 'Language', logout: 'Forget token',
     token: 'Read token', show: 'Show', any: 'all', open: 'open', resolved: 'resolved',
     info: 'info', warning: 'warning', critical: 'critical',
     crash: 'crash', crashLoop: 'crash loop', image_pull: 'image cannot be pulled', config_error: 'configuration error',
     start_error: 'cannot start', stuck: 'start is stuck', unschedulable: 'cannot be scheduled', pod_failure: 'pod was ended',
+    probe: 'checks fail', node_probes: 'every check on the node fails',
     live: 'live', notLive: 'not live, looking every 15 s', connecting: 'connecting', locked: 'needs a token',
     tokenHint: 'A read token is needed: the key read-token of the Secret nightjar-api, or what api.read_token_file holds.',
     tokenWrong: 'This token is not accepted.',
@@ -17,7 +18,6 @@ const TEXTS = {
     stale: (time) => `What is shown is of ${time}.`,
     unreachable: 'The collector cannot be reached.',
     what: 'What', where: 'Where', reason: 'Reason', times: 'Count', last: 'Last', first: 'First',
-    back: 'All incidents',
     name: 'Name', workload: 'Workload', container: 'Container', pod: 'Pod', node: 'Node', image: 'Image',
     message: 'Message', restarts: 'Restarts', lost: 'Restarts nobody saw', limit: 'Memory limit', ended: 'Resolved',
     suppressed: (why) => `Nobody is told: ${why}`,
@@ -30,12 +30,43 @@ const TEXTS = {
     agents: (n, silent) => `${n} agent${n === 1 ? '' : 's'}${silent ? `, ${silent} silent` : ''}`,
     silent: 'silent', heard: 'Heard', version: 'Version', pods: 'Pods', waiting: 'Waits', dropped: 'Dropped',
     untold: (n) => `${n} notification${n === 1 ? '' : 's'} not told yet, or not told well`,
+    incidents: 'Incidents', monitors: 'Checks', failingOnly: 'failing only', source: 'Source', service: 'Service', monitor: 'Check',
+    apimonitor: 'ApiMonitor', annotation: 'Service annotation', derived: 'derived', metrics: 'metrics page', builtin: 'component',
+    target: 'Target', targets: 'Targets', failing: 'failing', starting: 'starting', passing: 'passing', flapping: 'flapping',
+    trouble: 'Trouble', suspended: 'suspended', allChecks: 'All checks', allIncidents: 'All incidents',
+    countChecks: (n, failing) => `${n} check${n === '1' ? '' : 's'}${failing ? `, ${failing} with failing targets` : ''}`,
+    noChecks: 'Nothing is checked yet.', noCheckFits: 'No check fits the filter.',
+    scope: 'Scope', scopes: { service: 'the Service', pods: 'each pod', both: 'the Service and each pod' },
+    interval: 'Interval', timeout: 'Timeout', retries: 'Retries', retriesOf: (count, delay) => `${count}${delay ? `, ${delay} apart` : ''}`,
+    steps: 'Steps', finally: 'always at the end', variables: 'Variables', alert: 'Alert', rawSpec: 'As it is written',
+    byPods: 'What each pod\'s own probes ask for, and a connection to each port of the Service.',
+    address: 'Address', since: 'Since', lastFailure: 'Last failure', step: 'Step', cause: 'Cause', expected: 'Expected', got: 'Got', body: 'Body',
+    evidence: 'Evidence', request: 'Request', duration: 'Duration', phases: 'Phases', phase: 'Phase', attempts: (n) => `${n} attempt${n === 1 ? '' : 's'}`, notRun: 'not run', ok: 'ok', certificate: 'Certificate',
+    certificateOf: (subject, issuer, until) => `${subject}, of ${issuer}, valid until ${until}`,
+    noTargets: 'It has no target now.', noTargetFits: 'No target is in this state.', showTrend: (name) => `Latency of ${name} alone`, trend: 'Trend', allTargets: 'All targets together',
+    range: 'Range of time', last1h: '1 h', last6h: '6 h', last1d: '1 day', last7d: '7 days', last30d: '30 days',
+    latency: 'Latency', errors: 'Errors', failures: 'Failures', failuresShort: 'failures', runs: 'Runs', share: 'Of the runs', code: 'Status', asTable: 'As a table',
+    noRuns: 'Nothing ran in this time.', noErrors: 'Nothing failed in this time.',
+    ran: (runs, failures, share) => `${runs} run${runs === 1 ? '' : 's'}, ${failures} failed (${share})`,
+    latencyDesc: (from, to, highest, runs, failures) => `Percentiles of the latency from ${from} to ${to}, at most ${highest}; ${failures} of ${runs} runs failed. The table below has the numbers.`,
+    targetsOf: (failing, total) => `${failing} of ${total} fail`, serviceChecks: 'All checks of this Service',
+    reasons: { SomeFail: 'some targets fail', AllFail: 'every target fails', Flapping: 'passing and failing in turn' },
+    phaseNames: { resolve: 'name', connect: 'connect', tls: 'TLS', first_byte: 'first byte', transfer: 'transfer', check: 'check' },
+    checkCauses: {
+      resolve: 'the name cannot be resolved', refused: 'the connection was refused', unreachable: 'cannot be reached', timeout: 'it took too long',
+      reset: 'the other side broke off', tls: 'the TLS handshake failed', certificate: 'the certificate is not trusted, expired or for another name',
+      expiry: 'the certificate expires soon', protocol: 'what came is not of that protocol', too_large: 'the answer is too large',
+      redirect: 'too many redirects, or to where it may not go', forbidden: 'this address may not be probed', status: 'not the expected status',
+      header: 'a header is not as expected', body: 'the body is not as expected', json: 'the JSON is not as expected', size: 'the size is not as expected',
+      latency: 'the answer came too late', answer: 'the answer is not as expected', extract: 'a value for a later step was not there',
+      variable: 'a variable is missing, or cannot stand there', internal: 'the prober\'s own trouble', other: 'others',
+    },
     zone: (zone) => `Times are of ${zone}; point at one to see it in UTC.`,
     oom: (limit) => (limit ? `over its ${limit} limit` : 'killed for lack of memory'),
     causes: {
       stable: 'it has stayed up', started: 'it has started', deleted: 'the pod was deleted', completed: 'it ended well',
       scheduled: 'a node took it', superseded: 'it waits for something else now', stale: 'nothing was heard of it for long',
-      evicted: 'no longer followed: too many open incidents',
+      evicted: 'no longer followed: too many open incidents', passing: 'its checks pass again', gone: 'the failing targets are gone',
     },
     codes: {
       126: 'the command cannot be executed', 127: 'the command was not found', 134: 'aborted (SIGABRT)',
@@ -48,6 +79,7 @@ const TEXTS = {
     info: '提示', warning: '警告', critical: '严重',
     crash: '容器崩溃', crashLoop: '反复崩溃', image_pull: '镜像拉取失败', config_error: '容器配置错误',
     start_error: '容器无法启动', stuck: '启动卡住', unschedulable: '无法调度', pod_failure: 'Pod 被终止',
+    probe: '拨测失败', node_probes: '节点上拨测全部失败',
     live: '实时', notLive: '未连上实时推送，每 15 秒查看一次', connecting: '连接中', locked: '需要令牌',
     tokenHint: '需要读令牌：Secret nightjar-api 的 read-token，或 api.read_token_file 所指文件的内容。',
     tokenWrong: '令牌不被接受。',
@@ -56,7 +88,6 @@ const TEXTS = {
     stale: (time) => `显示的是 ${time} 的情况。`,
     unreachable: '无法连接 collector。',
     what: '类型', where: '位置', reason: '原因', times: '次数', last: '最近', first: '首次',
-    back: '全部事件',
     name: '全名', workload: '工作负载', container: '容器', pod: 'Pod', node: '节点', image: '镜像',
     message: '消息', restarts: '重启', lost: '未被看到的重启', limit: '内存上限', ended: '恢复',
     suppressed: (why) => `未通知任何人：${why}`,
@@ -69,11 +100,41 @@ const TEXTS = {
     agents: (n, silent) => `${n} 个 agent${silent ? `，${silent} 个失联` : ''}`,
     silent: '失联', heard: '最近消息', version: '版本', pods: 'Pod 数', waiting: '待发送', dropped: '丢弃',
     untold: (n) => `${n} 条通知尚未送达或未能确认`,
+    incidents: '事件', monitors: '拨测', failingOnly: '只看失败', source: '来源', service: '服务', monitor: '拨测',
+    apimonitor: 'ApiMonitor', annotation: 'Service 注解', derived: '自动生成', metrics: '指标页面', builtin: '集群组件',
+    target: '目标', targets: '目标', failing: '失败', starting: '启动中', passing: '正常', flapping: '时好时坏',
+    trouble: '问题', suspended: '已暂停', allChecks: '全部拨测', allIncidents: '全部事件',
+    countChecks: (n, failing) => `${n} 项拨测${failing ? `，其中 ${failing} 项有失败的目标` : ''}`,
+    noChecks: '还没有任何拨测。', noCheckFits: '没有符合条件的拨测。',
+    scope: '范围', scopes: { service: '服务', pods: '每个 Pod', both: '服务和每个 Pod' },
+    interval: '间隔', timeout: '超时', retries: '重试', retriesOf: (count, delay) => `${count} 次${delay ? `，间隔 ${delay}` : ''}`,
+    steps: '步骤', finally: '最后总是执行', variables: '变量', alert: '告警', rawSpec: '原文',
+    byPods: '按每个 Pod 自己的探针检查，并连接服务的每个端口。',
+    address: '地址', since: '开始', lastFailure: '最近一次失败', step: '步骤', cause: '原因', expected: '期望', got: '实际', body: '返回内容',
+    evidence: '证据', request: '请求', duration: '耗时', phases: '各阶段', phase: '阶段', attempts: (n) => `共 ${n} 次尝试`, notRun: '未执行', ok: '正常', certificate: '证书',
+    certificateOf: (subject, issuer, until) => `${subject}，由 ${issuer} 签发，有效期至 ${until}`,
+    noTargets: '现在没有目标。', noTargetFits: '没有处于该状态的目标。', showTrend: (name) => `只看 ${name} 的延迟`, trend: '趋势', allTargets: '合并全部目标',
+    range: '时间范围', last1h: '1 小时', last6h: '6 小时', last1d: '1 天', last7d: '7 天', last30d: '30 天',
+    latency: '延迟', errors: '错误', failures: '失败', failuresShort: '失败', runs: '执行', share: '占比', code: '状态码', asTable: '表格',
+    noRuns: '这段时间内没有执行。', noErrors: '这段时间内没有失败。',
+    ran: (runs, failures, share) => `执行 ${runs} 次，失败 ${failures} 次（${share}）`,
+    latencyDesc: (from, to, highest, runs, failures) => `${from} 至 ${to} 的延迟分位数，最高 ${highest}；执行 ${runs} 次，失败 ${failures} 次。数值见下面的表格。`,
+    targetsOf: (failing, total) => `${total} 个中 ${failing} 个失败`, serviceChecks: '此服务的全部拨测',
+    reasons: { SomeFail: '部分目标失败', AllFail: '全部目标失败', Flapping: '时好时坏' },
+    phaseNames: { resolve: '解析', connect: '连接', tls: 'TLS', first_byte: '首字节', transfer: '传输', check: '检查' },
+    checkCauses: {
+      resolve: '域名无法解析', refused: '连接被拒绝', unreachable: '网络或主机不可达', timeout: '超时', reset: '连接被对端中断', tls: 'TLS 握手失败',
+      certificate: '证书不可信、过期或域名不符', expiry: '证书即将过期', protocol: '返回的不是该协议的内容', too_large: '返回内容过大',
+      redirect: '重定向过多，或指向不允许的地址', forbidden: '不允许探测该地址', status: '状态码不符', header: '响应头不符', body: '返回内容不符',
+      json: 'JSON 内容不符', size: '返回内容大小不符', latency: '响应太慢', answer: '应答不符', extract: '取不到后续步骤需要的值',
+      variable: '变量缺失或不能用在此处', internal: '拨测程序自身的问题', other: '其他',
+    },
     zone: (zone) => `时间为 ${zone}；指向时间可看 UTC。`,
     oom: (limit) => (limit ? `超出内存上限 ${limit} 被系统杀死` : '内存不足被系统杀死'),
     causes: {
       stable: '已稳定运行', started: '已经启动', deleted: 'Pod 已被删除', completed: '已正常结束', scheduled: '已调度到节点',
       superseded: '现在卡在别的原因上', stale: '长时间没有新消息，视为结束', evicted: '未结束的事件太多，不再跟踪',
+      passing: '拨测恢复正常', gone: '失败的目标已不存在',
     },
     codes: {
       126: '命令无法执行', 127: '找不到命令', 134: '自行中止（SIGABRT）', 137: '被 SIGKILL 强制杀死',
@@ -140,11 +201,21 @@ export const kindOf = ({ crashLoop, kind }) => text(crashLoop ? 'crashLoop' : ki
 /** "OOMKilled (137)" */
 export const shortReasonOf = ({ reason, exitCode }) => `${reason}${exitCode === null ? '' : ` (${exitCode})`}`;
 
-/** "OOMKilled (137): over its 24 MiB limit" */
+/** "OOMKilled (137): over its 24 MiB limit"; of checks "some targets fail: not the expected status (500)" */
 export function reasonOf(what) {
-  const { reason, exitCode, memoryLimitBytes } = what;
+  const { reason, exitCode, memoryLimitBytes, cause, status } = what;
+  const colon = language === 'zh' ? '：' : ': ';
+  if (cause || TEXTS[language].reasons[reason]) {
+    const why = cause ? `${checkCauseOf(cause)}${status ? ` (${status})` : ''}` : '';
+    return [TEXTS[language].reasons[reason] ?? reason, why].filter(Boolean).join(colon);
+  }
   const meaning = reason === 'OOMKilled' ? text('oom', memoryLimitBytes ? bytes(memoryLimitBytes) : '') : TEXTS[language].codes[exitCode];
-  return `${shortReasonOf(what)}${meaning ? `${language === 'zh' ? '：' : ': '}${meaning}` : ''}`;
+  return `${shortReasonOf(what)}${meaning ? `${colon}${meaning}` : ''}`;
 }
 
 export const causeOf = ({ resolvedCause }) => TEXTS[language].causes[resolvedCause] ?? resolvedCause;
+
+/** Why a check failed. */
+export const checkCauseOf = (cause) => TEXTS[language].checkCauses[cause] ?? cause;
+export const phaseOf = (phase) => TEXTS[language].phaseNames[phase] ?? phase;
+export const scopeOf = (scope) => TEXTS[language].scopes[scope] ?? scope;

@@ -1,0 +1,137 @@
+// What the page is made of: elements, tables, times, and the filter in its header.
+
+import { ago, localTime, text } from './words.js';
+
+export const place = (id) => document.getElementById(id);
+
+/** An element with text or children; text is never taken for HTML. */
+export function element(name, properties = {}, ...children) {
+  const { data = {}, ...others } = properties;
+  const made = Object.assign(document.createElement(name), others);
+  Object.assign(made.dataset, data);
+  made.append(...children.filter((child) => child !== null && child !== undefined && child !== ''));
+  return made;
+}
+
+export function moment(iso) {
+  if (!iso) return '';
+  const date = new Date(iso);
+  return element('time', { dateTime: iso, title: `${iso.replace('T', ' ').replace('Z', '')} UTC` },
+    element('span', { className: 'nowrap' }, localTime(date)), ' ',
+    element('span', { className: 'aside nowrap', data: { ago: iso } }, ago(date)));
+}
+
+/** Long names may break after a dot or a dash. */
+export function breakable(name) {
+  return name.split(/(?<=[.\-/])/).flatMap((part) => [part, element('wbr')]);
+}
+
+export const aside = (words) => element('span', { className: 'aside' }, words);
+export const badge = (className, words = text(className)) => element('span', { className: `badge ${className}` }, words);
+
+/** Roles are said, because the narrow layout takes the tags' own away. @param {[string, string?][]} heads label, class */
+export function table(caption, heads, rows) {
+  const head = heads.map(([label, className = '']) => element('th', { scope: 'col', role: 'columnheader', className }, label));
+  const body = element('tbody', { role: 'rowgroup' }, ...rows);
+  const made = element('table', { role: 'table', ariaLabel: caption },
+    element('thead', { role: 'rowgroup' }, element('tr', { role: 'row' }, ...head)), body);
+  return { made, body };
+}
+
+export function row(properties, heads, cells) {
+  return element('tr', { role: 'row', ...properties },
+    ...cells.map((cell, i) => element('td', { role: 'cell', className: heads[i][1] ?? '', data: { label: heads[i][0] } }, ...[cell].flat())));
+}
+
+/** Neither said nor known; a list of nothing is that too. */
+const isNothing = (value) => (Array.isArray(value)
+  ? value.every(isNothing)
+  : value === '' || value === null || value === undefined || value === 0 || (value instanceof Node && !value.textContent));
+
+export function facts(pairs) {
+  const list = element('dl');
+  for (const [name, value] of pairs) {
+    if (!isNothing(value)) {
+      list.append(element('dt', {}, name), element('dd', {}, ...[value].flat().map((part) => (part instanceof Node ? part : String(part)))));
+    }
+  }
+  return list;
+}
+
+/** Replaces an element's children, with the keyboard's focus where it was. */
+export function refill(parent, ...children) {
+  const key = document.activeElement?.dataset?.key;
+  parent.replaceChildren(...children);
+  if (key && document.activeElement === document.body) {
+    [...parent.querySelectorAll('[data-key]')].find(({ dataset }) => dataset.key === key)?.focus();
+  }
+}
+
+/** As refill(), and what was folded out stays so. */
+export function refillFolds(parent, ...children) {
+  const isOpen = new Map([...parent.querySelectorAll('details[data-fold]')].map(({ dataset, open }) => [dataset.fold, open]));
+  refill(parent, ...children);
+  for (const details of parent.querySelectorAll('details[data-fold]')) details.open = isOpen.get(details.dataset.fold) ?? details.open;
+}
+
+// ---- what the view is asked for: in its URL
+
+export const given = () => new URLSearchParams(location.search);
+
+/** Puts a wish into the URL, or takes it out, so that the view can be handed on as a link. */
+export function remember(name, value) {
+  const query = given();
+  if (value) query.set(name, value);
+  else query.delete(name);
+  history.replaceState(null, '', `${location.pathname}${query.size ? `?${query}` : ''}`);
+}
+
+/**
+ * The header's filter: selects for fields with choices, of which the first is the usual one, a box to tick, or text.
+ * @param {{name: string, choices?: string[], isFlag?: boolean, list?: boolean}[]} fields
+ * @param {() => void} onChange
+ */
+export function makeFilter(fields, onChange) {
+  const form = place('filter');
+  const inputs = new Map();
+  for (const { name, choices, isFlag, list } of fields) {
+    const asked = given().get(name) ?? '';
+    let input;
+    if (choices) {
+      input = element('select', { name, autocomplete: 'off' }, ...choices.map((value) => element('option', { value }, text(value || 'any'))));
+      input.value = given().has(name) && choices.includes(asked) ? asked : choices[0];
+    } else if (isFlag) {
+      input = element('input', { name, type: 'checkbox', checked: asked === 'true' });
+    } else {
+      input = element('input', { name, type: 'search', size: 14, autocomplete: 'off', spellcheck: false, value: asked });
+      if (list) input.setAttribute('list', `${name}s`);
+      input.addEventListener('search', () => input.dispatchEvent(new Event('change', { bubbles: true })));
+    }
+    inputs.set(name, input);
+    const label = element('span', {}, text(isFlag ? `${name}Only` : name));
+    form.append(element('label', {}, ...(isFlag ? [input, ' ', label] : [label, ' ', input])));
+  }
+  const valueOf = (input) => (input.type === 'checkbox' ? String(input.checked || '') : input.value.trim());
+  const wanted = () => Object.fromEntries([...inputs].map(([name, input]) => [name, valueOf(input)]));
+  const isUsual = () => fields.every(({ name, choices }) => wanted()[name] === (choices?.[0] ?? ''));
+  let last = JSON.stringify(wanted());
+  form.hidden = false;
+  form.addEventListener('submit', (event) => event.preventDefault());
+  form.addEventListener('change', () => {
+    if (JSON.stringify(wanted()) === last) return; // a search field tells twice
+    last = JSON.stringify(wanted());
+    const query = given();
+    for (const { name, choices } of fields) {
+      if (wanted()[name] === (choices?.[0] ?? '')) query.delete(name);
+      else query.set(name, wanted()[name]);
+    }
+    history.replaceState(null, '', `${location.pathname}${query.size ? `?${query}` : ''}`);
+    onChange();
+  });
+  return { wanted, isUsual };
+}
+
+/** What the filter's text field offers. */
+export function offer(name, values) {
+  place(`${name}s`).replaceChildren(...[...new Set(values)].filter(Boolean).sort().map((value) => element('option', { value })));
+}
