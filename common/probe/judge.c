@@ -54,8 +54,11 @@ void nj_verdict_got_text(struct nj_verdict *verdict, const char *text, size_t le
     }
     char shown[SHOWN_MAX + 1];
     size_t cut = nj_utf8_cut(text, len, SHOWN_MAX);
-    for (size_t i = 0; i < cut; i++)
-        shown[i] = (unsigned char)text[i] < 0x20 ? ' ' : text[i];
+    memcpy(shown, text, cut);
+    for (size_t i = 0; i < cut; i++) {
+        if ((unsigned char)shown[i] < 0x20)
+            shown[i] = ' ';
+    }
     shown[cut] = '\0';
     nj_verdict_got(verdict, "\"%s%s\"", shown, cut < len ? "..." : "");
 }

@@ -10,12 +10,14 @@
 
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
+#include "common/base/str.h"
 
 enum {
     MATCH_LIMIT = 200000, /* steps from one place of the text before a pattern gives up */
     HEAP_LIMIT_KIB = 2048,
     PLACES_BETWEEN_LOOKS = 32, /* at the processor's time */
     NEST_LIMIT = 64,           /* of parentheses */
+    SHOWN_MAX = 200,           /* bytes of a wrong expression in an error */
 };
 
 /* Of one match, from all places of the text. */
@@ -77,8 +79,9 @@ static int compile(struct nj_pattern *pattern, struct nj_err *err)
         char reason[128];
         pcre2_get_error_message(code, (PCRE2_UCHAR *)reason, sizeof(reason));
         size_t at = offset < sizeof(PLACE) - 1 ? 0 : offset - (sizeof(PLACE) - 1);
-        return nj_err_set(err, -EINVAL, "'%s' is no regular expression, at character %zu: %s", pattern->text,
-                          at, reason);
+        return nj_err_set(err, -EINVAL, "'%.*s' is no regular expression, at character %zu: %s",
+                          (int)nj_utf8_cut(pattern->text, pattern->len, SHOWN_MAX), pattern->text, at,
+                          reason);
     }
     /* Compilation to machine code may be forbidden here; matching then interprets. */
     (void)pcre2_jit_compile(pattern->code, PCRE2_JIT_COMPLETE);

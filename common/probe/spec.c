@@ -13,6 +13,7 @@
 enum {
     JSON_DEPTH_MAX = 24,
     SPEC_MEMORY_MAX = 1 << 20,
+    SPEC_BLOCK_BYTES = 2 << 10, /* most are small, and all are kept */
     RETRIES_MAX = 10,
     DAYS_LEFT_MAX = 3650,
     GROUP_MAX = 128,
@@ -86,7 +87,7 @@ static int read_variable(struct nj_spec_reader *reader, const struct nj_spec_nod
         .is_valid = nj_spec_is_variable,
         .wanted = "letters, digits and '_', not beginning with a digit"};
     static const struct nj_spec_text_rule value_rule = {.max = NJ_SPEC_VALUE_MAX};
-    *variable = (struct nj_spec_variable){.value = "", .secret_name = "", .secret_key = ""};
+    *variable = (struct nj_spec_variable){.name = "", .value = "", .secret_name = "", .secret_key = ""};
     size_t which = 0;
     int rc = nj_spec_check_members(reader, item, members);
     if (rc == 0)
@@ -278,20 +279,18 @@ int nj_spec_parse(const char *where, const char *json, size_t len, bool needs_ta
     memory->spec.memory = memory;
     memory->spec.owners = 1;
     nj_arena_init(&memory->arena, SPEC_MEMORY_MAX);
+    memory->arena.block_bytes = SPEC_BLOCK_BYTES;
     struct nj_spec_reader reader = {.where = where, .memory = memory, .err = err};
     struct nj_spec_node root = {.value = object};
     rc = read_spec(&reader, &root, needs_target, &memory->spec);
     json_object_put(object);
     free(reader.variables);
-    void *copy = NULL;
     if (rc == 0)
-        rc = nj_spec_alloc(&reader, 1, len + 1, &copy);
+        rc = nj_spec_copy(&reader, json, len, &memory->spec.json);
     if (rc < 0) {
         nj_spec_unref(&memory->spec);
         return rc;
     }
-    memcpy(copy, json, len);
-    memory->spec.json = copy;
     memory->spec.json_len = len;
     *ret_spec = &memory->spec;
     return 0;

@@ -9,10 +9,26 @@
 
 enum { STATUS_MIN = 100, STATUS_MAX = 599, SIZE_LIMIT = 1 << 30 };
 
+/* "200", "2xx" */
+static bool parse_status(const char *text, struct nj_status_range *ret_range)
+{
+    if (strlen(text) != 3 || text[0] < '1' || text[0] > '5')
+        return false;
+    uint16_t first = (uint16_t)((text[0] - '0') * 100);
+    if (strcmp(text + 1, "xx") == 0) {
+        *ret_range = (struct nj_status_range){first, (uint16_t)(first + 99)};
+        return true;
+    }
+    if (strspn(text, "0123456789") != 3)
+        return false;
+    uint16_t exact = (uint16_t)(first + (text[1] - '0') * 10 + (text[2] - '0'));
+    *ret_range = (struct nj_status_range){exact, exact};
+    return true;
+}
+
 static int read_statuses(struct nj_spec_reader *reader, const struct nj_spec_node *expect,
                          struct nj_expect *ret_expect)
 {
-    static const char wanted[] = "is no status, use one such as 200, or a class such as 2xx";
     struct nj_spec_node list = {0};
     size_t count = 0;
     void *memory = NULL;
@@ -20,26 +36,16 @@ static int read_statuses(struct nj_spec_reader *reader, const struct nj_spec_nod
     if (rc == 0 && count > 0)
         rc = nj_spec_alloc(reader, count, sizeof(struct nj_status_range), &memory);
     struct nj_status_range *ranges = memory;
-    for (size_t i = 0; i < count && rc == 0; i++) {
+    for (size_t i = 0; i < count && rc == 0 && ranges != NULL; i++) {
         struct nj_spec_node item = nj_spec_item(&list, i);
         int64_t status = 0;
         if (!json_object_is_type(item.value, json_type_string)) {
             rc = nj_spec_int_value(reader, &item, STATUS_MIN, STATUS_MAX, &status);
             ranges[i] = (struct nj_status_range){(uint16_t)status, (uint16_t)status};
-            continue;
-        }
-        const char *text = json_object_get_string(item.value);
-        size_t digits = strspn(text, "0123456789");
-        uint16_t first = (uint16_t)((text[0] - '0') * 100);
-        if (strlen(text) != 3 || text[0] < '1' || text[0] > '5') {
-            rc = nj_spec_fail(reader, &item, "'%.16s' %s", text, wanted);
-        } else if (digits == 3) {
-            uint16_t exact = (uint16_t)(first + (text[1] - '0') * 10 + (text[2] - '0'));
-            ranges[i] = (struct nj_status_range){exact, exact};
-        } else if (strcmp(text + 1, "xx") == 0) {
-            ranges[i] = (struct nj_status_range){first, (uint16_t)(first + 99)};
-        } else {
-            rc = nj_spec_fail(reader, &item, "'%.16s' %s", text, wanted);
+        } else if (!parse_status(json_object_get_string(item.value), &ranges[i])) {
+            char buffer[NJ_SPEC_SHOWN_MAX + 4];
+            rc = nj_spec_fail(reader, &item, "'%s' is no status, use one such as 200, or a class such as 2xx",
+                              nj_spec_shown(json_object_get_string(item.value), buffer));
         }
     }
     ret_expect->statuses = ranges;
@@ -190,11 +196,11 @@ static int read_json_value(struct nj_spec_reader *reader, const struct nj_spec_n
                  : nj_spec_fail(reader, node, "must be a number");
         break;
     }
-    return rc < 0 ? rc
-                  : nj_spec_copy(reader,
-                                 json_object_to_json_string_ext(
-                                     node->value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE),
-                                 &json->value);
+    if (rc < 0)
+        return rc;
+    const char *text =
+        json_object_to_json_string_ext(node->value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+    return nj_spec_copy(reader, text, strlen(text), &json->value);
 }
 
 static int read_json(struct nj_spec_reader *reader, const struct nj_spec_node *item,

@@ -11,7 +11,7 @@
 #include "common/base/str.h"
 #include "common/probe/template.h"
 
-enum { SHOWN_MAX = 64 /* bytes of a wrong value in an error */, PATH_DEPTH_MAX = 16 };
+enum { PATH_DEPTH_MAX = 16 };
 
 /* ---- errors */
 
@@ -35,13 +35,15 @@ int nj_spec_fail(const struct nj_spec_reader *reader, const struct nj_spec_node 
     char text[NJ_ERR_TEXT_MAX];
     va_list arguments;
     va_start(arguments, format);
-    (void)vsnprintf(text, sizeof(text), format, arguments);
+    int len = vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
+    if (len >= (int)sizeof(text))
+        text[nj_utf8_cut(text, sizeof(text) - 1, sizeof(text) - 2)] = '\0';
     struct nj_buf path = {0};
     append_path(&path, node);
-    int rc = nj_err_set(reader->err, -EINVAL, "%s%s: %s", reader->where, nj_buf_str(&path), text);
+    (void)nj_err_set(reader->err, -EINVAL, "%s%s: %s", reader->where, nj_buf_str(&path), text);
     nj_buf_done(&path);
-    return rc;
+    return -EINVAL;
 }
 
 int nj_spec_fail_at(const struct nj_spec_reader *reader, const struct nj_spec_node *parent, const char *key,
@@ -51,10 +53,10 @@ int nj_spec_fail_at(const struct nj_spec_reader *reader, const struct nj_spec_no
     return nj_spec_fail(reader, &node, "%s", text);
 }
 
-static const char *shown(const char *text, char buffer[SHOWN_MAX + 4])
+const char *nj_spec_shown(const char *text, char buffer[NJ_SPEC_SHOWN_MAX + 4])
 {
     size_t len = strlen(text);
-    size_t cut = nj_utf8_cut(text, len, SHOWN_MAX);
+    size_t cut = nj_utf8_cut(text, len, NJ_SPEC_SHOWN_MAX);
     memcpy(buffer, text, cut);
     memcpy(buffer + cut, cut < len ? "..." : "", cut < len ? 4 : 1);
     for (char *c = buffer; *c != '\0'; c++) {
@@ -101,20 +103,20 @@ int nj_spec_alloc(struct nj_spec_reader *reader, size_t count, size_t size, void
     if (memory == NULL) {
         if (arena->starved)
             nj_out_of_memory();
-        return nj_err_set(reader->err, -E2BIG, "%s: it is too large", reader->where);
+        (void)nj_err_set(reader->err, -E2BIG, "%s: it is too large", reader->where);
+        return -E2BIG;
     }
     *ret_memory = memory;
     return 0;
 }
 
-int nj_spec_copy(struct nj_spec_reader *reader, const char *text, const char **ret_copy)
+int nj_spec_copy(struct nj_spec_reader *reader, const char *text, size_t len, const char **ret_copy)
 {
-    size_t size = strlen(text) + 1;
     void *copy = NULL;
-    int rc = nj_spec_alloc(reader, 1, size, &copy);
+    int rc = nj_spec_alloc(reader, 1, len + 1, &copy);
     if (rc < 0)
         return rc;
-    memcpy(copy, text, size);
+    memcpy(copy, text, len);
     *ret_copy = copy;
     return 0;
 }
@@ -144,11 +146,11 @@ int nj_spec_check_members(const struct nj_spec_reader *reader, const struct nj_s
             i++;
         if (members[i] != NULL)
             continue;
-        char text[SHOWN_MAX + 4];
+        char text[NJ_SPEC_SHOWN_MAX + 4];
         struct nj_buf known = {0};
         append_words(&known, members);
-        int rc =
-            nj_spec_fail(reader, node, "has no field '%s', use %s", shown(name, text), nj_buf_str(&known));
+        int rc = nj_spec_fail(reader, node, "has no field '%s', use %s", nj_spec_shown(name, text),
+                              nj_buf_str(&known));
         nj_buf_done(&known);
         return rc;
     }
@@ -226,7 +228,7 @@ int nj_spec_text_value(struct nj_spec_reader *reader, const struct nj_spec_node 
     if (!json_object_is_type(node->value, json_type_string))
         return nj_spec_fail(reader, node, "must be text, not %s: put it in quotes", type_name(node->value));
     const char *text = json_object_get_string(node->value);
-    char buffer[SHOWN_MAX + 4];
+    char buffer[NJ_SPEC_SHOWN_MAX + 4];
     if (strlen(text) != (size_t)json_object_get_string_len(node->value))
         return nj_spec_fail(reader, node, "may not hold a zero character");
     size_t count = characters(text);
@@ -235,8 +237,9 @@ int nj_spec_text_value(struct nj_spec_reader *reader, const struct nj_spec_node 
     if (count < rule->min)
         return nj_spec_fail(reader, node, "may not be empty");
     if (rule->is_valid != NULL && !rule->is_valid(text))
-        return nj_spec_fail(reader, node, "'%s' is not allowed, use %s", shown(text, buffer), rule->wanted);
-    return nj_spec_copy(reader, text, ret_text);
+        return nj_spec_fail(reader, node, "'%s' is not allowed, use %s", nj_spec_shown(text, buffer),
+                            rule->wanted);
+    return nj_spec_copy(reader, text, strlen(text), ret_text);
 }
 
 int nj_spec_text(struct nj_spec_reader *reader, const struct nj_spec_node *parent, const char *key,
@@ -310,7 +313,7 @@ int nj_spec_duration(const struct nj_spec_reader *reader, const struct nj_spec_n
                      int64_t min_ns, int64_t max_ns, int64_t fallback_ns, int64_t *ret_ns)
 {
     struct nj_spec_node node;
-    char buffer[SHOWN_MAX + 4], low[NJ_UNIT_TEXT_MAX], high[NJ_UNIT_TEXT_MAX];
+    char buffer[NJ_SPEC_SHOWN_MAX + 4], low[NJ_UNIT_TEXT_MAX], high[NJ_UNIT_TEXT_MAX];
     if (!nj_spec_member(parent, key, &node)) {
         *ret_ns = fallback_ns;
         return 0;
@@ -322,10 +325,11 @@ int nj_spec_duration(const struct nj_spec_reader *reader, const struct nj_spec_n
     int64_t value = 0;
     if (!is_duration(text, &value))
         return nj_spec_fail(reader, &node, "'%s' is no duration, use one such as 500ms, 10s or 1m30s",
-                            shown(text, buffer));
+                            nj_spec_shown(text, buffer));
     if (value < min_ns || value > max_ns)
-        return nj_spec_fail(reader, &node, "%s is out of range, %s to %s is allowed", shown(text, buffer),
-                            nj_duration_format(min_ns, low), nj_duration_format(max_ns, high));
+        return nj_spec_fail(reader, &node, "%s is out of range, %s to %s is allowed",
+                            nj_spec_shown(text, buffer), nj_duration_format(min_ns, low),
+                            nj_duration_format(max_ns, high));
     *ret_ns = value;
     return 0;
 }
@@ -349,11 +353,11 @@ int nj_spec_choice(const struct nj_spec_reader *reader, const struct nj_spec_nod
         size_t i = 0;
         while (choices[i] != NULL && strcmp(choices[i], text) != 0)
             i++;
-        char buffer[SHOWN_MAX + 4];
+        char buffer[NJ_SPEC_SHOWN_MAX + 4];
         if (choices[i] != NULL)
             *ret_index = i;
         else
-            rc = nj_spec_fail(reader, &node, "'%s' is unknown, use %s", shown(text, buffer),
+            rc = nj_spec_fail(reader, &node, "'%s' is unknown, use %s", nj_spec_shown(text, buffer),
                               nj_buf_str(&known));
     }
     nj_buf_done(&known);
@@ -367,7 +371,7 @@ int nj_spec_pattern(struct nj_spec_reader *reader, const struct nj_spec_node *no
                                            .max = kind == NJ_PATTERN_REGEX ? (size_t)NJ_SPEC_REGEX_MAX
                                                                            : (size_t)NJ_SPEC_VALUE_MAX};
     struct nj_spec_memory *memory = reader->memory;
-    const char *text = NULL;
+    const char *text = "";
     int rc = nj_spec_text_value(reader, node, &rule, &text);
     if (rc < 0)
         return rc;

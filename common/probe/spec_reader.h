@@ -55,9 +55,13 @@ int nj_spec_fail(const struct nj_spec_reader *reader, const struct nj_spec_node 
 int nj_spec_fail_at(const struct nj_spec_reader *reader, const struct nj_spec_node *parent, const char *key,
                     const char *text);
 
+/* The beginning of a wrong value, as it can be shown; returns `buffer`. */
+enum { NJ_SPEC_SHOWN_MAX = 64 };
+const char *nj_spec_shown(const char *text, char buffer[NJ_SPEC_SHOWN_MAX + 4]);
+
 /* Zeroed; -E2BIG when the spec's bound is passed. */
 int nj_spec_alloc(struct nj_spec_reader *reader, size_t count, size_t size, void **ret_memory);
-int nj_spec_copy(struct nj_spec_reader *reader, const char *text, const char **ret_copy);
+int nj_spec_copy(struct nj_spec_reader *reader, const char *text, size_t len, const char **ret_copy);
 
 /* It is an object and has none but these members (NULL-terminated). */
 int nj_spec_check_members(const struct nj_spec_reader *reader, const struct nj_spec_node *node,

@@ -281,7 +281,7 @@ static int name_step(struct nj_spec_reader *reader, struct nj_step *step, size_t
 {
     char name[32];
     (void)snprintf(name, sizeof(name), "%s %zu", step->is_finally ? "finally" : "step", number);
-    return nj_spec_copy(reader, name, &step->name);
+    return nj_spec_copy(reader, name, strlen(name), &step->name);
 }
 
 static int check_name(const struct nj_spec_reader *reader, const struct nj_spec_node *item,
@@ -351,7 +351,7 @@ int nj_spec_read_steps(struct nj_spec_reader *reader, const struct nj_spec_node 
     size_t first = count == 0 ? 1 : count;
     if (rc == 0)
         rc = nj_spec_alloc(reader, first + last_count, sizeof(struct nj_step), &memory);
-    if (rc < 0)
+    if (rc < 0 || memory == NULL)
         return rc;
     struct nj_step *steps = memory;
     spec->steps = steps;

@@ -87,17 +87,15 @@ static void take_answer(struct exchange *exchange, int error)
     response->body = nj_buf_str(answer);
     response->body_len = answer->len;
     response->status = 0;
-    if (exchange->complete) {
+    if (exchange->complete || (answer->len > 0 && error != -EMSGSIZE)) {
+        /* Also when it closed or fell silent after something else than was expected: that is what a person
+         * wants to see. */
         response->cause = NJ_CAUSE_NONE;
     } else if (error == -EMSGSIZE) {
         response->cause = NJ_CAUSE_TOO_LARGE;
         response->phase = NJ_PHASE_TRANSFER;
         (void)snprintf(response->got, sizeof(response->got), "%zu bytes without what is expected",
                        answer->len);
-    } else if (answer->len > 0) {
-        /* It closed or fell silent after what is not what was expected: that is what a person wants to see.
-         */
-        response->cause = NJ_CAUSE_NONE;
     } else if (response->cause == NJ_CAUSE_NONE) {
         response->cause = NJ_CAUSE_RESET;
         response->phase = NJ_PHASE_FIRST_BYTE;

@@ -190,14 +190,18 @@ static int find_value(const struct nj_vars *vars, const struct nj_template_part 
                       const struct variable **ret_variable, struct nj_err *err)
 {
     const struct variable *variable = find(vars, part->text, part->len);
-    if (variable == NULL)
-        return nj_err_set(err, -ENOENT, "${%.*s} has no value: the step that sets it did not get so far",
-                          (int)part->len, part->text);
-    if (variable->value == NULL)
-        return nj_err_set(
+    if (variable == NULL) {
+        (void)nj_err_set(err, -ENOENT, "${%.*s} has no value: the step that sets it did not get so far",
+                         (int)part->len, part->text);
+        return -ENOENT;
+    }
+    if (variable->value == NULL) {
+        (void)nj_err_set(
             err, -ENOENT,
             "${%s} has no value: key %s of Secret %s is not there, may not be read or is too long",
             variable->name, variable->source->secret_key, variable->source->secret_name);
+        return -ENOENT;
+    }
     *ret_variable = variable;
     return 0;
 }
@@ -257,20 +261,24 @@ static void add_form(struct nj_vars *vars, const char *text, size_t len)
     vars->forms[vars->forms_count++] = (struct form){copy_value(text, len), len};
 }
 
+static void add_text(struct nj_vars *vars, struct nj_buf *text)
+{
+    size_t len = text->len;
+    add_form(vars, nj_buf_str(text), len);
+    wipe(nj_buf_take(text), len);
+}
+
 static void add_forms(struct nj_vars *vars, const struct variable *variable)
 {
     if (variable->len < SECRET_MIN)
         return;
-    struct nj_buf text = {0};
+    struct nj_buf percent = {0};
+    struct nj_buf escaped = {0};
+    (void)append_percent(&percent, variable->value, variable->len);
+    (void)append_escaped(&escaped, variable->value, variable->len);
     add_form(vars, variable->value, variable->len);
-    (void)append_percent(&text, variable->value, variable->len);
-    add_form(vars, text.data, text.len);
-    explicit_bzero(text.data, text.len);
-    nj_buf_clear(&text);
-    (void)append_escaped(&text, variable->value, variable->len);
-    add_form(vars, text.data, text.len);
-    explicit_bzero(text.data, text.len);
-    nj_buf_done(&text);
+    add_text(vars, &percent);
+    add_text(vars, &escaped);
 }
 
 struct nj_vars *nj_vars_new(const struct nj_spec *spec, const struct nj_probe_value *secrets, size_t count)
