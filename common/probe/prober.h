@@ -6,7 +6,11 @@
  * Each step is a new connection. HTTP goes through libcurl (common/loop/http.h), names through
  * common/loop/lookup.h; what a name resolves to is checked against address.h before anything is sent, and the
  * connection goes to what was checked. Redirects are followed hop by hop, at most 5, each hop checked like
- * the first; a pod's or Service's check stays at its host and port. Variables are substituted as data: a
+ * the first; a pod's or Service's check stays at its host and port (where the spec names no statuses, a
+ * redirect away from there is an answer like any other, as for the kubelet), and a redirect that the spec
+ * expects by its status is not followed. To another host go no Host, Authorization or Cookie header of the
+ * spec, none with variables, and no body. A body that begins like JSON is sent as such unless the spec names
+ * its type; HTTP/1.1 asks the server to close. Variables are substituted as data: a
  * value is percent-encoded where it stands in a path, may hold no line break in a header, is escaped inside a
  * JSON body's string (when the body is JSON), and can never change scheme, host or port.
  */
