@@ -127,8 +127,10 @@ static void on_probe_interest(void *data)
 static void on_plan(void *data, const struct nj_plan *plan)
 {
     struct nj_agent *agent = data;
-    if (agent->probes != NULL)
-        nj_node_probes_set_plan(agent->probes, plan);
+    if (agent->probes == NULL)
+        return;
+    nj_node_probes_set_plan(agent->probes, plan);
+    nj_timer_start(&agent->trim, TRIM_FIRST_S * NJ_SEC, TRIM_EVERY_MIN * NJ_MIN); /* of what that took */
 }
 
 static void fill_interest(void *data, struct nj_uplink_interest *ret_interest)

@@ -29,8 +29,7 @@ enum { DISTANCE = 0 };
 
 enum {
     BLOCK_BYTES = 16 * 1024, /* an ordinary block, its header included */
-    LARGE_BYTES =
-        BLOCK_BYTES / 4, /* from here a request has its own block, so that a block's rest is small */
+    LARGE_PART = 4, /* from this part of it on a request has its own block, so that a block's rest is small */
 };
 
 struct nj_arena_block {
@@ -40,7 +39,11 @@ struct nj_arena_block {
     alignas(max_align_t) unsigned char data[];
 };
 
-enum { ORDINARY_SIZE = BLOCK_BYTES - sizeof(struct nj_arena_block) };
+/* Of an ordinary block's data. */
+static size_t ordinary_size(const struct nj_arena *arena)
+{
+    return (arena->block_bytes != 0 ? arena->block_bytes : BLOCK_BYTES) - sizeof(struct nj_arena_block);
+}
 
 void nj_arena_init(struct nj_arena *arena, size_t max)
 {
@@ -60,7 +63,7 @@ void nj_arena_done(struct nj_arena *arena)
 {
     free_blocks(arena->blocks);
     free_blocks(arena->spare);
-    nj_arena_init(arena, arena->max);
+    *arena = (struct nj_arena){.max = arena->max, .block_bytes = arena->block_bytes};
 }
 
 void nj_arena_reset(struct nj_arena *arena)
@@ -68,7 +71,7 @@ void nj_arena_reset(struct nj_arena *arena)
     while (arena->blocks != NULL) {
         struct nj_arena_block *block = arena->blocks;
         arena->blocks = block->next;
-        if (arena->spare == NULL && block->size == ORDINARY_SIZE) {
+        if (arena->spare == NULL && block->size == ordinary_size(arena)) {
             block->next = NULL;
             block->used = 0;
             ASAN_POISON_MEMORY_REGION(block->data, block->size);
@@ -84,13 +87,13 @@ void nj_arena_reset(struct nj_arena *arena)
 /* A block with room for `size` bytes, or NULL. */
 static struct nj_arena_block *new_block(struct nj_arena *arena, size_t size)
 {
-    bool ordinary = size < LARGE_BYTES;
+    bool ordinary = size < ordinary_size(arena) / LARGE_PART;
     struct nj_arena_block *block = arena->spare;
     if (ordinary && block != NULL) {
         arena->spare = NULL;
         return block;
     }
-    size_t data = ordinary ? ORDINARY_SIZE : size;
+    size_t data = ordinary ? ordinary_size(arena) : size;
     block = nj_try_alloc(sizeof(*block) + data);
     if (block == NULL)
         return NULL;
@@ -112,7 +115,7 @@ void *nj_arena_alloc(struct nj_arena *arena, size_t size)
             arena->starved = true;
             return NULL;
         }
-        if (block->size != ORDINARY_SIZE && arena->blocks != NULL) {
+        if (block->size != ordinary_size(arena) && arena->blocks != NULL) {
             /* Behind the ordinary block in use, whose rest stays usable. */
             block->next = arena->blocks->next;
             arena->blocks->next = block;

@@ -14,8 +14,10 @@ struct nj_arena_block;
 struct nj_arena {
     struct nj_arena_block *blocks; /* the one in use first */
     struct nj_arena_block *spare;
-    size_t used; /* bytes handed out since the last reset */
-    size_t max;  /* bytes; nj_arena_alloc() fails beyond */
+    size_t used;        /* bytes handed out since the last reset */
+    size_t max;         /* bytes; nj_arena_alloc() fails beyond */
+    size_t block_bytes; /* of what is taken at once, at least 1 KiB; 0: as suits a decoder. Set before the
+                           first use */
     bool
         starved; /* since the last reset it failed within the bound: memory is out, the content is innocent */
 };

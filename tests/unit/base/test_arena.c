@@ -9,12 +9,12 @@
 
 #include "common/base/arena.h"
 
-static void gives_aligned_memory_that_does_not_overlap(void **state)
+static void expect_no_overlap(size_t block_bytes)
 {
-    (void)state;
     enum { COUNT = 2000 };
     struct nj_arena arena;
     nj_arena_init(&arena, 64 << 20);
+    arena.block_bytes = block_bytes;
     unsigned char *memory[COUNT];
     for (size_t i = 0; i < COUNT; i++) {
         size_t size = i * i % 9000;
@@ -30,6 +30,13 @@ static void gives_aligned_memory_that_does_not_overlap(void **state)
         }
     }
     nj_arena_done(&arena);
+}
+
+static void gives_aligned_memory_that_does_not_overlap(void **state)
+{
+    (void)state;
+    expect_no_overlap(0);
+    expect_no_overlap(1024);
 }
 
 static void refuses_past_its_bound_and_goes_on(void **state)
