@@ -288,6 +288,55 @@ static void a_webhooks_json_holds_incident_crash_and_the_logs_end(void **state)
     nj_buf_done(&out);
 }
 
+static void failing_checks_are_told_on_every_channel(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const robots[] = {"robot", "app"};
+    const struct nj_target *hook = target(fixture, "hook");
+    const struct nj_terms terms = {.public_url = "https://nightjar.example", .log_lines = 2};
+    char body[1025];
+    memset(body, 'x', sizeof(body) - 1);
+    body[sizeof(body) - 1] = '\0';
+    struct nj_incident incident = make_incident(7, "f");
+    incident.kind = NJ_INCIDENT_PROBE;
+    incident.workload_kind = "Service";
+    incident.crash_id = incident.container = "";
+    incident.reason = "AllFail";
+    incident.monitor = "apimonitor.shop.cart";
+    incident.step = "login";
+    incident.cause = "status";
+    incident.expected = "status 200-299";
+    incident.got = "status 500";
+    incident.body = body;
+    incident.status = 500;
+    incident.targets_failing = incident.targets_total = 3;
+    const struct nj_alert alert = {.incident = &incident,
+                                   .transition = NJ_TRANSITION_WORSENED,
+                                   .targets = "cart-1, cart-2, cart-3",
+                                   .group = "g",
+                                   .mentions = "li"};
+    struct nj_buf out = {0};
+    hook->ops->render(hook, &terms, &alert, &out);
+    struct json_object *json = json_tokener_parse(nj_buf_str(&out));
+    assert_string_equal(text_member(json, "transition"), "worsened");
+    assert_string_equal(text_member(member(json, "incident"), "step"), "login");
+    assert_string_equal(text_member(member(json, "incident"), "body"), body);
+    assert_int_equal(json_object_get_int(member(member(json, "incident"), "status")), 500);
+    assert_int_equal(json_object_get_int(member(member(json, "incident"), "targetsFailing")), 3);
+    assert_null(member(json, "crash"));
+    json_object_put(json);
+    for (size_t i = 0; i < COUNT(robots); i++) {
+        const struct nj_target *robot = target(fixture, robots[i]);
+        nj_buf_clear(&out);
+        robot->ops->render(robot, &terms, &alert, &out);
+        assert_true(out.len <= robot->ops->max_bytes(robot, alert.mentions));
+        assert_non_null(strstr(nj_buf_str(&out), "cart-1, cart-2, cart-3\n"));
+        assert_non_null(strstr(nj_buf_str(&out), "status 500\n"));
+        assert_non_null(strstr(nj_buf_str(&out), "https://nightjar.example/incidents/7"));
+    }
+    nj_buf_done(&out);
+}
+
 static void every_errcode_has_its_meaning(void **state)
 {
     struct fixture *fixture = *state;
@@ -454,6 +503,7 @@ int main(void)
         TEST(an_application_fetches_a_token_then_sends),
         TEST(a_webhook_gets_json_with_a_key_and_a_bearer_token),
         TEST(a_webhooks_json_holds_incident_crash_and_the_logs_end),
+        TEST(failing_checks_are_told_on_every_channel),
         TEST(every_errcode_has_its_meaning),
         TEST(members_who_were_not_told_are_named),
         TEST(what_http_itself_says),
