@@ -1,7 +1,8 @@
 /*
- * The inside of the collector's probing. probes.c keeps the registry of monitors and brings it in step with
- * the model, central.c runs the checks of targets, events.c tells of them, builtin.c makes the monitors of
- * the cluster's components, test_run.c tries unsaved specs. Private to collector/probes; loop thread only.
+ * The inside of the collector's probing. probes.c begins, changes and ends it, registry.c keeps the monitors
+ * and brings them in step with the model, central.c runs the checks of targets, events.c tells of them,
+ * builtin.c makes the monitors of the cluster's components, test_run.c tries unsaved specs. Private to
+ * collector/probes; loop thread only.
  */
 #ifndef NJ_PROBES_INTERNAL_H
 #define NJ_PROBES_INTERNAL_H
@@ -71,6 +72,14 @@ struct nj_probes {
 void nj_probes_put(struct nj_probes *probes, struct nj_probes_space *space, struct nj_monitor *take_monitor);
 void nj_probes_take_out(struct nj_probes *probes, struct nj_monitor *monitor);
 struct nj_monitor *nj_probes_find(struct nj_probes *probes, const char *id);
+/* Makes a namespace's monitors, and its part of the plans, anew from the model. */
+void nj_probes_rebuild(struct nj_probes *probes, const char *namespace);
+void nj_probes_rebuild_all(struct nj_probes *probes);
+/* Adds a monitor that nothing is known of but what agents say of its targets. */
+void nj_probes_know_by_targets(struct nj_probes *probes, const char *id);
+/* Of an ApiMonitor. */
+void nj_probes_write_status(struct nj_probes *probes, const struct nj_monitor *monitor);
+void nj_probes_free_registry(struct nj_probes *probes); /* nothing runs any more */
 
 /* central.c */
 struct nj_checks *nj_central_new(struct nj_probes *probes);

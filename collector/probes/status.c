@@ -37,6 +37,7 @@ struct nj_statuses {
     struct status *statuses;
     size_t writing;
     struct nj_timer timer;
+    int64_t armed_ns; /* when it fires, monotonic; INT64_MAX: not */
     struct nj_counter *writes, *failures;
     bool closing;
     void (*on_closed)(void *data);
@@ -155,17 +156,23 @@ static bool is_due(const struct status *status)
     return status->request == NULL && !nj_streq(status->body, status->written);
 }
 
+static void arm(struct nj_statuses *statuses, int64_t at_ns)
+{
+    int64_t now_ns = nj_loop_mono_ns(statuses->options.loop);
+    statuses->armed_ns = at_ns > now_ns ? at_ns : now_ns;
+    nj_timer_start(&statuses->timer, statuses->armed_ns - now_ns, 0);
+}
+
 static void schedule(struct nj_statuses *statuses)
 {
     int64_t soonest_ns = INT64_MAX;
-    int64_t now_ns = nj_loop_mono_ns(statuses->options.loop);
     for (struct status *status = statuses->statuses; status != NULL; status = status->hh.next) {
         if (is_due(status) && status->next_ns < soonest_ns)
             soonest_ns = status->next_ns;
     }
     if (soonest_ns == INT64_MAX || statuses->writing >= WRITES_MAX || statuses->closing)
         return;
-    nj_timer_start(&statuses->timer, soonest_ns > now_ns ? soonest_ns - now_ns : 0, 0);
+    arm(statuses, soonest_ns);
 }
 
 static void hold_off(struct status *status)
@@ -228,6 +235,7 @@ static void on_timer(struct nj_timer *timer)
 {
     struct nj_statuses *statuses = timer->data;
     int64_t now_ns = nj_loop_mono_ns(statuses->options.loop);
+    statuses->armed_ns = INT64_MAX;
     for (struct status *status = statuses->statuses; status != NULL && statuses->writing < WRITES_MAX;
          status = status->hh.next) {
         if (is_due(status) && status->next_ns <= now_ns)
@@ -240,6 +248,7 @@ struct nj_statuses *nj_statuses_new(const struct nj_statuses_options *options)
 {
     struct nj_statuses *statuses = NJ_NEW(struct nj_statuses);
     statuses->options = *options;
+    statuses->armed_ns = INT64_MAX;
     nj_timer_init(&statuses->timer, options->loop, on_timer, statuses);
     if (options->metrics != NULL) {
         statuses->writes = nj_metrics_counter(options->metrics, "nightjar_monitor_status_writes_total", "",
@@ -275,7 +284,13 @@ void nj_statuses_put(struct nj_statuses *statuses, const struct nj_monitor *moni
     }
     free(status->body);
     status->body = nj_buf_take(&body);
-    schedule(statuses);
+    /* One look at this one alone: many change at once. When enough are being written, the end of one goes on.
+     */
+    int64_t due_ns = nj_loop_mono_ns(statuses->options.loop);
+    if (status->next_ns > due_ns)
+        due_ns = status->next_ns;
+    if (is_due(status) && due_ns < statuses->armed_ns && statuses->writing < WRITES_MAX)
+        arm(statuses, due_ns);
 }
 
 static void drop(struct nj_statuses *statuses, struct status *status)
