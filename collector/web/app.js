@@ -8,7 +8,7 @@ import { makeMonitors } from './monitors.js';
 import { changes, token, Unauthorized, Unreachable } from './rest.js';
 import { ago, LANGUAGES, language, localTime, setLanguage, text, zone } from './words.js';
 
-const LOOK_AGAIN_MS = 15_000; // while nothing is pushed, or for a view that is brief: no push tells of all its changes
+const LOOK_AGAIN_MS = 15_000; // while nothing is pushed
 const SURROUNDINGS_MS = 60_000; // agents and notifications
 const HIDDEN_MS = 60_000; // nobody looks: no longer followed, since a browser has few connections, and the server too
 
@@ -151,7 +151,7 @@ function translate() {
 
 translate();
 follow();
-setInterval(lookAround, view.isBrief ? LOOK_AGAIN_MS : SURROUNDINGS_MS);
+setInterval(lookAround, view.lookMs ?? SURROUNDINGS_MS);
 setInterval(() => {
   for (const relative of document.querySelectorAll('[data-ago]')) relative.textContent = ago(new Date(relative.dataset.ago));
 }, 30_000);

@@ -186,7 +186,7 @@ export function trend({ from, to, step, items }, { id, width, ...words }) {
 }
 
 const BAR_ROW = 36;
-const CHARACTER = 8; // px at most of a letter; a Chinese one takes two
+const CHARACTER = 7; // px of a letter, about; a Chinese one takes two
 
 const widthOf = (words) => [...words].reduce((sum, letter) => sum + (letter > '\u2e80' ? 2 : 1) * CHARACTER, 0);
 

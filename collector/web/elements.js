@@ -103,7 +103,7 @@ export function makeFilter(fields, onChange) {
     } else if (isFlag) {
       input = element('input', { name, type: 'checkbox', checked: asked === 'true' });
     } else {
-      input = element('input', { name, type: 'search', size: 14, autocomplete: 'off', spellcheck: false, value: asked });
+      input = element('input', { name, type: 'search', size: 12, autocomplete: 'off', spellcheck: false, value: asked });
       if (list) input.setAttribute('list', `${name}s`);
       input.addEventListener('search', () => input.dispatchEvent(new Event('change', { bubbles: true })));
     }

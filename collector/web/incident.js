@@ -3,10 +3,9 @@
 import { breakable, element, facts, moment, place, refill, row, table } from './elements.js';
 import { stateBadge, TOLD_HEADS, toldRow } from './incidents.js';
 import { get } from './rest.js';
-import { makeTrend, serviceLink } from './trend.js';
+import { makeTrend, monitorLink, serviceLink } from './trend.js';
 import { bytes, causeOf, kindOf, reasonOf, shortReasonOf, text } from './words.js';
 
-const monitorLink = (id) => (id ? element('a', { href: `/monitors/${encodeURIComponent(id)}` }, ...breakable(id)) : '');
 const isOfChecks = ({ kind }) => kind === 'probe' || kind === 'node_probes';
 
 /** @param {{fail: (error: Error) => void, refresh: () => Promise<void>}} page */
@@ -36,7 +35,7 @@ export function makeIncident(incidentId, page) {
       ...(incident.suppressed ? [element('p', { className: 'warning' }, text('suppressed', incident.suppressed))] : []),
       facts([
         [text('name'), breakable(incident.fullName)], [text('workload'), `${incident.workloadKind} ${incident.workload}`],
-        [text('monitor'), monitorLink(incident.monitor)],
+        [text('monitor'), incident.monitor ? element('a', { href: monitorLink(incident.monitor) }, ...breakable(incident.monitor)) : ''],
         [text('targets'), incident.targetsTotal ? text('targetsOf', incident.targetsFailing, incident.targetsTotal) : ''],
         [text('step'), incident.step], [text('expected'), incident.expected], [text('got'), incident.got], [text('code'), incident.status],
         [text('container'), incident.container], [text('pod'), breakable(incident.pod)], [text('node'), incident.node],

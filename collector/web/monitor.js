@@ -2,11 +2,12 @@
 
 import { msText } from './chart.js';
 import { aside, badge, breakable, element, facts, given, moment, place, refillFolds, remember, row, table } from './elements.js';
-import { get } from './rest.js';
+import { get, NotFound } from './rest.js';
 import { makeTrend, serviceLink } from './trend.js';
 import { checkCauseOf, localTime, phaseOf, scopeOf, text } from './words.js';
 
 const PAGE = 100; // targets that are asked for at once
+const LOOK_MS = 15_000; // no push tells of each change
 const SOON_MS = 1000; // many changes are one look
 const STATES = ['failing', 'flapping', 'starting', 'passing']; // what needs a look first
 const BADGES = { failing: 'critical', flapping: 'warning', starting: 'info', passing: 'resolved' };
@@ -34,17 +35,16 @@ function alertOf({ group, severity, failures, recovery } = {}) {
   return [group, severity && text(severity), failures?.count ? `${text('failures')} ${failures.count}${within}` : '', recovery?.count ? `${text('passing')} ${recovery.count}` : ''].filter(Boolean).join(', ');
 }
 
-function specOf(spec) {
-  if (!spec) return [element('p', { className: 'aside' }, text('byPods'))];
-  const { interval, timeout, retries, alert, variables = [], steps = [], finally: last = [] } = spec;
+/** Of a spec what it says; what it leaves out has its usual value. */
+function factsOf({ interval, timeout, retries, alert, variables = [], steps = [], finally: last = [] }) {
   return [
-    facts([
-      [text('interval'), interval], [text('timeout'), timeout], [text('retries'), retries ? text('retriesOf', retries.count ?? '', retries.delay) : ''],
-      [text('alert'), alertOf(alert)], [text('variables'), variables.map(({ name }) => name).join(', ')],
-      [text('steps'), steps.length + last.length ? element('ol', {}, ...stepsOf(steps), ...stepsOf(last, text('finally'))) : ''],
-    ]),
-    element('details', { data: { fold: 'spec' } }, element('summary', { data: { key: 'spec' } }, text('rawSpec')), element('pre', { tabIndex: 0 }, JSON.stringify(spec, null, 2)))];
+    [text('interval'), interval], [text('timeout'), timeout], [text('retries'), retries ? text('retriesOf', retries.count ?? '', retries.delay) : ''],
+    [text('alert'), alertOf(alert)], [text('variables'), variables.map(({ name }) => name).join(', ')],
+    [text('steps'), steps.length + last.length ? element('ol', {}, ...stepsOf(steps), ...stepsOf(last, text('finally'))) : '']];
 }
+
+const rawOf = (spec) => element('details', { data: { fold: 'spec' } },
+  element('summary', { data: { key: 'spec' } }, text('rawSpec')), element('pre', { tabIndex: 0 }, JSON.stringify(spec, null, 2)));
 
 // ---- what failed
 
@@ -88,10 +88,11 @@ export function makeMonitor(id, page) {
   const state = element('select', { autocomplete: 'off', onchange: () => { targets = []; page.refresh(); } },
     ...['', ...STATES].map((value) => element('option', { value }, text(value || 'any'))));
   const all = element('button', { type: 'button', onclick: () => choose('') }, text('allTargets'));
+  const ofTargets = element('section', {}, element('h3', {}, text('targets'), ' ', element('label', { className: 'choice' }, aside(text('state')), ' ', state), ' ', all), list);
   const trend = makeTrend(page, { series: () => ({ monitor: id, ...(chosen && { target: chosen }) }) });
   place('main').replaceChildren(element('p', {}, element('a', { href: '/monitors' }, `← ${text('allChecks')}`)), title,
     element('div', { className: 'columns' }, element('div', {}, about), element('div', {}, trend.made)),
-    element('h3', {}, text('targets'), ' ', element('label', { className: 'choice' }, aside(text('state')), ' ', state), ' ', all), list);
+    ofTargets);
 
   const targetName = () => targets.find((target) => target.id === chosen)?.name ?? chosen;
   const loadTrend = () => trend.load(chosen ? targetName() : '');
@@ -114,8 +115,17 @@ export function makeMonitor(id, page) {
         [text('target'), breakable(target)], [text('scope'), scopeOf(scope)],
         [text('service'), service ? element('a', { href: serviceLink(monitor), data: { key: 'service' } }, ...breakable(service)) : ''], [text('source'), text(source)],
         [text('targets'), [targetsTotal, targetsFailing ? `, ${targetsFailing} ${text('failing')}` : '', targetsStarting ? `, ${targetsStarting} ${text('starting')}` : ''].join('')],
+        ...(spec ? factsOf(spec) : []),
       ]),
-      ...specOf(spec));
+      spec ? rawOf(spec) : source === 'derived' ? element('p', { className: 'aside' }, text('byPods')) : '');
+  }
+
+  /** It is no more, or a component that only agents know: how it did is still known. */
+  function renderGone() {
+    document.title = `${id} · ${text('monitors')} · Nightjar`;
+    title.replaceChildren(...breakable(id));
+    about.replaceChildren(element('p', { className: 'aside' }, text('noMonitor')));
+    ofTargets.hidden = true;
   }
 
   function renderTargets() {
@@ -124,7 +134,7 @@ export function makeMonitor(id, page) {
     const order = ({ state: of }) => STATES.indexOf(of);
     targets.sort((a, b) => order(a) - order(b) || a.name.localeCompare(b.name) || a.id.localeCompare(b.id));
     const rows = targets.map((target) => row({}, heads, [
-      breakable(target.name), target.address, target.node, badge(BADGES[target.state], text(target.state)), moment(target.sinceAt), failureOf(target),
+      [...breakable(target.name), target.id.startsWith('service/') ? aside(` ${text('service')}`) : ''], target.address, target.node, badge(BADGES[target.state], text(target.state)), moment(target.sinceAt), failureOf(target),
       element('button', {
         type: 'button', ariaPressed: String(target.id === chosen), ariaLabel: text('showTrend', target.name), data: { key: `trend-${target.id}` }, onclick: () => choose(target.id),
       }, text('trend'))]));
@@ -135,8 +145,17 @@ export function makeMonitor(id, page) {
   async function load(cursor) {
     const asked = state.value;
     const query = new URLSearchParams({ limit: cursor ? PAGE : Math.min(1000, Math.max(PAGE, targets.length)), ...(asked && { state: asked }), ...(cursor && { cursor }) });
-    const monitor = await get(`/api/v1/monitors/${encodeURIComponent(id)}?${query}`);
+    const monitor = await get(`/api/v1/monitors/${encodeURIComponent(id)}?${query}`).catch((error) => {
+      if (error instanceof NotFound) return null;
+      throw error;
+    });
     if (asked !== state.value) return; // which asks itself
+    if (!monitor) {
+      renderGone();
+      await loadTrend();
+      return;
+    }
+    ofTargets.hidden = false;
     targets = cursor ? [...targets, ...monitor.targets] : monitor.targets;
     next = monitor.nextCursor;
     renderAbout(monitor);
@@ -148,5 +167,5 @@ export function makeMonitor(id, page) {
   function change(incident) {
     if (incident.monitor === id) soon ??= setTimeout(() => { soon = null; page.refresh(); }, SOON_MS);
   }
-  return { load: () => load(), change, look: () => load(), isBrief: true };
+  return { load: () => load(), change, look: () => load(), lookMs: LOOK_MS };
 }

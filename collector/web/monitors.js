@@ -2,10 +2,11 @@
 
 import { aside, badge, breakable, element, makeFilter, offer, place, refill, row, table } from './elements.js';
 import { get } from './rest.js';
-import { makeTrend, serviceLink } from './trend.js';
+import { makeTrend, monitorLink, serviceLink } from './trend.js';
 import { text } from './words.js';
 
 const PAGE = 200; // monitors that are asked for at once
+const LOOK_MS = 15_000; // no push tells of each change
 const SOON_MS = 1000; // many changes are one look
 
 const known = (values) => Object.fromEntries(Object.entries(values).filter(([, value]) => value));
@@ -36,7 +37,7 @@ export function makeMonitors(page) {
   function rowOf(monitor) {
     const { id, source, target, targetsTotal, targetsFailing, targetsStarting, trouble, suspended } = monitor;
     return row({}, heads, [
-      element('a', { href: `/monitors/${encodeURIComponent(id)}`, data: { key: `monitor-${id}` } }, ...breakable(nameOf(monitor))),
+      element('a', { href: monitorLink(id), data: { key: `monitor-${id}` } }, ...breakable(nameOf(monitor))),
       text(source),
       monitor.service ? element('a', { href: serviceLink(monitor), data: { key: `service-${id}` } }, ...breakable(monitor.service)) : '',
       breakable(target), String(targetsTotal),
@@ -60,18 +61,17 @@ export function makeMonitors(page) {
   async function load(cursor) {
     const asked = JSON.stringify(wanted());
     const limit = cursor ? PAGE : Math.min(1000, Math.max(PAGE, monitors.length));
-    const [{ items, nextCursor }] = await Promise.all([
-      get(`/api/v1/monitors?${new URLSearchParams(known({ ...wanted(), limit, cursor }))}`),
-      trend.load(service() ? nameOf({ namespace: wanted().namespace, name: wanted().service }) : '')]);
+    const { items, nextCursor } = await get(`/api/v1/monitors?${new URLSearchParams(known({ ...wanted(), limit, cursor }))}`);
     if (asked !== JSON.stringify(wanted())) return; // the filter has changed meanwhile, and asks itself
     monitors = cursor ? [...monitors, ...items] : items;
     next = nextCursor;
     render();
+    await trend.load(service() ? nameOf({ namespace: wanted().namespace, name: wanted().service }) : '');
   }
 
   let soon = null;
   function change({ monitor }) {
     if (monitor) soon ??= setTimeout(() => { soon = null; page.refresh(); }, SOON_MS);
   }
-  return { load: () => load(), change, look: () => load(), isBrief: true };
+  return { load: () => load(), change, look: () => load(), lookMs: LOOK_MS };
 }

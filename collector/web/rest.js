@@ -6,6 +6,9 @@ export class Unauthorized extends Error {}
 /** There is no answer. */
 export class Unreachable extends Error {}
 
+/** What was asked for is not there, or not any more. */
+export class NotFound extends Error {}
+
 export const token = {
   get: () => sessionStorage.getItem('token'),
   set: (value) => sessionStorage.setItem('token', value),
@@ -20,7 +23,8 @@ async function ask(path, signal) {
   if (response.status === 401) throw new Unauthorized();
   if (!response.ok) {
     const problem = await response.json().catch(() => ({}));
-    throw new Error(problem.detail ?? `HTTP ${response.status}`);
+    const Kind = response.status === 404 ? NotFound : Error;
+    throw new Kind(problem.detail ?? `HTTP ${response.status}`);
   }
   return response;
 }

@@ -1,7 +1,7 @@
 // How checks did over a range of time: the picture of their latency, and what failed.
 
 import { bars, LINES, msText, sumErrors, trend } from './chart.js';
-import { element, given, refill, remember, row, table } from './elements.js';
+import { breakable, element, given, refill, refillFolds, remember, row, table } from './elements.js';
 import { get } from './rest.js';
 import { checkCauseOf, localTime, text } from './words.js';
 
@@ -78,11 +78,10 @@ function makeLatency() {
 
 function makeErrors() {
   let errors = [];
-  const errorOf = ({ cause, status }) => `${checkCauseOf(cause)}${status ? ` (${status})` : ''}`;
   const placeOf = ({ namespace, service, monitor }) => monitor || [namespace, service].filter(Boolean).join('/');
   const picture = figure((width) => {
     const most = [...errors].sort((a, b) => b.count - a.count).slice(0, BARS);
-    const rows = most.map((error) => ({ label: [placeOf(error), errorOf(error)].filter(Boolean).join(' · '), value: error.count, note: `${error.count} (${share(error.count, error.runs)})` }));
+    const rows = most.map((error) => ({ label: [placeOf(error), error.status, checkCauseOf(error.cause)].filter(Boolean).join(' · '), value: error.count, note: `${error.count} (${share(error.count, error.runs)})` }));
     return bars(rows, { id: 'errors', width, title: text('errors'), desc: rows.map(({ label, note }) => `${label}: ${note}`).join('; ') });
   });
   const asTable = element('div');
@@ -90,11 +89,11 @@ function makeErrors() {
   function renderTable() {
     const hasPlace = errors.some(placeOf);
     const heads = [...(hasPlace ? [[text('service'), 'wide']] : []), [text('cause')], [text('code'), 'number'], [text('times'), 'number'], [text('share'), 'number']];
-    refill(asTable, table(text('errors'), heads, errors.map((error) => row({}, heads, [
-      ...(hasPlace ? [error.service
-        ? element('a', { href: serviceLink(error), data: { key: `error-${placeOf(error)}-${error.cause}-${error.status}` } }, placeOf(error))
-        : placeOf(error)] : []),
-      checkCauseOf(error.cause), error.status ? String(error.status) : '', String(error.count), share(error.count, error.runs)]))).made);
+    const made = table(text('errors'), heads, errors.map((error) => row({}, heads, [
+      ...(hasPlace ? [element('a', { href: error.service ? serviceLink(error) : monitorLink(error.monitor), data: { key: `error-${placeOf(error)}-${error.cause}-${error.status}` } }, ...breakable(placeOf(error)))] : []),
+      checkCauseOf(error.cause), error.status ? String(error.status) : '', String(error.count), share(error.count, error.runs)]))).made;
+    refillFolds(asTable, errors.length <= BARS ? made
+      : element('details', { data: { fold: 'errors' } }, element('summary', { data: { key: 'errors-table' } }, `${text('asTable')} (${errors.length})`), made));
   }
 
   const nothing = element('p', { className: 'aside' }, text('noErrors'));
@@ -111,6 +110,8 @@ function makeErrors() {
   }
   return { made: element('div', {}, shown, nothing), show };
 }
+
+export const monitorLink = (id) => `/monitors/${encodeURIComponent(id)}`;
 
 /** Where everything about a Service's checks is. */
 export const serviceLink = ({ namespace, service }) => `/monitors?${new URLSearchParams({ namespace, service })}`;

@@ -67,9 +67,9 @@ test('errors are summed up by cause and status, the most frequent first', () => 
 });
 
 test('a label without room loses its end, a Chinese one earlier', () => {
-  assert.equal(fitted('shop/web', 100), 'shop/web');
-  assert.equal(fitted('shop/payment-gateway', 80), 'shop/paym…');
-  assert.equal(fitted('状态码不符', 80), '状态码不符');
-  assert.equal(fitted('状态码不符合', 80), '状态码不…');
+  assert.equal(fitted('shop/web', 56), 'shop/web');
+  assert.equal(fitted('shop/payment-gateway', 70), 'shop/paym…');
+  assert.equal(fitted('状态码不符', 70), '状态码不符');
+  assert.equal(fitted('状态码不符合', 70), '状态码不…');
   assert.equal(fitted('shop', 0), 's…');
 });
