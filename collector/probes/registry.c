@@ -1,6 +1,7 @@
 /*
  * The registry of monitors, and how a namespace's part of it is brought in step with the model.
  */
+#include <assert.h>
 #include <string.h>
 #include <utlist.h>
 
@@ -154,6 +155,7 @@ static struct nj_probes_space *get_space(struct nj_probes *probes, const char *n
 static void free_space(struct nj_probes *probes, struct nj_probes_space *space)
 {
     HASH_DEL(probes->spaces, space);
+    assert(probes->spaces != space);
     free(space->name);
     free(space);
 }
