@@ -15,9 +15,9 @@ const options = {
   speed: 1,
   kubesim: ['--custom-resource', 'nightjar.dev/v1alpha1/apimonitors/ApiMonitor'],
   wecomsim: ['--rate', '1000'],
-  agent: { collector: { heartbeat: '1s' }, probes: { builtin: false } },
+  agent: { collector: { heartbeat: '1s' } },
   collector: (lab) => ({
-    probes: { builtin: false },
+    probes: { derive: true },
     notify: {
       language: 'en',
       channels: [{ name: 'wecom', type: 'wecom_robot', url_file: lab.robotFile(), rate_per_minute: 1000 }],

@@ -174,6 +174,8 @@ export class Lab {
           routes: [{ group: 'everybody', channels: ['wecom'] }],
         },
         api: { listen: `127.0.0.1:${this.ports.api}` },
+        // Addresses of recorded and generated pods are nobody's here, or somebody's: a test that has servers asks for checks.
+        probes: { derive: false, builtin: false },
       },
       this.#own(this.options.collector),
     );
@@ -195,6 +197,7 @@ export class Lab {
         outbox: { path: this.path(`outbox-${node}.db`) },
         crash: { log_dir: this.path('pods') },
         http: { listen: `127.0.0.1:${this.agentPorts.get(node)}` },
+        probes: { builtin: false },
       },
       this.#own(this.options.agent),
     );
