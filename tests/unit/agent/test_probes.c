@@ -217,7 +217,7 @@ static void run_for(struct fixture *f, int ms)
 
 /* --- pods and plans --- */
 
-#define QUICK "\"interval\":\"1s\",\"timeout\":\"1s\",\"retries\":{\"count\":0}"
+#define QUICK "\"interval\":\"1s\",\"timeout\":\"10s\",\"retries\":{\"count\":0}"
 #define PAGE "{" QUICK ",\"steps\":[{\"name\":\"page\",\"http\":{\"path\":\"/\"}}]}"
 #define OTHER_PAGE "{" QUICK ",\"steps\":[{\"name\":\"other\",\"http\":{\"path\":\"/other\"}}]}"
 #define READY "{'type':'Ready','status':'True'}"
