@@ -59,9 +59,11 @@ export function msText(ms) {
   return `${Number(value.toPrecision(value >= 100 ? 3 : 2))} ${unit}`;
 }
 
+const DOT = 'm-2 0h4'; // px
+
 /**
  * A path's data through points, broken where one has no value or where the next is more than `gap` later; a point that
- * stands alone becomes a dot (with round caps).
+ * stands alone becomes a dot.
  * @param {{at: number, value: number | null}[]} points in order
  */
 export function linePath(points, x, y, gap) {
@@ -69,7 +71,7 @@ export function linePath(points, x, y, gap) {
   let path = '';
   let last = null;
   let isAlone = false;
-  const end = () => { if (isAlone) path += 'h0'; };
+  const end = () => { if (isAlone) path += DOT; };
   for (const { at, value } of points) {
     const follows = last !== null && value !== null && at - last <= gap;
     if (value !== null) {

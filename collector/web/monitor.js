@@ -65,11 +65,9 @@ function evidenceOf({ durationMs, attempts, steps = [] }) {
 }
 
 function failureOf(target) {
-  const failure = target.lastFailure;
-  if (!failure) return '';
-  const { at, cause, phase, step, expected, got, body, status, evidence } = failure;
+  const { at, cause, phase, step, expected, got, body, status, evidence } = target.lastFailure;
   return element('details', { data: { fold: `failure-${target.id}` } },
-    element('summary', { data: { key: `failure-${target.id}` } }, [step, `${checkCauseOf(cause)}${status ? ` (${status})` : ''}`].filter(Boolean).join(': '), ' ', moment(at)),
+    element('summary', { data: { key: `failure-${target.id}` } }, aside(`${text('lastFailure')} `), [step, `${checkCauseOf(cause)}${status ? ` (${status})` : ''}`].filter(Boolean).join(': '), ' ', moment(at)),
     facts([[text('phase'), phaseOf(phase)], [text('expected'), expected], [text('got'), got]]),
     ...(body ? [element('pre', { tabIndex: 0, ariaLabel: text('body') }, body)] : []),
     ...(evidence ? evidenceOf(evidence) : []));
@@ -130,14 +128,15 @@ export function makeMonitor(id, page) {
 
   function renderTargets() {
     all.hidden = !chosen;
-    const heads = [[text('target'), 'wide'], [text('address')], [text('node')], [text('state')], [text('since')], [text('lastFailure'), 'wide failure'], [text('trend')]];
+    const heads = [[text('target'), 'wide'], [text('address')], [text('node')], [text('state')], [text('since')], [text('trend')]];
     const order = ({ state: of }) => STATES.indexOf(of);
     targets.sort((a, b) => order(a) - order(b) || a.name.localeCompare(b.name) || a.id.localeCompare(b.id));
-    const rows = targets.map((target) => row({}, heads, [
-      [...breakable(target.name), target.id.startsWith('service/') ? aside(` ${text('service')}`) : ''], target.address, target.node, badge(BADGES[target.state], text(target.state)), moment(target.sinceAt), failureOf(target),
+    const rows = targets.flatMap((target) => [row({ className: target.lastFailure ? 'joined' : '' }, heads, [
+      [...breakable(target.name), target.id.startsWith('service/') ? aside(` ${text('service')}`) : ''], target.address, target.node, badge(BADGES[target.state], text(target.state)), moment(target.sinceAt),
       element('button', {
         type: 'button', ariaPressed: String(target.id === chosen), ariaLabel: text('showTrend', target.name), data: { key: `trend-${target.id}` }, onclick: () => choose(target.id),
-      }, text('trend'))]));
+      }, text('trend'))]),
+    ...(target.lastFailure ? [element('tr', { role: 'row' }, element('td', { role: 'cell', className: 'wide', colSpan: heads.length }, failureOf(target)))] : [])]);
     const more = element('button', { type: 'button', data: { key: 'more' }, onclick: () => load(next).catch(page.fail) }, text('more'));
     refillFolds(list, ...(rows.length ? [table(text('targets'), heads, rows).made] : [element('p', { className: 'aside' }, text(state.value ? 'noTargetFits' : 'noTargets'))]), ...(next ? [more] : []));
   }

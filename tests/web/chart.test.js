@@ -44,9 +44,9 @@ test('a line is broken where nothing ran, and a lonely point is still seen', () 
   const path = (...points) => linePath(points.map(([time, value]) => ({ at: time, value })), same, same, 1.5);
   assert.equal(path([0, 5], [1, 6], [2, 7]), 'M0 5L1 6L2 7');
   assert.equal(path([0, 5], [1, 6], [4, 7], [5, 8]), 'M0 5L1 6M4 7L5 8', 'a gap in time');
-  assert.equal(path([0, 5], [1, null], [2, 7], [3, 8]), 'M0 5h0M2 7L3 8', 'a minute in which nothing passed');
-  assert.equal(path([0, 5]), 'M0 5h0');
-  assert.equal(path([0, 5], [9, 6]), 'M0 5h0M9 6h0');
+  assert.equal(path([0, 5], [1, null], [2, 7], [3, 8]), 'M0 5m-2 0h4M2 7L3 8', 'a minute in which nothing passed');
+  assert.equal(path([0, 5]), 'M0 5m-2 0h4');
+  assert.equal(path([0, 5], [9, 6]), 'M0 5m-2 0h4M9 6m-2 0h4');
   assert.equal(path([0, null], [1, null]), '');
   assert.equal(path(), '');
 });
