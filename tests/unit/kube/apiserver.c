@@ -365,12 +365,13 @@ int api_setup(void **state)
     api->clock = 1000 * NJ_SEC;
     api->listed_now = -1;
     api->test->clock.replay = &api->clock;
-    test_server_start(&api->server, api->test, on_request, api);
+    char host[INET_ADDRSTRLEN];
+    test_server_start_at(&api->server, test_own_host(host), api->test, on_request, api);
     api->http = nj_http_new(&api->test->loop, 8);
     assert_non_null(api->http);
     api->metrics = nj_metrics_new();
     char server[64];
-    (void)snprintf(server, sizeof(server), "http://127.0.0.1:%d", api->server.port);
+    (void)snprintf(server, sizeof(server), "http://%s:%d", host, api->server.port);
     struct nj_kubeconfig config = {.server = strdup(server)};
     struct nj_err err;
     assert_int_equal(nj_kube_client_from_config(&api->test->loop, api->http, &config, &api->client, &err), 0);

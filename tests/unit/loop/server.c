@@ -130,10 +130,16 @@ static void on_connection(uv_stream_t *listener, int status)
 void test_server_start(struct test_server *server, struct test_loop *test,
                        void (*on_request)(struct test_peer *peer), void *data)
 {
+    test_server_start_at(server, "127.0.0.1", test, on_request, data);
+}
+
+void test_server_start_at(struct test_server *server, const char *host, struct test_loop *test,
+                          void (*on_request)(struct test_peer *peer), void *data)
+{
     *server = (struct test_server){.test = test, .on_request = on_request, .data = data};
     struct sockaddr_in address;
     int len = sizeof(address);
-    assert_int_equal(uv_ip4_addr("127.0.0.1", 0, &address), 0);
+    assert_int_equal(uv_ip4_addr(host, 0, &address), 0);
     assert_int_equal(uv_tcp_init(&test->loop.uv, &server->listener), 0);
     server->listener.data = server;
     assert_int_equal(uv_tcp_bind(&server->listener, (struct sockaddr *)&address, 0), 0);

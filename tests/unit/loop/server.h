@@ -27,8 +27,12 @@ struct test_server {
     bool closed;
 };
 
+/* On 127.0.0.1. */
 void test_server_start(struct test_server *server, struct test_loop *test,
                        void (*on_request)(struct test_peer *peer), void *data);
+/* On another address, as that of test_own_host(). */
+void test_server_start_at(struct test_server *server, const char *host, struct test_loop *test,
+                          void (*on_request)(struct test_peer *peer), void *data);
 void test_server_close(struct test_server *server); /* the test has closed its clients */
 
 void test_peer_send(struct test_peer *peer, const char *text);
