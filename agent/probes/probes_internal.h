@@ -104,6 +104,7 @@ struct nj_node_probes {
     bool node_fails;
     int64_t node_since_ns;      /* wall */
     int64_t node_since_mono_ns; /* the same */
+    int64_t asked_ns; /* monotonic: when checks were last run out of turn, to tell whose failure it is */
     struct nj_rollup_pack pack;
 
     struct {

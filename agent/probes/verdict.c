@@ -10,6 +10,9 @@
  * theirs. */
 static const int64_t patience_max_ns = 30 * NJ_SEC;
 
+/* So many others are asked out of turn when a failure waits for what they say. */
+enum { ASKED_MAX = 4 };
+
 struct picture {
     struct nj_node_check *checks;
     size_t count;
@@ -70,6 +73,29 @@ static void node_ends_to_fail(struct nj_node_probes *probes, enum nj_check_state
     nj_tell_node(probes, state, 0);
 }
 
+/* One that passes is enough to tell at once: nobody waits for its turn. First one of each Service. */
+static void ask_others(struct nj_node_probes *probes)
+{
+    struct nj_node_target *target = NULL;
+    struct nj_node_target *next = NULL;
+    uint64_t asked[ASKED_MAX];
+    size_t count = 0;
+    probes->asked_ns = nj_loop_mono_ns(probes->options.loop);
+    HASH_ITER (hh, probes->targets, target, next) {
+        size_t same = 0;
+        if (target->pod == NULL || target->held || target->failing_since_ns != 0)
+            continue;
+        while (same < count && asked[same] != target->service_hash)
+            same++;
+        if (same < count)
+            continue;
+        asked[count++] = target->service_hash;
+        nj_check_now(probes->checks, target->check);
+        if (count == ASKED_MAX)
+            return;
+    }
+}
+
 /* Tells the failures that are clearly their own, and returns when the next one has waited long enough. */
 static int64_t release(struct nj_node_probes *probes, const struct nj_node_judgement *judgement,
                        int64_t patience_ns)
@@ -78,6 +104,7 @@ static int64_t release(struct nj_node_probes *probes, const struct nj_node_judge
     struct nj_node_target *next = NULL;
     int64_t now_ns = nj_loop_mono_ns(probes->options.loop);
     int64_t first_ns = INT64_MAX;
+    bool is_new = false;
     HASH_ITER (hh, probes->targets, target, next) {
         if (target->waits_since_ns == 0)
             continue;
@@ -85,9 +112,13 @@ static int64_t release(struct nj_node_probes *probes, const struct nj_node_judge
         if (judgement->verdict == NJ_NODE_OWN || judgement->last_pass_ns > target->failing_since_ns ||
             until_ns <= now_ns)
             nj_tell_kept(target);
-        else if (until_ns < first_ns)
-            first_ns = until_ns;
+        else {
+            is_new |= target->waits_since_ns > probes->asked_ns;
+            first_ns = until_ns < first_ns ? until_ns : first_ns;
+        }
     }
+    if (is_new)
+        ask_others(probes);
     return first_ns == INT64_MAX ? INT64_MAX : first_ns - now_ns;
 }
 

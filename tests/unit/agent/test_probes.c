@@ -220,6 +220,9 @@ static void run_for(struct fixture *f, int ms)
 #define QUICK "\"interval\":\"1s\",\"timeout\":\"10s\",\"retries\":{\"count\":0}"
 #define PAGE "{" QUICK ",\"steps\":[{\"name\":\"page\",\"http\":{\"path\":\"/\"}}]}"
 #define OTHER_PAGE "{" QUICK ",\"steps\":[{\"name\":\"other\",\"http\":{\"path\":\"/other\"}}]}"
+/* As PAGE, but for its interval. */
+#define HOURLY_PAGE                                                                                          \
+    "{\"interval\":\"1h\",\"timeout\":\"900ms\",\"steps\":[{\"name\":\"page\",\"http\":{\"path\":\"/\"}}]}"
 #define READY "{'type':'Ready','status':'True'}"
 
 /* Pod `place` of app; `more` goes into metadata, `conditions` into its status. */
@@ -485,6 +488,20 @@ static void test_not_all_is_not_the_node(void **state)
     assert_string_equal(last_state(f)->workload, "shop/Service/web");
 }
 
+/* Whether another passes is asked at once, and not when its turn comes in an hour. */
+static void test_another_is_asked_out_of_turn(void **state)
+{
+    struct fixture *f = *state;
+    set_plan(f, "v1", PAGE, HOURLY_PAGE);
+    for (int i = 0; i < 3; i++)
+        add_ready(f, i, i == 0 ? "api" : "web");
+    test_run_until_count(f->test, &f->states, 3);
+    f->servers[1].status = f->servers[2].status = 500;
+    test_run_until_count(f->test, &f->servers[0].requests, 2);
+    test_run_until_count(f->test, &f->states, 5);
+    assert_int_equal(count_states(f, "failing"), 2);
+}
+
 /* A changed monitor is another check with the same state; one that is taken away is gone. */
 static void test_a_plan_changes(void **state)
 {
@@ -645,6 +662,7 @@ int main(void)
         T(test_a_rollout_is_silent),
         T(test_the_nodes_failure_is_one),
         T(test_not_all_is_not_the_node),
+        T(test_another_is_asked_out_of_turn),
         T(test_a_plan_changes),
         T(test_interest),
         T(test_metrics_page),
