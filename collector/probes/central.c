@@ -133,15 +133,14 @@ static struct nj_target *find(struct nj_monitor *monitor, const char *id)
     return NULL;
 }
 
-/* The running check goes over to the new record, which its owner data then names. */
+/* The running check, which names its record, goes on in the place of the new one. */
 static void take_over(struct nj_monitor *monitor, struct nj_target *target, struct nj_monitor *old,
                       struct nj_target *running)
 {
     DL_DELETE(old->targets, running);
-    DL_DELETE(monitor->targets, target);
+    DL_REPLACE_ELEM(monitor->targets, target, running);
     nj_target_free(target);
     running->monitor = monitor;
-    DL_APPEND(monitor->targets, running);
 }
 
 void nj_central_apply(struct nj_probes *probes, struct nj_monitor *monitor, struct nj_monitor *old)

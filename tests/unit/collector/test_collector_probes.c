@@ -480,6 +480,37 @@ static void monitors_are_listed_in_pages_with_their_counts(void **state)
     nj_buf_done(&text);
 }
 
+static const char *handmade_of(struct setup *setup, const char *version)
+{
+    return text(setup, nj_asprintf("{\"kind\":\"Service\",\"apiVersion\":\"v1\",\"metadata\":{\"namespace\":"
+                                   "\"shop\",\"name\":\"web\",\"uid\":\"s1\",\"resourceVersion\":\"%s\"},"
+                                   "\"spec\":{\"type\":\"ClusterIP\",\"clusterIPs\":[\"127.0.0.1\"],"
+                                   "\"ipFamilies\":[\"IPv4\"],\"ports\":[{\"name\":\"http\",\"port\":%d,"
+                                   "\"protocol\":\"TCP\"}]}}",
+                                   version, nj_httpd_port(setup->web)));
+}
+
+static void a_change_that_changes_no_check_leaves_each_of_them_running(void **state)
+{
+    struct setup *setup = *state;
+    struct nj_buf text = {0};
+    const struct nj_monitor_filter all = {.limit = 10};
+    /* No selector: its address and its endpoint are both the collector's. */
+    setup->services->items = handmade_of(setup, "5");
+    setup->slices->items = slice_of(setup, "5", true);
+    start(setup);
+    while (setup->told_count < 2)
+        run_once(setup);
+    fake_send(setup->services, "MODIFIED", handmade_of(setup, "11"));
+    fake_send(setup->monitors, "ADDED",
+              monitor_of(setup, "12", "{\"target\":{\"url\":\"http://example.com/\"}}"));
+    run_until_patched(setup, "HostNotAllowed");
+    (void)nj_probes_each_monitor(setup->probes, &all, on_monitor, &text);
+    assert_non_null(strstr(nj_buf_str(&text), "service.shop.web derived service web 0/2 ;"));
+    nj_buf_done(&text);
+    assert_int_equal(2, setup->told_count);
+}
+
 static void on_tried(void *data, const struct nj_probes_test_outcome *outcomes, size_t count)
 {
     struct setup *setup = data;
@@ -572,6 +603,7 @@ int main(void)
         TEST(agents_get_a_plan_once_everything_is_known),
         TEST(after_a_restart_nothing_is_told_twice_and_what_went_meanwhile_is_told),
         TEST(monitors_are_listed_in_pages_with_their_counts),
+        TEST(a_change_that_changes_no_check_leaves_each_of_them_running),
         TEST(an_unsaved_spec_is_tried_on_the_service_and_its_pods),
         TEST(a_test_that_is_cancelled_says_nothing),
         TEST(the_api_server_is_checked_where_everything_else_is_asked),
