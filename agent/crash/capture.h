@@ -19,11 +19,11 @@
 
 #include "agent/crash/detect.h"
 #include "agent/crash/log.h"
-#include "common/base/redact.h"
 #include "agent/outbox/outbox.h"
 #include "agent/pods/owners.h"
 #include "common/base/err.h"
 #include "common/base/metrics.h"
+#include "common/base/redact.h"
 #include "common/kube/client.h"
 #include "common/loop/loop.h"
 #include "common/loop/worker.h"
