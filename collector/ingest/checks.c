@@ -137,7 +137,7 @@ bool nj_group_apply_check(struct nj_group_worker *worker, const struct nj_event_
 /* Whose incident it is, as far as a minute tells; false when that is not known. */
 static bool place_of(const struct nj_check_rollup *item, struct nj_subject *subject)
 {
-    static const char own[] = "apimonitor.", pod[] = "pod/";
+    static const char own[] = "apimonitor.", ingress[] = "ingress.", pod[] = "pod/";
     *subject = (struct nj_subject){.namespace = item->namespace,
                                    .pod = "",
                                    .pod_uid = "",
@@ -150,11 +150,14 @@ static bool place_of(const struct nj_check_rollup *item, struct nj_subject *subj
     if (item->service[0] != '\0')
         return true;
     const char *name = NULL;
-    if (strncmp(item->key.monitor, own, strlen(own)) == 0)
+    bool of_ingress = strncmp(item->key.monitor, ingress, strlen(ingress)) == 0;
+    if (of_ingress)
+        name = strchr(item->key.monitor + strlen(ingress), '.');
+    else if (strncmp(item->key.monitor, own, strlen(own)) == 0)
         name = strchr(item->key.monitor + strlen(own), '.');
     if (name == NULL)
         return false;
-    subject->workload_kind = "ApiMonitor";
+    subject->workload_kind = of_ingress ? "Ingress" : "ApiMonitor";
     subject->workload = name + 1;
     return true;
 }

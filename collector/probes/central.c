@@ -194,6 +194,23 @@ static bool is_central(const char *target)
     return nj_streq(target, "url");
 }
 
+/* Stands for a monitor that there is no more. */
+static struct nj_monitor *stand_in_of(const struct nj_states_of *states)
+{
+    static const char ingress[] = "ingress.";
+    const char *of_ingress =
+        nj_str_starts(states->monitor, ingress) ? strchr(states->monitor + strlen(ingress), '.') : NULL;
+    const char *name = of_ingress != NULL ? of_ingress + 1 : states->service;
+    struct nj_monitor *monitor = nj_monitor_new(states->source, states->monitor, states->namespace, name);
+    free(monitor->service);
+    monitor->service = nj_strdup(states->service);
+    if (*states->service != '\0')
+        monitor->workload_kind = "Service";
+    else if (of_ingress != NULL)
+        monitor->workload_kind = "Ingress";
+    return monitor;
+}
+
 static void sweep_monitor(void *data, const struct nj_states_of *states)
 {
     struct nj_probes *probes = data;
@@ -202,13 +219,8 @@ static void sweep_monitor(void *data, const struct nj_states_of *states)
     for (const struct nj_state *state = states->targets; state != NULL; state = state->hh.next) {
         if (!is_central(state->target) || find(monitor, state->target) != NULL)
             continue;
-        if (monitor == NULL && stand_in == NULL) {
-            stand_in = nj_monitor_new(states->source, states->monitor, states->namespace, states->service);
-            free(stand_in->service);
-            stand_in->service = nj_strdup(states->service);
-            if (*states->service != '\0')
-                stand_in->workload_kind = "Service";
-        }
+        if (monitor == NULL && stand_in == NULL)
+            stand_in = stand_in_of(states);
         nj_events_gone(probes, monitor != NULL ? monitor : stand_in, state->target, state->target_name,
                        state->address);
     }

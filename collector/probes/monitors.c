@@ -297,8 +297,8 @@ static void resolve(const struct nj_monitors_context *context, struct nj_monitor
 
 /* --- The kinds of monitors. --- */
 
-static bool take_spec(const struct nj_monitors_context *context, struct nj_monitor *monitor,
-                      const char *where, const char *json, size_t len)
+bool nj_monitor_take_spec(const struct nj_monitors_context *context, struct nj_monitor *monitor,
+                          const char *where, const char *json, size_t len)
 {
     struct nj_err err = {0};
     struct nj_spec *known = context->known(context->data, monitor->id, json, len);
@@ -320,7 +320,7 @@ struct nj_monitor *nj_monitor_of_custom(const struct nj_monitors_context *contex
     NJ_CLEANUP_FREE char *id = nj_asprintf("apimonitor.%s.%s", custom->namespace, custom->name);
     struct nj_monitor *monitor = nj_monitor_new(NJ_SOURCE_MONITOR, id, custom->namespace, custom->name);
     monitor->generation = custom->generation;
-    if (!take_spec(context, monitor, "spec", custom->spec, custom->spec_len))
+    if (!nj_monitor_take_spec(context, monitor, "spec", custom->spec, custom->spec_len))
         return monitor;
     monitor->suspended = monitor->spec->suspend;
     resolve(context, monitor);
@@ -336,9 +336,10 @@ struct nj_monitor *nj_monitor_of_spec(const struct nj_monitors_context *context,
     return monitor;
 }
 
-const char *nj_monitor_replaces(const struct nj_monitor *monitor)
+bool nj_monitor_replaces(const struct nj_monitor *monitor, enum nj_target_kind kind, const char *name)
 {
-    return monitor->spec != NULL && monitor->spec->target.kind == NJ_TARGET_SERVICE ? monitor->service : NULL;
+    return monitor->spec != NULL && monitor->spec->target.kind == kind &&
+           nj_streq(monitor->spec->target.name, name);
 }
 
 static const char *annotation(const struct nj_model_service *service, const char *key)
@@ -399,7 +400,7 @@ static void resolve_annotated(const struct nj_monitors_context *context, struct 
     }
     annotated_spec(service, kind, &json);
     NJ_CLEANUP_FREE char *where = nj_asprintf("annotations of Service %s", service->name);
-    if (take_spec(context, monitor, where, nj_buf_str(&json), json.len))
+    if (nj_monitor_take_spec(context, monitor, where, nj_buf_str(&json), json.len))
         resolve(context, monitor);
     nj_buf_done(&json);
 }

@@ -18,6 +18,7 @@
 enum {
     NJ_MONITOR_TARGETS_MAX = 1000, /* of one monitor, by the collector; further ones are left out and said */
     NJ_MONITORS_MAX = 100000,      /* of a namespace */
+    NJ_INGRESS_PATHS_MAX = 8,      /* of a host, unless an ApiMonitor asks for all of them */
 };
 
 /* Why a monitor is not run, or not all of it. */
@@ -107,6 +108,9 @@ struct nj_monitor *nj_monitor_of_custom(const struct nj_monitors_context *contex
  * off, no TCP port, an ExternalName). */
 struct nj_monitor *nj_monitor_of_service(const struct nj_monitors_context *context,
                                          const struct nj_model_service *service, bool derive);
+/* An Ingress' own: by its annotations, else (with `derive`) derived. NULL: nothing is to be checked. */
+struct nj_monitor *nj_monitor_of_ingress(const struct nj_monitors_context *context,
+                                         const struct nj_model_ingress *ingress, bool derive);
 /* An unsaved one, whose spec is valid, as if it were not suspended. The reference stays the caller's. */
 struct nj_monitor *nj_monitor_of_spec(const struct nj_monitors_context *context, const char *namespace,
                                       const char *name, struct nj_spec *spec);
@@ -115,8 +119,13 @@ struct nj_monitor *nj_monitor_new(enum nj_monitor_source source, const char *id,
                                   const char *name);
 void nj_monitor_free(struct nj_monitor *monitor); /* its targets do not run any more; takes NULL */
 
-/* The Service that an ApiMonitor checks, whose derived check it replaces; NULL: none. */
-const char *nj_monitor_replaces(const struct nj_monitor *monitor);
+/* Whether an ApiMonitor is for this Service or Ingress, whose derived check it replaces. */
+bool nj_monitor_replaces(const struct nj_monitor *monitor, enum nj_target_kind kind, const char *name);
+
+/* Keeps the text, and what it says; false when that is not valid, which is its trouble then. `where` begins
+ * what is said of it. */
+bool nj_monitor_take_spec(const struct nj_monitors_context *context, struct nj_monitor *monitor,
+                          const char *where, const char *json, size_t len);
 
 /* The first trouble counts. */
 void nj_monitor_set_trouble(struct nj_monitor *monitor, enum nj_trouble trouble, const char *format, ...)

@@ -128,16 +128,29 @@ static void on_custom(void *data, const struct nj_model_monitor *custom)
     append(gathering, nj_monitor_of_custom(&probes->context, custom));
 }
 
-static void on_service(void *data, const struct nj_model_service *service)
+static bool is_replaced(const struct gathering *gathering, enum nj_target_kind kind, const char *name)
 {
-    struct gathering *gathering = data;
     const struct nj_monitor *monitor = gathering->made;
     /* ApiMonitors come first, and there are few of them. */
     for (size_t i = 0; i < gathering->customs; i++, monitor = monitor->next) {
-        if (nj_monitor_replaces(monitor) != NULL && nj_streq(nj_monitor_replaces(monitor), service->name))
-            return;
+        if (nj_monitor_replaces(monitor, kind, name))
+            return true;
     }
-    append(gathering, nj_monitor_of_service(&gathering->probes->context, service, gathering->derive));
+    return false;
+}
+
+static void on_service(void *data, const struct nj_model_service *service)
+{
+    struct gathering *gathering = data;
+    if (!is_replaced(gathering, NJ_TARGET_SERVICE, service->name))
+        append(gathering, nj_monitor_of_service(&gathering->probes->context, service, gathering->derive));
+}
+
+static void on_ingress(void *data, const struct nj_model_ingress *ingress)
+{
+    struct gathering *gathering = data;
+    if (!is_replaced(gathering, NJ_TARGET_INGRESS, ingress->name))
+        append(gathering, nj_monitor_of_ingress(&gathering->probes->context, ingress, gathering->derive));
 }
 
 static struct nj_probes_space *get_space(struct nj_probes *probes, const char *name)
@@ -216,6 +229,7 @@ void nj_probes_rebuild(struct nj_probes *probes, const char *namespace)
     nj_model_each_monitor(probes->model, namespace, on_custom, &gathering);
     gathering.customs = gathering.count;
     nj_model_each_service(probes->model, namespace, on_service, &gathering);
+    nj_model_each_ingress(probes->model, namespace, on_ingress, &gathering);
     nj_secrets_sweep(probes->secrets, namespace);
     struct nj_probes_space *space = get_space(probes, namespace);
     put_made(probes, space, gathering.made);

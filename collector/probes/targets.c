@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <utlist.h>
 
 #include "collector/probes/monitors.h"
 #include "common/base/alloc.h"
@@ -208,23 +209,64 @@ static void plain_path(const char *path, char *to, size_t size)
         (void)snprintf(to, size, "/");
 }
 
-static void ingress_target(struct nj_monitor *monitor, const struct nj_model_ingress *ingress,
+static const char *ingress_address(const struct nj_ingress_object *ingress)
+{
+    for (size_t i = 0; i < ingress->addresses_count; i++) {
+        if (*ingress->addresses[i] != '\0')
+            return ingress->addresses[i];
+    }
+    return NULL;
+}
+
+/* Of a monitor that nobody wrote: the path leads to a Service that has no endpoint now, scaled to zero or
+ * with pods of whom is told already. One that does not exist is nobody else's trouble. */
+static bool leads_nowhere(const struct nj_monitors_context *context, const struct nj_model_ingress *ingress,
+                          const struct nj_ingress_path *path)
+{
+    const struct nj_model_service *service =
+        *nj_str(path->service) == '\0' ? NULL
+                                       : context->service(context->data, ingress->namespace, path->service);
+    return service != NULL && service->service != NULL && !nj_streq(service->service->type, "ExternalName") &&
+           !nj_service_has_backend(service, false) && !nj_service_has_backend(service, true);
+}
+
+static size_t count_of_host(const struct nj_monitor *monitor, const char *host)
+{
+    const struct nj_target *target;
+    size_t count = 0;
+    DL_FOREACH (monitor->targets, target)
+        count += nj_streq(target->authority, host);
+    return count;
+}
+
+static void ingress_target(struct nj_monitor *monitor, const char *address,
                            const struct nj_ingress_path *path)
 {
     char id[ID_BYTES];
     char name[ID_BYTES];
     char plain[PATH_BYTES];
-    const char *address = ingress->ingress->addresses[0];
+    bool own = monitor->source != NJ_SOURCE_MONITOR;
+    const char *asked = monitor->spec->steps[0].path;
     const char *host = *path->host != '\0' ? path->host : address;
+    /* Which name a certificate for any host would have, nobody can say unasked. */
+    bool tls = path->tls && !(own && *path->host == '\0');
     if (*host == '*') /* any name: which one would do, nobody can say */
         return;
-    plain_path(path->path, plain, sizeof(plain));
+    if (own && *nj_str(asked) != '\0')
+        (void)snprintf(plain, sizeof(plain), "%s", asked);
+    else
+        plain_path(path->path, plain, sizeof(plain));
+    if (own && count_of_host(monitor, host) >= NJ_INGRESS_PATHS_MAX) {
+        nj_monitor_set_trouble(monitor, NJ_TROUBLE_BOUND, "only the first %d paths of %s are checked",
+                               NJ_INGRESS_PATHS_MAX, host);
+        return;
+    }
     (void)snprintf(id, sizeof(id), "ingress/%s%s", host, plain);
     (void)snprintf(name, sizeof(name), "%s%s", host, plain);
     (void)nj_monitor_add_target(monitor, id, name,
                                 &(struct nj_probe_target){.host = address,
-                                                          .port = path->tls ? HTTPS_PORT : HTTP_PORT,
-                                                          .scheme = path->tls ? "https" : "http",
+                                                          .port = tls ? HTTPS_PORT : HTTP_PORT,
+                                                          .scheme = tls ? "https" : "http",
                                                           .path = plain,
                                                           .authority = host,
                                                           .trust = NJ_TRUST_CLUSTER});
@@ -233,15 +275,22 @@ static void ingress_target(struct nj_monitor *monitor, const struct nj_model_ing
 void nj_monitor_ingress_targets(const struct nj_monitors_context *context, struct nj_monitor *monitor,
                                 const struct nj_model_ingress *ingress)
 {
-    (void)context;
-    if (ingress->ingress->addresses_count == 0) {
+    const char *address = ingress_address(ingress->ingress);
+    bool own = monitor->source != NJ_SOURCE_MONITOR;
+    size_t asleep = 0;
+    if (address == NULL) {
         nj_monitor_set_trouble(monitor, NJ_TROUBLE_NOT_FOUND, "the Ingress %s has no address yet",
                                ingress->name);
         return;
     }
-    for (size_t i = 0; i < ingress->ingress->paths_count; i++)
-        ingress_target(monitor, ingress, &ingress->ingress->paths[i]);
-    if (monitor->targets_count == 0)
+    for (size_t i = 0; i < ingress->ingress->paths_count; i++) {
+        const struct nj_ingress_path *path = &ingress->ingress->paths[i];
+        if (own && leads_nowhere(context, ingress, path))
+            asleep++;
+        else
+            ingress_target(monitor, address, path);
+    }
+    if (monitor->targets_count == 0 && asleep == 0)
         nj_monitor_set_trouble(monitor, NJ_TROUBLE_NOT_FOUND,
                                "the Ingress %s has no rule with a host that could be asked", ingress->name);
 }

@@ -5,6 +5,7 @@
 #include "collector/probes/monitors.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -270,7 +271,7 @@ static void a_monitor_checks_the_service_and_its_pods_as_its_scope_says(void **s
     struct nj_monitor *monitor = custom(world, SPEC(""));
     assert_string_equal("apimonitor.shop.mine", monitor->id);
     assert_string_equal("service web:http", monitor->description);
-    assert_string_equal("web", nj_monitor_replaces(monitor));
+    assert_true(nj_monitor_replaces(monitor, NJ_TARGET_SERVICE, "web"));
     assert_targets(monitor, "service/80/IPv4@10.0.0.1:80;");
     assert_true(nj_monitor_plan(monitor, pairs, &check));
     assert_int_equal(1, check.ports_count);
@@ -286,7 +287,7 @@ static void a_monitor_checks_the_service_and_its_pods_as_its_scope_says(void **s
     monitor = custom(world, SPEC(",\"suspend\":true"));
     assert_targets(monitor, "");
     assert_true(monitor->suspended);
-    assert_string_equal("web", nj_monitor_replaces(monitor));
+    assert_true(nj_monitor_replaces(monitor, NJ_TARGET_SERVICE, "web"));
     assert_false(nj_monitor_plan(monitor, pairs, &check));
     nj_monitor_free(monitor);
 }
@@ -323,7 +324,7 @@ static void a_url_is_checked_where_the_list_allows_it(void **state)
     assert_int_equal(NJ_TRUST_ALLOWED, monitor->targets->trust);
     assert_string_equal("ApiMonitor", monitor->workload_kind);
     assert_string_equal("mine", monitor->workload);
-    assert_null(nj_monitor_replaces(monitor));
+    assert_false(nj_monitor_replaces(monitor, NJ_TARGET_SERVICE, "web"));
     nj_monitor_free(monitor);
 }
 
@@ -350,6 +351,95 @@ static void an_ingress_is_asked_for_each_host_and_path_at_its_address(void **sta
     world->ingress_object.addresses_count = 0;
     assert_trouble(world, "{\"target\":{\"ingress\":{\"name\":\"front\"}}}", NJ_TROUBLE_NOT_FOUND,
                    "has no address yet");
+}
+
+static void an_ingress_without_a_monitor_has_a_derived_check_of_its_hosts_and_paths(void **state)
+{
+    struct world *world = *state;
+    static const char *const at[] = {"", "10.9.0.1"};
+    const struct nj_ingress_path paths[] = {
+        {.host = "shop.example", .path = "/pay", .service = "web", .tls = true},
+        {.host = "shop.example", .path = "/typo", .service = "none", .tls = true},
+        {.host = "", .path = "", .service = "web", .tls = true},
+    };
+    struct nj_kube_pair annotations[] = {{"nightjar.dev/probe-interval", "30s"}, {"nightjar.dev/probe", ""}};
+    struct nj_plan_pair pairs[4];
+    struct nj_plan_check check;
+    world->ingress_object =
+        (struct nj_ingress_object){.paths = paths, .paths_count = 3, .addresses = at, .addresses_count = 2};
+    world->ingress.annotations = annotations;
+    world->ingress.annotations_count = 1;
+    struct nj_monitor *monitor = nj_monitor_of_ingress(&world->context, &world->ingress, true);
+    assert_string_equal("ingress.shop.front", monitor->id);
+    assert_int_equal(NJ_SOURCE_DERIVED, monitor->source);
+    assert_string_equal("Ingress", monitor->workload_kind);
+    assert_string_equal("front", monitor->workload);
+    assert_targets(monitor, "ingress/shop.example/pay@10.9.0.1:443;ingress/shop.example/typo@10.9.0.1:443;"
+                            "ingress/10.9.0.1/@10.9.0.1:80;");
+    assert_string_equal("", monitor->trouble_text);
+    assert_int_equal(30 * NJ_SEC, monitor->spec->interval_ns);
+    assert_false(monitor->spec->steps[0].follow_redirects);
+    assert_int_equal(499, monitor->spec->steps[0].expect.statuses[2].to);
+    assert_false(nj_monitor_plan(monitor, pairs, &check));
+    nj_monitor_free(monitor);
+
+    /* A Service without endpoints answers nothing: it may be scaled to zero. One that is not there may not.
+     */
+    world->endpoint.ready = world->endpoint.serving = false;
+    monitor = nj_monitor_of_ingress(&world->context, &world->ingress, true);
+    assert_targets(monitor, "ingress/shop.example/typo@10.9.0.1:443;");
+    assert_string_equal("", monitor->trouble_text);
+    nj_monitor_free(monitor);
+    world->ingress_object.addresses_count = 1;
+    monitor = nj_monitor_of_ingress(&world->context, &world->ingress, true);
+    assert_targets(monitor, "");
+    assert_non_null(strstr(monitor->trouble_text, "has no address yet"));
+    nj_monitor_free(monitor);
+}
+
+static void annotations_say_how_an_ingress_is_checked_or_that_it_is_not(void **state)
+{
+    struct world *world = *state;
+    static const char *const at[] = {"10.9.0.1"};
+    char texts[NJ_INGRESS_PATHS_MAX + 2][8];
+    struct nj_ingress_path paths[NJ_INGRESS_PATHS_MAX + 2];
+    struct nj_kube_pair annotations[] = {{"nightjar.dev/probe-path", "/up"}, {"nightjar.dev/probe", "http"}};
+    for (size_t i = 0; i < NJ_INGRESS_PATHS_MAX + 2; i++) {
+        (void)snprintf(texts[i], sizeof(texts[i]), "/%zu", i);
+        paths[i] = (struct nj_ingress_path){.host = "shop.example", .path = texts[i], .service = ""};
+    }
+    world->ingress_object = (struct nj_ingress_object){
+        .paths = paths, .paths_count = NJ_INGRESS_PATHS_MAX + 2, .addresses = at, .addresses_count = 1};
+    struct nj_monitor *monitor = nj_monitor_of_ingress(&world->context, &world->ingress, true);
+    assert_int_equal(NJ_INGRESS_PATHS_MAX, monitor->targets_count);
+    assert_string_equal("only the first 8 paths of shop.example are checked", monitor->trouble_text);
+    nj_monitor_free(monitor);
+    assert_null(nj_monitor_of_ingress(&world->context, &world->ingress, false));
+
+    world->ingress.annotations = annotations;
+    world->ingress.annotations_count = 1;
+    monitor = nj_monitor_of_ingress(&world->context, &world->ingress, true);
+    assert_targets(monitor, "ingress/shop.example/up@10.9.0.1:80;");
+    assert_string_equal("/up", monitor->targets->path);
+    nj_monitor_free(monitor);
+    world->ingress.annotations_count = 2;
+    monitor = nj_monitor_of_ingress(&world->context, &world->ingress, false);
+    assert_int_equal(NJ_SOURCE_ANNOTATION, monitor->source);
+    nj_monitor_free(monitor);
+    annotations[0].value = "up";
+    annotations[1].value = "tcp";
+    monitor = nj_monitor_of_ingress(&world->context, &world->ingress, true);
+    assert_non_null(strstr(monitor->trouble_text, "\"tcp\" is none of off, http"));
+    nj_monitor_free(monitor);
+    annotations[1].value = "";
+    monitor = nj_monitor_of_ingress(&world->context, &world->ingress, true);
+    assert_int_equal(NJ_TROUBLE_INVALID, monitor->trouble);
+    assert_targets(monitor, "");
+    nj_monitor_free(monitor);
+    annotations[1].value = "off";
+    assert_null(nj_monitor_of_ingress(&world->context, &world->ingress, true));
+    annotations[1] = (struct nj_kube_pair){"nginx.ingress.kubernetes.io/backend-protocol", "GRPC"};
+    assert_null(nj_monitor_of_ingress(&world->context, &world->ingress, true));
 }
 
 static void endpoints_that_nobody_selects_are_checked_by_the_collector(void **state)
@@ -540,6 +630,8 @@ int main(void)
         TEST(what_is_wrong_with_a_monitor_is_said),
         TEST(a_url_is_checked_where_the_list_allows_it),
         TEST(an_ingress_is_asked_for_each_host_and_path_at_its_address),
+        TEST(an_ingress_without_a_monitor_has_a_derived_check_of_its_hosts_and_paths),
+        TEST(annotations_say_how_an_ingress_is_checked_or_that_it_is_not),
         TEST(endpoints_that_nobody_selects_are_checked_by_the_collector),
         TEST(secrets_go_with_the_check_and_without_them_it_is_not_run),
         TEST(a_test_tries_pods_too_whether_ready_or_not),
