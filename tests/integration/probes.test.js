@@ -1,93 +1,12 @@
 /** Checks of pods and Services, with real servers standing in as pods: what people are told, and what not. */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
-import http from 'node:http';
 import { metricSum } from '../lib/prometheus.js';
-import { listen, shut } from '../lib/http.js';
 import { ask } from '../lib/lab.js';
-import { labTest } from '../lib/lab-test.js';
+import { MONITORS, alerts, createMonitor, messagesReach, probeTest, quick, runsPass, wasProbed } from '../lib/probe-test.js';
 import { pause, until } from '../lib/wait.js';
-import { Workload } from '../lib/workload.js';
-
-const MONITORS = '/apis/nightjar.dev/v1alpha1/namespaces/shop/apimonitors';
-
-const options = {
-  generate: 'pods=0',
-  realTime: true,
-  speed: 1,
-  kubesim: ['--custom-resource', 'nightjar.dev/v1alpha1/apimonitors/ApiMonitor'],
-  wecomsim: ['--rate', '1000'],
-  agent: { collector: { heartbeat: '1s' } },
-  collector: (lab) => ({
-    probes: { derive: true },
-    notify: {
-      language: 'en',
-      channels: [{ name: 'wecom', type: 'wecom_robot', url_file: lab.robotFile(), rate_per_minute: 1000 }],
-    },
-  }),
-};
-
-/** Quick enough for a test; the shape of what people write. */
-const quick = (service, more = {}) => ({
-  target: { service: { name: service, port: 'http' } },
-  interval: '1s',
-  timeout: '800ms',
-  retries: { count: 1, delay: '200ms' },
-  steps: [{ name: 'front', http: { path: '/health' } }],
-  ...more,
-});
-
-async function createMonitor(lab, name, spec) {
-  const { status, text } = await ask(lab.cluster.api + MONITORS, {
-    method: 'POST',
-    body: { apiVersion: 'nightjar.dev/v1alpha1', kind: 'ApiMonitor', metadata: { name, generation: 1 }, spec },
-  });
-  assert.equal(status, 201, text);
-}
 
 const getMonitor = async (lab, name) => (await ask(`${lab.cluster.api}${MONITORS}/${name}`)).json;
-
-/** @param {(workload: (options: object) => Promise<Workload>, lab, t) => Promise<void>} run */
-function probeTest(name, more, run) {
-  labTest(name, { ...options, ...more }, async (lab, t) => {
-    const workloads = [];
-    t.after(() => Promise.all(workloads.map((workload) => workload.close())));
-    await lab.startAll();
-    await lab.run();
-    await run(
-      async (given) => {
-        const workload = new Workload(lab, given);
-        workloads.push(workload);
-        await workload.create();
-        return workload;
-      },
-      lab,
-      t,
-    );
-    await Promise.all(workloads.map((workload) => workload.close()));
-  });
-}
-
-/** Every check has run so many times more: what was to be found has been found. */
-async function runsPass(lab, rounds) {
-  const runs = async () => (await metricSum(await lab.agentMetrics(), 'nightjar_probe_runs_total')) ?? 0;
-  const checks = metricSum(await lab.agentMetrics(), 'nightjar_probe_checks') ?? 0;
-  const wanted = (await runs()) + rounds * Math.max(1, checks);
-  await until(async () => (await runs()) >= wanted, { what: 'the checks run on', programs: lab.programs });
-}
-
-const alerts = async (lab) => (await lab.messages()).filter(({ msgtype }) => msgtype !== 'file').map(({ text }) => text);
-
-async function messagesReach(lab, count) {
-  await until(async () => (await alerts(lab)).length >= count, { what: `${count} messages`, programs: lab.programs });
-  await runsPass(lab, 3);
-  const told = await alerts(lab);
-  assert.equal(told.length, count, told.join('\n----\n'));
-  return told;
-}
-
-const wasProbed = (pod) =>
-  until(() => pod.requests.length > 0, { what: `${pod.name} is probed`, programs: pod.workload.lab.programs });
 
 probeTest('pods are probed as they come and go; a rollout and scaling say nothing, a broken page does', {}, async (create, lab) => {
   const web = await create({ name: 'web' });
@@ -383,62 +302,4 @@ probeTest('a spec is tried before it is saved, and goes only where it may', {}, 
     assert.ok(accepted.message.length > 10);
   }
   assert.deepEqual(await alerts(lab), []);
-});
-
-const ingressOf = (address, paths) => ({
-  metadata: { name: 'front', annotations: { 'nightjar.dev/probe-interval': '1s' } },
-  spec: {
-    rules: [
-      {
-        host: 'shop.example',
-        http: { paths: paths.map((path) => ({ path, pathType: 'Prefix', backend: { service: { name: 'web', port: { name: 'http' } } } })) },
-      },
-    ],
-  },
-  status: { loadBalancer: { ingress: [{ ip: address }] } },
-});
-
-probeTest('an Ingress is asked for each host and path at its address, and a dead one is told', {}, async (create, lab, t) => {
-  const web = await create({ name: 'web', annotations: { 'nightjar.dev/probe': 'off' } });
-  await web.scale(1);
-  const asked = [];
-  let status = 404;
-  const balancer = http.createServer((request, response) => {
-    asked.push(`${request.headers.host}${request.url}`);
-    response.writeHead(status, { 'content-type': 'text/plain' });
-    response.end('from the balancer\n');
-  });
-  t.after(() => shut(balancer));
-  await listen(balancer, web.clusterIp, 80);
-  await web.write('POST', '/apis/networking.k8s.io/v1/namespaces/shop/ingresses', ingressOf(web.clusterIp, ['/', '/cart']));
-  const wasAskedMore = (count, what) => {
-    const wanted = asked.length + count;
-    return until(() => asked.length >= wanted, { what, programs: lab.programs });
-  };
-  await wasAskedMore(6, 'the Ingress is asked again and again');
-  assert.deepEqual([...new Set(asked)].sort(), ['shop.example/', 'shop.example/cart']);
-  await lab.settled();
-  assert.deepEqual(await alerts(lab), [], 'a page that is not there is an answer');
-
-  status = 502;
-  const incident = await until(
-    async () => (await lab.incidents()).find(({ kind, targetsFailing }) => kind === 'probe' && targetsFailing === 2),
-    { what: 'it is told', programs: lab.programs },
-  );
-  assert.deepEqual(
-    [incident.state, incident.workloadKind, incident.workload, incident.namespace],
-    ['open', 'Ingress', 'front', 'shop'],
-  );
-  await until(async () => (await alerts(lab)).length > 0, { what: 'somebody is told', programs: lab.programs });
-  for (const word of ['front', 'shop.example', '502']) assert.ok((await alerts(lab))[0].includes(word), (await alerts(lab))[0]);
-  status = 200;
-  await until(async () => (await lab.incidents()).every(({ state }) => state === 'resolved'), {
-    what: 'its end is told',
-    programs: lab.programs,
-  });
-
-  await createMonitor(lab, 'mine', { target: { ingress: { name: 'front' } }, interval: '1s' });
-  const monitors = async () => (await lab.api('/api/v1/monitors?namespace=shop')).json.items.map(({ id }) => id);
-  await until(async () => (await monitors()).includes('apimonitor.shop.mine'), { what: 'the monitor is known', programs: lab.programs });
-  assert.deepEqual(await monitors(), ['apimonitor.shop.mine'], 'it takes the place of the derived check');
 });

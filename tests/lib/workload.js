@@ -116,6 +116,11 @@ export class Pod {
     await this.workload.writeSlice();
   }
 
+  /** @param {object} patch what is different in its object from now on */
+  async change(patch) {
+    await this.workload.write('PATCH', `${this.path}/${this.name}`, patch);
+  }
+
   /** As the API server does when somebody deletes it: it is told, and goes after its grace. */
   async beginDeletion() {
     this.isDeleting = true;
@@ -311,6 +316,15 @@ export class Workload {
       await fresh.setReady(true);
       await this.removePod(pod);
     }
+  }
+
+  /** Everything of it goes, as when its namespace is deleted: what pods need before the pods. */
+  async vanish() {
+    const { namespace, name } = this;
+    await this.write('DELETE', `/api/v1/namespaces/${namespace}/services/${name}`);
+    await this.write('DELETE', `/apis/apps/v1/namespaces/${namespace}/deployments/${name}`);
+    await this.scale(0);
+    await this.write('DELETE', `/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices/${name}-slice`);
   }
 
   async close() {
