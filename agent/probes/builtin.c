@@ -148,7 +148,11 @@ void nj_builtin_dns(const char *resolv_conf, struct nj_buf *host, struct nj_buf 
         (void)nj_buf_printf(
             out, "{\"steps\":[{\"name\":\"lookup\",\"dns\":{\"name\":\"kubernetes.default.svc.%s\"}}]}",
             nj_buf_str(domain));
-        *ret_builtin = (struct nj_builtin){
-            .name = "dns", .host = nj_buf_str(host), .port = DNS_PORT, .scheme = "", .json = nj_buf_str(out)};
+        *ret_builtin = (struct nj_builtin){.name = "dns",
+                                           .host = nj_buf_str(host),
+                                           .by_resolver = true,
+                                           .port = DNS_PORT,
+                                           .scheme = "",
+                                           .json = nj_buf_str(out)};
     }
 }

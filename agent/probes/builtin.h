@@ -13,6 +13,7 @@
 struct nj_builtin {
     const char *name; /* of the component: "kubelet"; NULL: there is none */
     const char *host; /* an address */
+    bool by_resolver; /* whom the resolver would ask is asked; `host` is the first of them */
     uint16_t port;
     const char *scheme;
     const char *json; /* of the spec */
@@ -29,9 +30,11 @@ void nj_builtin_kube_proxy(const char *host_ip, struct nj_builtin *ret_builtin);
 void nj_builtin_component(const struct nj_kube_meta *meta, const struct nj_pod_object *pod, bool shares_host,
                           struct nj_buf *out, struct nj_builtin *ret_builtin);
 
-/* From the text of /etc/resolv.conf: a question for the API server's name at the first name server, when that
- * is the cluster's, which a search entry "svc.DOMAIN" shows. `host`, `domain` and `out` take the strings;
- * `domain` stays empty where none is found. */
+/* From the text of /etc/resolv.conf: a question for the API server's name, as programs in pods ask it, when
+ * its name servers are the cluster's, which a search entry "svc.DOMAIN" shows. A name server may be at a
+ * link-local address, where a check may go nowhere else
+ * (https://kubernetes.io/docs/tasks/administer-cluster/nodelocaldns/). `host`, `domain` and `out` take the
+ * strings; `domain` stays empty where none is found. */
 void nj_builtin_dns(const char *resolv_conf, struct nj_buf *host, struct nj_buf *domain, struct nj_buf *out,
                     struct nj_builtin *ret_builtin);
 

@@ -26,6 +26,7 @@ static void want_component(struct nj_node_probes *probes, const struct nj_builti
                                .service = "",
                                .component = builtin->name,
                                .host = builtin->host,
+                               .by_resolver = builtin->by_resolver,
                                .port = builtin->port,
                                .scheme = builtin->scheme,
                                .json = builtin->json,

@@ -122,6 +122,7 @@ struct nj_wanted { /* borrowed */
     const char *monitor, *target, *service;
     const char *component; /* "" of a pod */
     const char *host, *scheme, *json, *ca_pem;
+    bool by_resolver; /* whom the resolver would ask is asked; `host` says who that is */
     uint16_t port;
     uint16_t service_port; /* the Service is asked for, at this port of its own; 0: the pod itself */
     const struct nj_plan_pair *secrets;

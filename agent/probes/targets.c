@@ -87,7 +87,7 @@ static int add_check(struct nj_node_target *target, const struct nj_wanted *want
     struct nj_check_options options = {
         .id = target->id,
         .spec = shared->spec,
-        .target = {.host = wanted->host,
+        .target = {.host = wanted->by_resolver ? "" : wanted->host,
                    .port = wanted->port,
                    .scheme = wanted->scheme[0] != '\0' ? wanted->scheme : shared->spec->target.scheme,
                    .path = "",

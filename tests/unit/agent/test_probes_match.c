@@ -477,6 +477,8 @@ static void test_dns(void **state)
         {"nameserver 10.96.0.10\nnameserver 10.96.0.11\nsearch a.svc.k8s.corp svc.k8s.corp",
          "10.96.0.10 kubernetes.default.svc.k8s.corp"},
         {"  nameserver\t fd00::a\r\nsearch svc.a\r\n", "fd00::a kubernetes.default.svc.a"},
+        {"search a.svc.cluster.local svc.cluster.local\nnameserver 169.254.20.10\n",
+         "169.254.20.10 kubernetes.default.svc.cluster.local"},
         {"search old svc.old\nsearch new\nnameserver 10.0.0.1\n", ""},
         {"search corp.example\nnameserver 192.168.1.1\n", ""},
         {"search svc.cluster.local\n", ""},
@@ -492,6 +494,7 @@ static void test_dns(void **state)
         char wanted[256] = "";
         struct nj_buf domain = {0};
         nj_builtin_dns(table[i].text, &host, &domain, &out, &builtin);
+        assert_int_equal(builtin.by_resolver, builtin.name != NULL);
         if (builtin.name != NULL)
             (void)snprintf(text, sizeof(text), "%s:%d %s", builtin.host, builtin.port, builtin.json);
         size_t space = strcspn(table[i].wanted, " ");
