@@ -37,6 +37,8 @@ static const struct range never_v4[] = {
 static const struct range never_v6[] = {
     {"::", 128, "an unspecified address"},
     {"fd00:ec2::254", 128, "a cloud's metadata address"},
+    {"fd20:ce::254", 128, "a cloud's metadata address"},
+    {"fd00:c1::a9fe:a9fe", 128, "a cloud's metadata address"},
     {"fe80::", 10, "a link-local address"},
     {"ff00::", 8, "a multicast address"},
 };

@@ -3,7 +3,8 @@
  * of the cluster: it must be no way to what they cannot reach themselves.
  *
  * Never, for anybody: link-local (169.254.0.0/16, fe80::/10), the clouds' metadata addresses
- * (169.254.169.254, fd00:ec2::254, 100.100.100.200, 168.63.129.16, 192.0.0.192), multicast, broadcast,
+ * (169.254.169.254, fd00:ec2::254, fd20:ce::254, fd00:c1::a9fe:a9fe, 100.100.100.200, 168.63.129.16,
+ * 192.0.0.192), multicast, broadcast,
  * unspecified, and IPv4-mapped or NAT64 forms of these. Addresses that the cluster itself gave out (a pod's,
  * a Service's clusterIP) are trusted beyond that. Others also may not be loopback, and their host must be on
  * the allow-list. Pure; any thread.

@@ -30,6 +30,8 @@ static void nobody_reaches_metadata_and_the_like(void **state)
     static const char *const never[] = {
         "169.254.169.254",
         "169.254.0.1",
+        "fd20:ce::254",
+        "fd00:c1::a9fe:a9fe",
         "100.100.100.200",
         "168.63.129.16",
         "192.0.0.192",
