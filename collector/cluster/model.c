@@ -8,7 +8,12 @@
 #include "common/base/alloc.h"
 #include "common/base/str.h"
 
+/* Changes are gathered for so long, and for so many times as long as telling the last ones took: of a
+ * namespace with thousands of Services everything is made anew at each change, and the loop has other things
+ * to do. */
 #define GATHER_NS (100 * NJ_MS)
+#define GATHER_MAX_NS (3 * NJ_SEC)
+enum { GATHER_SHARE = 10 };
 
 static const struct {
     const char *path;
@@ -35,6 +40,7 @@ struct nj_model {
     struct watched watched[NJ_MODEL_KINDS];
     struct nj_model_space *dirty;
     struct nj_timer gather;
+    int64_t gather_ns;
     bool gathering, synced;
     struct nj_counter *ignored;
     struct nj_gauge *objects;
@@ -53,7 +59,7 @@ static void mark_dirty(struct nj_model *model, struct nj_model_space *space)
     if (model->gathering)
         return;
     model->gathering = true;
-    nj_timer_start(&model->gather, GATHER_NS, 0);
+    nj_timer_start(&model->gather, model->gather_ns, 0);
 }
 
 static void tell_dirty(struct nj_model *model)
@@ -71,7 +77,12 @@ static void on_gathered(struct nj_timer *timer)
     struct nj_model *model = timer->data;
     model->gathering = false;
     nj_gauge_set(model->objects, (int64_t)model->index.count);
+    uint64_t began_ns = uv_hrtime();
     tell_dirty(model);
+    int64_t gather_ns = (int64_t)(uv_hrtime() - began_ns) * GATHER_SHARE;
+    model->gather_ns = gather_ns < GATHER_NS ? GATHER_NS : gather_ns;
+    if (model->gather_ns > GATHER_MAX_NS)
+        model->gather_ns = GATHER_MAX_NS;
 }
 
 static void on_object(void *data, enum nj_watch_event_type type, const struct nj_kube_object *object)
@@ -125,6 +136,7 @@ int nj_model_start(const struct nj_model_options *options, struct nj_model **ret
 {
     struct nj_model *model = NJ_NEW(struct nj_model);
     model->options = *options;
+    model->gather_ns = GATHER_NS;
     nj_model_index_init(&model->index);
     nj_timer_init(&model->gather, options->loop, on_gathered, model);
     if (options->metrics != NULL) {
@@ -223,18 +235,30 @@ void nj_model_each_namespace(struct nj_model *model, void (*each)(void *data, co
         each(data, space->name);
 }
 
+/* NULL: what claims the address does not own it. */
+static const char *owner_of(const struct nj_model_claim *claim)
+{
+    const struct nj_model_object *object = claim->object;
+    if (object->kind == NJ_MODEL_SERVICES)
+        return object->service.view.namespace;
+    /* The controller leaves alone what somebody labelled as its own for a Service without selector. */
+    const struct nj_model_service *view = &object->slice.group->view;
+    return view->service != NULL && view->service->selector_count > 0 ? view->namespace : NULL;
+}
+
 const char *nj_model_address_namespace(struct nj_model *model, const char *address, const char *besides)
 {
     struct nj_model_address *entry = NULL;
-    HASH_FIND_STR(model->index.addresses, address, entry);
+    char text[INET6_ADDRSTRLEN];
+    nj_model_address_text(address, text);
+    HASH_FIND_STR(model->index.addresses, text, entry);
     if (entry == NULL)
         return NULL;
     struct nj_model_claim *claim;
     DL_FOREACH (entry->claims, claim) {
-        /* The controller leaves alone what somebody labelled as its own for a Service without selector. */
-        const struct nj_model_service *view = &claim->slice->slice.group->view;
-        if (view->service != NULL && view->service->selector_count > 0 && !nj_streq(view->namespace, besides))
-            return view->namespace;
+        const char *owner = owner_of(claim);
+        if (owner != NULL && !nj_streq(owner, besides))
+            return owner;
     }
     return NULL;
 }

@@ -1,4 +1,6 @@
+#include <arpa/inet.h>
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 #include <utlist.h>
 
@@ -62,15 +64,35 @@ static void refresh_group(struct nj_model_space *space, struct nj_model_group *g
     group->view.slices = group->slices == NULL ? NULL : &group->slices->slice.view;
 }
 
-static void add_claim(struct nj_model_index *index, struct nj_model_claim *claim, const char *address)
+void nj_model_address_text(const char *address, char text[INET6_ADDRSTRLEN])
 {
+    struct in_addr v4;
+    struct in6_addr v6;
+    const char *made = NULL;
+    if (inet_pton(AF_INET, address, &v4) == 1) {
+        made = inet_ntop(AF_INET, &v4, text, INET6_ADDRSTRLEN);
+    } else if (inet_pton(AF_INET6, address, &v6) == 1) {
+        bool mapped = IN6_IS_ADDR_V4MAPPED(&v6);
+        made = inet_ntop(mapped ? AF_INET : AF_INET6, mapped ? &v6.s6_addr[12] : v6.s6_addr, text,
+                         INET6_ADDRSTRLEN);
+    }
+    if (made == NULL)
+        (void)snprintf(text, INET6_ADDRSTRLEN, "%s", address);
+}
+
+static void add_claim(struct nj_model_index *index, struct nj_model_object *object, const char *address)
+{
+    struct nj_model_claim *claim = &object->claims[object->claims_count++];
     struct nj_model_address *entry = NULL;
-    HASH_FIND_STR(index->addresses, address, entry);
+    char text[INET6_ADDRSTRLEN];
+    nj_model_address_text(address, text);
+    HASH_FIND_STR(index->addresses, text, entry);
     if (entry == NULL) {
         entry = NJ_NEW(struct nj_model_address);
-        entry->text = nj_strdup(address);
+        entry->text = nj_strdup(text);
         HASH_ADD_KEYPTR(hh, index->addresses, entry->text, strlen(entry->text), entry);
     }
+    claim->object = object;
     claim->address = entry;
     DL_APPEND(entry->claims, claim);
 }
@@ -86,13 +108,23 @@ static void claim_addresses(struct nj_model_index *index, struct nj_model_object
         count += slice->endpoints[i].addresses_count;
     if (count == 0)
         return;
-    object->slice.claims = nj_calloc(count, sizeof(*object->slice.claims));
+    object->claims = nj_calloc(count, sizeof(*object->claims));
     for (size_t i = 0; i < slice->endpoints_count; i++) {
-        for (size_t a = 0; a < slice->endpoints[i].addresses_count; a++) {
-            struct nj_model_claim *claim = &object->slice.claims[object->slice.claims_count++];
-            claim->slice = object;
-            add_claim(index, claim, slice->endpoints[i].addresses[a]);
-        }
+        for (size_t a = 0; a < slice->endpoints[i].addresses_count; a++)
+            add_claim(index, object, slice->endpoints[i].addresses[a]);
+    }
+}
+
+/* The API server gives each of these to one Service alone. */
+static void claim_cluster_ips(struct nj_model_index *index, struct nj_model_object *object)
+{
+    const struct nj_service_object *service = object->service.view.service;
+    if (service->cluster_ips_count == 0)
+        return;
+    object->claims = nj_calloc(service->cluster_ips_count, sizeof(*object->claims));
+    for (size_t i = 0; i < service->cluster_ips_count; i++) {
+        if (!nj_streq(service->cluster_ips[i], "None"))
+            add_claim(index, object, service->cluster_ips[i]);
     }
 }
 
@@ -106,25 +138,25 @@ static void free_address(struct nj_model_index *index, struct nj_model_address *
 
 static void drop_claims(struct nj_model_index *index, struct nj_model_object *object)
 {
-    for (size_t i = 0; i < object->slice.claims_count; i++) {
-        struct nj_model_claim *claim = &object->slice.claims[i];
+    for (size_t i = 0; i < object->claims_count; i++) {
+        struct nj_model_claim *claim = &object->claims[i];
         DL_DELETE(claim->address->claims, claim);
         if (claim->address->claims == NULL)
             free_address(index, claim->address);
     }
-    free(object->slice.claims);
+    free(object->claims);
 }
 
 static void unlink_object(struct nj_model_index *index, struct nj_model_object *object)
 {
     struct nj_model_space *space = object->space;
+    drop_claims(index, object);
     switch (object->kind) {
     case NJ_MODEL_SERVICES:
         object->service.group->service = NULL;
         refresh_group(space, object->service.group);
         break;
     case NJ_MODEL_SLICES:
-        drop_claims(index, object);
         DL_DELETE(object->slice.group->slices, object);
         refresh_group(space, object->slice.group);
         break;
@@ -173,6 +205,7 @@ static void link_object(struct nj_model_index *index, struct nj_model_object *ob
         }
         object->service.group = group;
         group->service = object;
+        claim_cluster_ips(index, object);
         refresh_group(space, group);
         break;
     case NJ_MODEL_SLICES:

@@ -5,6 +5,8 @@
 #ifndef NJ_CLUSTER_MODEL_INTERNAL_H
 #define NJ_CLUSTER_MODEL_INTERNAL_H
 
+#include <netinet/in.h>
+
 #include "collector/cluster/model.h"
 #include "common/base/arena.h"
 #include "common/base/table.h"
@@ -16,6 +18,8 @@ struct nj_model_object {
     struct nj_model_space *space;
     void *memory;
     struct nj_model_object *prev, *next; /* of slices: in the group */
+    struct nj_model_claim *claims;       /* of slices and Services: one for each address */
+    size_t claims_count;
     union {
         struct {
             struct nj_model_service view;
@@ -25,8 +29,6 @@ struct nj_model_object {
             struct nj_model_slice view;
             const char *service_name;
             struct nj_model_group *group;
-            struct nj_model_claim *claims; /* one for each address */
-            size_t claims_count;
         } slice;
         struct nj_model_ingress ingress;
         struct nj_model_monitor monitor;
@@ -52,15 +54,15 @@ struct nj_model_space {
     UT_hash_handle hh;
 };
 
-/* That a slice has an address. Those of one address hang together. */
+/* That a slice or a Service has an address. Those of one address hang together. */
 struct nj_model_claim {
-    struct nj_model_object *slice;
+    struct nj_model_object *object;
     struct nj_model_address *address;
     struct nj_model_claim *prev, *next;
 };
 
 struct nj_model_address {
-    char *text;
+    char *text; /* as nj_model_address_text() has it */
     struct nj_model_claim *claims;
     UT_hash_handle hh;
 };
@@ -86,6 +88,10 @@ struct nj_model_space *nj_model_index_remove(struct nj_model_index *index, const
 
 /* Frees a namespace that holds nothing any more. */
 void nj_model_index_tidy(struct nj_model_index *index, struct nj_model_space *space);
+
+/* An address can be written in several ways; this is the one it is compared in. Text that is no address stays
+ * as it is, as far as there is room. */
+void nj_model_address_text(const char *address, char text[INET6_ADDRSTRLEN]);
 
 /* Copies what `object` holds for `kind` into one block: *ret_object's memory and view. False: too large. */
 bool nj_model_copy(struct nj_arena *scratch, enum nj_model_kind kind, const struct nj_kube_object *object,

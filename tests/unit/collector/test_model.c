@@ -227,6 +227,26 @@ static void an_address_belongs_to_the_namespace_whose_service_selects_it(void **
     assert_null(nj_model_address_namespace(setup->model, "10.1.0.1", "evil"));
 }
 
+/* An endpoint that leads to another's Service leads to another's pods. */
+static void a_clusters_address_belongs_to_its_service_however_it_is_written(void **state)
+{
+    struct setup *setup = *state;
+    setup->services->items =
+        SERVICE("bank", "pay", "u1", "\"clusterIPs\":[\"10.0.0.9\",\"fd00::9\"]") "," SERVICE(
+            "bank", "headless", "u2", "\"clusterIPs\":[\"None\"]");
+    start(setup);
+    assert_string_equal("bank", nj_model_address_namespace(setup->model, "10.0.0.9", "shop"));
+    assert_string_equal("bank", nj_model_address_namespace(setup->model, "::ffff:10.0.0.9", "shop"));
+    assert_string_equal("bank", nj_model_address_namespace(setup->model, "FD00:0:0::0009", "shop"));
+    assert_null(nj_model_address_namespace(setup->model, "10.0.0.9", "bank"));
+    assert_null(nj_model_address_namespace(setup->model, "None", "shop"));
+    /* Made anew, it has another; nobody has the old one. */
+    fake_send(setup->services, "ADDED", SERVICE("bank", "pay", "u3", "\"clusterIPs\":[\"10.0.0.8\"]"));
+    run_until_changed(setup, "bank;");
+    assert_null(nj_model_address_namespace(setup->model, "10.0.0.9", "shop"));
+    assert_string_equal("bank", nj_model_address_namespace(setup->model, "10.0.0.8", "shop"));
+}
+
 static void a_kind_that_is_not_there_stays_empty_and_is_told_once(void **state)
 {
     struct setup *setup = *state;
@@ -299,6 +319,7 @@ int main(void)
         TEST(a_monitors_status_is_no_change),
         TEST(one_made_anew_under_its_name_takes_the_others_place),
         TEST(an_address_belongs_to_the_namespace_whose_service_selects_it),
+        TEST(a_clusters_address_belongs_to_its_service_however_it_is_written),
         TEST(a_kind_that_is_not_there_stays_empty_and_is_told_once),
         TEST(beyond_the_bound_objects_are_counted_and_followed_when_there_is_room),
         TEST(an_ingress_is_kept_with_its_hosts_and_addresses),
