@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/alloc.h"
@@ -110,24 +111,37 @@ void nj_plans_open(struct nj_plans *plans)
     pthread_mutex_unlock(&plans->mutex);
 }
 
-/* The parts that fit, in the order asked for. */
+static int by_size(const void *a, const void *b)
+{
+    const struct part *left = *(const struct part *const *)a;
+    const struct part *right = *(const struct part *const *)b;
+    if (left->bytes.len != right->bytes.len)
+        return left->bytes.len < right->bytes.len ? -1 : 1;
+    return strcmp(left->namespace, right->namespace);
+}
+
+/* The parts that fit. When they are too much together it is the largest that are left out: a namespace with
+ * very many checks takes nobody else's. */
 static size_t choose(struct nj_plans *plans, const char *const *namespaces, size_t count,
                      const struct part **chosen)
 {
-    size_t chosen_count = 0;
+    size_t found = 0;
     size_t bytes = NJ_PLAN_VERSION_MAX;
     for (size_t i = 0; i < count; i++) {
         const struct part *part = find(plans, namespaces[i]);
         if (part == NULL)
             continue;
-        if (bytes + part->bytes.len > NJ_PLAN_BYTES_MAX || chosen_count == NJ_PLAN_NAMESPACES_MAX) {
-            nj_counter_add(plans->left_out, 1);
-            continue;
-        }
         bytes += part->bytes.len;
-        chosen[chosen_count++] = part;
+        chosen[found++] = part;
     }
-    return chosen_count;
+    if (bytes <= NJ_PLAN_BYTES_MAX && found <= NJ_PLAN_NAMESPACES_MAX)
+        return found;
+    qsort(chosen, found, sizeof(const struct part *), by_size);
+    while (bytes > NJ_PLAN_BYTES_MAX || found > NJ_PLAN_NAMESPACES_MAX) {
+        bytes -= chosen[--found]->bytes.len;
+        nj_counter_add(plans->left_out, 1);
+    }
+    return found;
 }
 
 static void version_of(const struct part *const *parts, size_t count, char version[HASH_HEX])

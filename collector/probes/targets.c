@@ -55,7 +55,7 @@ bool nj_service_has_backend(const struct nj_model_service *service, bool ipv6)
     return false;
 }
 
-/* Whose pod a hand-made endpoint is; NULL: nobody else's. The controller's own slices follow the selector,
+/* Whose pod or Service a hand-made endpoint is; NULL: nobody else's. The controller's own slices follow the selector,
  * which sees this namespace only. */
 static const char *foreign_owner(const struct nj_monitors_context *context,
                                  const struct nj_model_service *service, const struct nj_model_slice *slice,
@@ -78,7 +78,7 @@ static bool has_foreign_backend(const struct nj_monitors_context *context, struc
                 if (owner == NULL)
                     continue;
                 nj_monitor_set_trouble(monitor, NJ_TROUBLE_HOST,
-                                       "the endpoint %s of Service %s belongs to a pod of namespace %s",
+                                       "the endpoint %s of Service %s belongs to namespace %s",
                                        address, service->name, owner);
                 return true;
             }
@@ -144,7 +144,7 @@ static void endpoint_targets(const struct nj_monitors_context *context, struct n
         const char *owner = foreign_owner(context, service, slice, address);
         if (owner != NULL) {
             nj_monitor_set_trouble(monitor, NJ_TROUBLE_HOST,
-                                   "the endpoint %s of Service %s belongs to a pod of namespace %s", address,
+                                   "the endpoint %s of Service %s belongs to namespace %s", address,
                                    service->name, owner);
             continue;
         }

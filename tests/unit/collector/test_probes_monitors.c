@@ -452,15 +452,14 @@ static void endpoints_that_nobody_selects_are_checked_by_the_collector(void **st
     nj_monitor_free(monitor);
     /* Another namespace's pod is reached neither straight nor by way of the Service's address. */
     world->foreign = "10.1.0.7";
-    assert_trouble(world, SPEC(""), NJ_TROUBLE_HOST, "belongs to a pod of namespace bank");
+    assert_trouble(world, SPEC(""), NJ_TROUBLE_HOST, "belongs to namespace bank");
     /* Nor by a slice that somebody adds to those of a Service with a selector, or labels as the controller's.
      */
     world->slice.managed = true;
-    assert_trouble(world, SPEC(",\"scope\":\"service\""), NJ_TROUBLE_HOST,
-                   "belongs to a pod of namespace bank");
+    assert_trouble(world, SPEC(",\"scope\":\"service\""), NJ_TROUBLE_HOST, "belongs to namespace bank");
     world->object.selector_count = 1;
     world->slice.managed = false;
-    assert_trouble(world, SPEC(""), NJ_TROUBLE_HOST, "belongs to a pod of namespace bank");
+    assert_trouble(world, SPEC(""), NJ_TROUBLE_HOST, "belongs to namespace bank");
     /* What the controller made of the selector is this namespace's, also on a node's address. */
     world->slice.managed = true;
     monitor = custom(world, SPEC(""));
@@ -566,6 +565,33 @@ static void an_agent_gets_its_namespaces_when_its_copy_is_old(void **state)
     nj_plans_free(plans);
 }
 
+static void a_namespace_that_is_too_large_takes_nobody_elses_place(void **state)
+{
+    enum { LARGE_CHECKS = 34, LARGE_SPEC = 60 << 10 };
+    static const char *const all[] = {"a-large", "b-large", "shop"};
+    static char spec[LARGE_SPEC + 1];
+    struct nj_plan_check checks[LARGE_CHECKS];
+    struct nj_plans *plans = nj_plans_new(NULL);
+    struct nj_buf plan = {0};
+    (void)state;
+    memset(spec, ' ', LARGE_SPEC);
+    for (size_t i = 0; i < LARGE_CHECKS; i++)
+        checks[i] = (struct nj_plan_check){.monitor = "apimonitor.large.one", .service = "one", .spec = spec};
+    struct nj_plan_namespace large = {.name = "a-large", .checks = checks, .checks_count = LARGE_CHECKS};
+    nj_plans_put(plans, &large);
+    large.name = "b-large";
+    nj_plans_put(plans, &large);
+    put_plan(plans, "shop", "web");
+    nj_plans_open(plans);
+    assert_true(nj_plans_append(plans, all, 3, "", &plan));
+    assert_true(plan.len <= NJ_PLAN_BYTES_MAX);
+    assert_non_null(memmem(plan.data, plan.len, "a-large", strlen("a-large")));
+    assert_null(memmem(plan.data, plan.len, "b-large", strlen("b-large")));
+    assert_non_null(memmem(plan.data, plan.len, "service.shop.web", strlen("service.shop.web")));
+    nj_buf_done(&plan);
+    nj_plans_free(plans);
+}
+
 /* --- states */
 
 static struct nj_store_target target_of(const char *target, const char *state, int64_t since_ns)
@@ -636,6 +662,7 @@ int main(void)
         TEST(secrets_go_with_the_check_and_without_them_it_is_not_run),
         TEST(a_test_tries_pods_too_whether_ready_or_not),
         TEST(an_agent_gets_its_namespaces_when_its_copy_is_old),
+        TEST(a_namespace_that_is_too_large_takes_nobody_elses_place),
         TEST(states_are_counted_until_their_target_is_gone),
         TEST(the_reason_says_how_many_pass),
     };
