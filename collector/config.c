@@ -231,7 +231,7 @@ static const struct nj_config_field probes_fields[] = {
      .type = NJ_CONFIG_DURATION,
      .offset = AT(probes.target_silent_after_ns) - AT(probes),
      .fallback = "15m",
-     .min = 2 * NJ_MIN,
+     .min = 10 * NJ_MIN, /* rare checks are heard of every 5 minutes */
      .max = NJ_DAY,
      .help = "a target of which nothing was heard for so long is taken for gone"},
     END};

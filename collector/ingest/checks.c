@@ -226,8 +226,9 @@ static void apply_rollup(struct nj_group_worker *worker, const struct nj_event_o
     struct nj_store *store = worker->options.store;
     enum nj_check_state state;
     struct nj_target_seen seen = {0};
-    if (nj_group_fail(worker, store->ops->add_rollup(store, origin->cluster, minute_ns, item, &worker->err)) <
-        0)
+    /* Without a run it says only that the target is there: its next run is far. */
+    if (item->runs > 0 && nj_group_fail(worker, store->ops->add_rollup(store, origin->cluster, minute_ns,
+                                                                       item, &worker->err)) < 0)
         return;
     if (nj_check_state_parse(item->state, &state) < 0 || state == NJ_CHECK_GONE)
         return;

@@ -295,7 +295,7 @@ static void take_out(struct nj_checks *checks, struct nj_check *check)
     set_activity(check, NJ_CHECK_IDLE);
     nj_due_remove(&checks->heap, &check->due);
     HASH_DEL(checks->table, check);
-    nj_checks_rollup_tell(checks, check);
+    nj_checks_rollup_leave(checks, check);
     nj_check_free(check);
     nj_gauge_set(checks->metrics.checks, (int64_t)HASH_COUNT(checks->table));
 }
@@ -327,6 +327,7 @@ int nj_checks_add(struct nj_checks *checks, const struct nj_check_options *optio
     check->checks = checks;
     HASH_ADD_KEYPTR(hh, checks->table, check->id, strlen(check->id), check);
     DL_APPEND(checks->fresh, check);
+    nj_checks_rollup_join(checks, check);
     nj_gauge_set(checks->metrics.checks, (int64_t)HASH_COUNT(checks->table));
     pump_soon(checks);
     *ret_check = check;

@@ -19,6 +19,7 @@
 struct nj_checks;
 struct nj_check;
 
+enum { NJ_CHECK_SIGN_MIN = 5 /* minutes */ };
 enum { NJ_ROLLUP_ERRORS_MAX = 8 }; /* different (cause, status) in a minute; further ones count as the last */
 
 /* A minute of one check. */
@@ -45,7 +46,9 @@ struct nj_checks_options {
     /* A run ended (after its retries); memory->state is what it is now, `changed` whether that is new. May
      * remove the check. Borrowed. */
     void (*on_result)(void *data, struct nj_check *check, const struct nj_result *result, bool changed);
-    /* A minute with at least one run is over. Also when the check is removed, for what there is. Borrowed. */
+    /* A minute with at least one run is over. Also when the check is removed, for what there is. One whose
+     * interval is above NJ_CHECK_SIGN_MIN is told of at least that often, with 0 runs: it is still there.
+     * Borrowed. */
     void (*on_rollup)(void *data, struct nj_check *check, const struct nj_rollup *rollup);
     void *data;
 };

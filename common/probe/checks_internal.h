@@ -31,6 +31,7 @@ struct nj_check {
 
     enum nj_check_activity activity;
     bool held;
+    bool begun;         /* its minute has: it is in the list */
     int32_t attempts;   /* of the present run */
     int64_t place_ns;   /* its next place; monotonic, like the next two */
     int64_t planned_ns; /* when the present run was to begin */
@@ -41,7 +42,7 @@ struct nj_check {
     struct nj_check *rollup_prev, *rollup_next; /* of those whose minute has begun */
 
     struct nj_check_memory memory;
-    struct nj_rollup rollup; /* runs 0: not begun */
+    struct nj_rollup rollup;
     UT_hash_handle hh;
 };
 
@@ -53,7 +54,9 @@ struct nj_checks {
     struct nj_check *fresh, *waiting; /* queues, first come first served */
     int64_t fresh_ns;                 /* when the next new one may begin */
     size_t running;
-    struct nj_check *begun; /* those with runs in their rollup */
+    struct nj_check *begun; /* those whose minute has begun */
+    size_t rare;            /* checks whose interval is above NJ_CHECK_SIGN_MIN */
+    int64_t sign_ns;        /* when it is told next that those are there, monotonic */
     struct {
         struct nj_counter *passed, *failed, *internal, *retries, *refused, *skipped, *waited, *rollups;
         struct nj_histogram *delay;
@@ -67,8 +70,9 @@ void nj_check_free(struct nj_check *check);
 
 /* Counts a run in the minute that it ended in; an earlier minute is told before. */
 void nj_checks_rollup_add(struct nj_checks *checks, struct nj_check *check, const struct nj_result *result);
-/* Tells the minute, as far as it went. Nothing when it has no run. */
-void nj_checks_rollup_tell(struct nj_checks *checks, struct nj_check *check);
+/* The check comes, or goes: what there is of its minute is told. */
+void nj_checks_rollup_join(struct nj_checks *checks, const struct nj_check *check);
+void nj_checks_rollup_leave(struct nj_checks *checks, struct nj_check *check);
 /* Tells minutes that are over, some at a time; how long until there is more to tell, INT64_MAX for never. */
 int64_t nj_checks_rollup_sweep(struct nj_checks *checks);
 

@@ -114,7 +114,7 @@ struct nj_rollup_error_count {
 struct nj_check_rollup {
     struct nj_check_key key;
     const char *namespace, *service, *target_name, *state;
-    uint32_t runs, failures;
+    uint32_t runs, failures; /* 0 runs: it is only there */
     const struct nj_rollup_error_count *errors;
     size_t errors_count;
     const void *latency; /* nj_sketch_encode(), in seconds */

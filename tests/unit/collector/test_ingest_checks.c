@@ -434,6 +434,29 @@ static void a_target_that_nobody_speaks_of_is_gone(void **state)
     assert_taken(&fixture->told, "heard=gone;");
 }
 
+static void a_minute_without_a_run_says_only_that_the_target_is_there(void **state)
+{
+    struct fixture *fixture = *state;
+    struct nj_check_rollup sign = make_item("url", "failing");
+    char id[ID_BYTES];
+    sign.runs = sign.failures = 0;
+    sign.errors_count = 0;
+    sign.latency_len = 0;
+    tell_state(fixture, "url", "failing");
+    assert_taken(&fixture->planned, "opened probe Service/cart AllFail 1/1;");
+    nj_buf_clear(&fixture->told);
+    for (int i = 0; i < 4; i++) {
+        upkeep_for(fixture, 3 * NJ_MIN);
+        (void)snprintf(id, sizeof(id), "m-%d", i);
+        tell_minute(fixture, id, fixture->now_ns, &sign);
+    }
+    assert_taken(&fixture->told, "");
+    assert_taken(&fixture->planned, "");
+    assert_minutes(fixture, "");
+    upkeep_for(fixture, 6 * NJ_MIN);
+    assert_taken(&fixture->told, "url=gone;");
+}
+
 static void a_collector_that_did_not_listen_takes_nobody_for_silent(void **state)
 {
     struct fixture *fixture = *state;
@@ -478,6 +501,7 @@ int main(void)
         TEST(a_minute_takes_no_state_back_that_was_told_after_it_began),
         TEST(the_last_minute_of_a_target_does_not_bring_it_back),
         TEST(a_target_that_nobody_speaks_of_is_gone),
+        TEST(a_minute_without_a_run_says_only_that_the_target_is_there),
         TEST(a_collector_that_did_not_listen_takes_nobody_for_silent),
         TEST(a_group_that_fails_tells_of_no_target),
     };

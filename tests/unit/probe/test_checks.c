@@ -37,7 +37,7 @@ struct fake {
     enum nj_cause cause; /* NONE: runs pass */
     int start_rc;
 
-    size_t results, changes, rollups, rollup_runs, rollup_failures;
+    size_t results, changes, rollups, rollup_runs, rollup_failures, signs;
     int32_t last_attempts;
     struct nj_check_memory last_memory;
     struct nj_rollup last_rollup;
@@ -106,9 +106,12 @@ static void on_rollup(void *data, struct nj_check *check, const struct nj_rollup
 {
     assert_ptr_equal(data, fake);
     assert_non_null(nj_check_id(check));
-    assert_true(rollup->runs > 0);
     assert_int_equal(rollup->minute_ns % NJ_MIN, 0);
     assert_int_equal(rollup->latency.count, rollup->runs - rollup->failures);
+    if (rollup->runs == 0) {
+        fake->signs++;
+        return;
+    }
     fake->rollup_minutes[fake->rollups++] = rollup->minute_ns;
     fake->rollup_runs += rollup->runs;
     fake->rollup_failures += rollup->failures;
@@ -425,6 +428,26 @@ static void a_minute_is_told_when_it_is_over_and_loses_nothing(void **state)
     assert_int_equal(fake->rollup_runs, fake->results);
 }
 
+static void one_that_runs_rarely_is_told_of_in_between(void **state)
+{
+    (void)state;
+    struct nj_check *often = add(1, "{\"interval\":\"5m\",\"retries\":{\"count\":0}}");
+    pass(20 * NJ_MIN, NJ_SEC);
+    assert_int_equal(fake->signs, 0);
+    nj_checks_remove(fake->checks, often);
+    struct nj_check *rare = add(2, "{\"interval\":\"1h\",\"retries\":{\"count\":0}}");
+    fake->runs_count = 0;
+    fake->rollups = fake->rollup_runs = 0;
+    pass(2 * NJ_HOUR + NJ_MIN, NJ_SEC);
+    assert_in_range(fake->runs_count, 2, 3);
+    assert_int_equal(fake->rollup_runs, fake->runs_count);
+    assert_in_range(fake->signs, 20, 24);
+    size_t signs = fake->signs;
+    nj_checks_remove(fake->checks, rare);
+    pass(20 * NJ_MIN, NJ_SEC);
+    assert_int_equal(fake->signs, signs);
+}
+
 static void errors_of_a_minute_are_bounded(void **state)
 {
     (void)state;
@@ -512,6 +535,7 @@ int main(void)
         checks_case(removal_is_at_once),
         checks_case(a_result_may_remove_its_check),
         checks_case(a_minute_is_told_when_it_is_over_and_loses_nothing),
+        checks_case(one_that_runs_rarely_is_told_of_in_between),
         checks_case(errors_of_a_minute_are_bounded),
         checks_case(now_means_now_and_only_once),
         checks_case(a_state_that_was_told_is_not_told_again),
