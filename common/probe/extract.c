@@ -26,10 +26,10 @@ static const char *from_json(const struct nj_extract *extract, const struct nj_s
 }
 
 static const char *from_body(const struct nj_extract *extract, const struct nj_step_response *response,
-                             size_t *ret_len, struct nj_verdict *verdict)
+                             struct nj_pattern_budget *budget, size_t *ret_len, struct nj_verdict *verdict)
 {
     struct nj_pattern_span span;
-    int rc = nj_pattern_match(extract->pattern, response->body, response->body_len, &span);
+    int rc = nj_pattern_match(extract->pattern, response->body, response->body_len, budget, &span);
     if (rc == 1) {
         *ret_len = span.to - span.from;
         return response->body + span.from;
@@ -91,6 +91,7 @@ void nj_extract_all(const struct nj_step *step, const struct nj_step_response *r
     struct json_object *root = NULL;
     bool is_parsed = false;
     bool is_json = false;
+    struct nj_pattern_budget budget = {0};
     struct nj_verdict verdict = {.cause = NJ_CAUSE_NONE};
     for (size_t i = 0; i < step->extracts_count; i++) {
         const struct nj_extract *extract = &step->extracts[i];
@@ -102,7 +103,7 @@ void nj_extract_all(const struct nj_step *step, const struct nj_step_response *r
             is_parsed = true;
             value = from_json(extract, response, root, is_json, &len, &verdict);
         } else if (extract->from == NJ_EXTRACT_REGEX) {
-            value = from_body(extract, response, &len, &verdict);
+            value = from_body(extract, response, &budget, &len, &verdict);
         } else if (extract->from == NJ_EXTRACT_HEADER) {
             value = from_header(extract, response, &len, &verdict);
         } else {

@@ -133,40 +133,51 @@ static void got_records(struct nj_verdict *verdict, const struct nj_step_respons
     nj_buf_done(&words);
 }
 
+static void got_too_long(struct nj_verdict *verdict, size_t len)
+{
+    nj_verdict_got(verdict, "the pattern takes too long on %zu bytes", len);
+}
+
 static void judge_records(const struct nj_step *step, const struct nj_step_response *response,
-                          struct nj_verdict *verdict)
+                          struct nj_pattern_budget *budget, struct nj_verdict *verdict)
 {
     for (size_t i = 0; i < step->expect.answers_count && verdict->cause == NJ_CAUSE_NONE; i++) {
         const struct nj_body_expect *answer = &step->expect.answers[i];
-        bool found = false;
-        for (size_t j = 0; j < response->records_count && !found; j++)
-            found = nj_pattern_match(answer->pattern, response->records[j], strlen(response->records[j]),
-                                     NULL) == 1;
-        if (found != answer->absent)
+        size_t len = 0;
+        int rc = 0;
+        for (size_t j = 0; j < response->records_count && rc == 0; j++) {
+            len = strlen(response->records[j]);
+            rc = nj_pattern_match(answer->pattern, response->records[j], len, budget, NULL);
+        }
+        if (rc >= 0 && (rc == 1) != answer->absent)
             continue;
         expect_pattern(verdict, NJ_CAUSE_ANSWER, answer->absent ? "each record" : "a record", answer->pattern,
                        answer->absent);
-        got_records(verdict, response);
+        if (rc < 0)
+            got_too_long(verdict, len);
+        else
+            got_records(verdict, response);
     }
 }
 
 /* Of headers with one name one has to fit. */
 static void judge_header(const struct nj_header_expect *expect, const struct nj_step_response *response,
-                         struct nj_verdict *verdict)
+                         struct nj_pattern_budget *budget, struct nj_verdict *verdict)
 {
     const struct nj_step_header *last = NULL;
     char what[NJ_EVIDENCE_TEXT_MAX];
-    for (size_t i = 0; i < response->headers_count; i++) {
+    int rc = 0;
+    for (size_t i = 0; i < response->headers_count && rc == 0; i++) {
         const struct nj_step_header *header = &response->headers[i];
         if (strcasecmp(header->name, expect->name) != 0)
             continue;
         last = header;
-        if (!expect->absent &&
-            (expect->pattern == NULL ||
-             nj_pattern_match(expect->pattern, header->value, strlen(header->value), NULL) == 1))
+        if (!expect->absent && expect->pattern == NULL)
             return;
+        if (!expect->absent)
+            rc = nj_pattern_match(expect->pattern, header->value, strlen(header->value), budget, NULL);
     }
-    if (expect->absent && last == NULL)
+    if (rc == 1 || (expect->absent && last == NULL))
         return;
     (void)snprintf(what, sizeof(what), "header %s", expect->name);
     if (expect->pattern != NULL)
@@ -175,6 +186,8 @@ static void judge_header(const struct nj_header_expect *expect, const struct nj_
         nj_verdict_set(verdict, NJ_CAUSE_HEADER, "%s is %s", what, expect->absent ? "absent" : "present");
     if (last == NULL)
         nj_verdict_got(verdict, "no such header");
+    else if (rc < 0)
+        got_too_long(verdict, strlen(last->value));
     else
         nj_verdict_got_text(verdict, last->value, strlen(last->value), "\"\"");
 }
@@ -193,19 +206,19 @@ static void judge_size(const struct nj_expect *expect, const struct nj_step_resp
 }
 
 static void judge_body(const struct nj_step *step, const struct nj_step_response *response,
-                       struct nj_verdict *verdict)
+                       struct nj_pattern_budget *budget, struct nj_verdict *verdict)
 {
     const char *what = step->kind == NJ_STEP_TCP ? "answer" : "body";
     for (size_t i = 0; i < step->expect.bodies_count && verdict->cause == NJ_CAUSE_NONE; i++) {
         const struct nj_body_expect *expect = &step->expect.bodies[i];
-        int rc = nj_pattern_match(expect->pattern, response->body, response->body_len, NULL);
+        int rc = nj_pattern_match(expect->pattern, response->body, response->body_len, budget, NULL);
         bool undecided = rc == 0 && response->body_cut;
         if (rc >= 0 && (rc == 1) != expect->absent && !undecided)
             continue;
         expect_pattern(verdict, undecided ? NJ_CAUSE_TOO_LARGE : NJ_CAUSE_BODY, what, expect->pattern,
                        expect->absent);
         if (rc < 0)
-            nj_verdict_got(verdict, "the pattern takes too long on %zu bytes", response->body_len);
+            got_too_long(verdict, response->body_len);
         else if (undecided)
             nj_verdict_got(verdict, "more than %zu bytes", response->body_len);
         else
@@ -253,12 +266,12 @@ static bool orders(enum nj_compare compare, int order)
 
 /* 1, 0, or a negative errno with a text. */
 static int compare_json(const struct nj_json_expect *json, struct json_object *value,
-                        const struct nj_vars *vars, struct nj_err *err)
+                        const struct nj_vars *vars, struct nj_pattern_budget *budget, struct nj_err *err)
 {
     if (json->compare == NJ_COMPARE_MATCHES) {
         size_t len = 0;
         const char *text = nj_json_text(value, &len);
-        int rc = nj_pattern_match(json->pattern, text, len, NULL);
+        int rc = nj_pattern_match(json->pattern, text, len, budget, NULL);
         return rc < 0 ? nj_err_set(err, rc, "the pattern takes too long on %zu bytes", len) : rc;
     }
     struct json_object *expected = NULL;
@@ -277,7 +290,8 @@ static int compare_json(const struct nj_json_expect *json, struct json_object *v
 }
 
 static void judge_member(const struct nj_json_expect *json, struct json_object *root,
-                         const struct nj_vars *vars, struct nj_verdict *verdict)
+                         const struct nj_vars *vars, struct nj_pattern_budget *budget,
+                         struct nj_verdict *verdict)
 {
     struct json_object *value = NULL;
     struct nj_err err = {0};
@@ -288,7 +302,7 @@ static void judge_member(const struct nj_json_expect *json, struct json_object *
     else if (!found)
         rc = json->compare == NJ_COMPARE_NE ? 1 : 0;
     else
-        rc = compare_json(json, value, vars, &err);
+        rc = compare_json(json, value, vars, budget, &err);
     if (rc == 1)
         return;
     expect_json(verdict, json);
@@ -309,7 +323,8 @@ static void judge_member(const struct nj_json_expect *json, struct json_object *
 }
 
 static void judge_jsons(const struct nj_expect *expect, const struct nj_step_response *response,
-                        const struct nj_vars *vars, struct nj_verdict *verdict)
+                        const struct nj_vars *vars, struct nj_pattern_budget *budget,
+                        struct nj_verdict *verdict)
 {
     struct json_object *root = NULL;
     if (expect->jsons_count == 0)
@@ -325,7 +340,7 @@ static void judge_jsons(const struct nj_expect *expect, const struct nj_step_res
         return;
     }
     for (size_t i = 0; i < expect->jsons_count && verdict->cause == NJ_CAUSE_NONE; i++)
-        judge_member(&expect->jsons[i], root, vars, verdict);
+        judge_member(&expect->jsons[i], root, vars, budget, verdict);
     json_object_put(root);
 }
 
@@ -356,7 +371,7 @@ static void judge_certificate(const struct nj_spec_tls *tls, const struct nj_pee
 }
 
 static void judge_answer(const struct nj_step *step, const struct nj_step_response *response,
-                         struct nj_verdict *verdict)
+                         struct nj_pattern_budget *budget, struct nj_verdict *verdict)
 {
     if (step->kind == NJ_STEP_HTTP)
         judge_status(step, response, verdict);
@@ -365,7 +380,7 @@ static void judge_answer(const struct nj_step *step, const struct nj_step_respon
     else if (step->kind == NJ_STEP_DNS)
         judge_word("rcode", step->expect.dns_rcode, response, verdict);
     if (verdict->cause == NJ_CAUSE_NONE)
-        judge_records(step, response, verdict);
+        judge_records(step, response, budget, verdict);
 }
 
 void nj_judge(const struct nj_step *step, const struct nj_spec_tls *tls,
@@ -374,16 +389,17 @@ void nj_judge(const struct nj_step *step, const struct nj_spec_tls *tls,
 {
     struct nj_verdict *verdict = ret_verdict;
     const struct nj_expect *expect = &step->expect;
+    struct nj_pattern_budget budget = {0};
     *verdict = (struct nj_verdict){.cause = NJ_CAUSE_NONE};
-    judge_answer(step, response, verdict);
+    judge_answer(step, response, &budget, verdict);
     for (size_t i = 0; i < expect->headers_count && verdict->cause == NJ_CAUSE_NONE; i++)
-        judge_header(&expect->headers[i], response, verdict);
+        judge_header(&expect->headers[i], response, &budget, verdict);
     if (verdict->cause == NJ_CAUSE_NONE)
         judge_size(expect, response, verdict);
     if (verdict->cause == NJ_CAUSE_NONE)
-        judge_body(step, response, verdict);
+        judge_body(step, response, &budget, verdict);
     if (verdict->cause == NJ_CAUSE_NONE)
-        judge_jsons(expect, response, vars, verdict);
+        judge_jsons(expect, response, vars, &budget, verdict);
     if (verdict->cause == NJ_CAUSE_NONE)
         judge_latency(expect, latency_ns, verdict);
     if (verdict->cause == NJ_CAUSE_NONE)

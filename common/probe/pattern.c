@@ -20,7 +20,7 @@ enum {
     SHOWN_MAX = 200,           /* bytes of a wrong expression in an error */
 };
 
-/* Of one match, from all places of the text. */
+/* Of all matches that share a budget, from all places of their texts. */
 #define MATCH_TIME_NS (100 * NJ_MS)
 
 struct nj_pattern {
@@ -34,7 +34,7 @@ struct nj_pattern {
 /* What counts while a match runs. */
 struct match_watch {
     uint32_t places;
-    int64_t began_ns;
+    int64_t until_ns;
 };
 
 static int64_t thread_time_ns(void)
@@ -54,10 +54,7 @@ static int on_place(pcre2_callout_block *block, void *data)
     watch->places++;
     if (watch->places % PLACES_BETWEEN_LOOKS != 0)
         return 0;
-    int64_t now_ns = thread_time_ns();
-    if (watch->began_ns == 0)
-        watch->began_ns = now_ns;
-    return now_ns - watch->began_ns > MATCH_TIME_NS ? PCRE2_ERROR_CALLOUT : 0;
+    return thread_time_ns() > watch->until_ns ? PCRE2_ERROR_CALLOUT : 0;
 }
 
 static int compile(struct nj_pattern *pattern, struct nj_err *err)
@@ -147,19 +144,30 @@ static int match_literal(const struct nj_pattern *pattern, const char *text, siz
     return 1;
 }
 
-int nj_pattern_match(const struct nj_pattern *pattern, const char *text, size_t len,
-                     struct nj_pattern_span *ret_span)
+static int match_regex(const struct nj_pattern *pattern, const char *text, size_t len,
+                       struct nj_pattern_budget *budget, pcre2_match_data *match)
 {
-    if (pattern->kind != NJ_PATTERN_REGEX)
-        return match_literal(pattern, text, len, ret_span);
-    pcre2_match_data *match = pcre2_match_data_create_from_pattern(pattern->code, NULL);
-    if (match == NULL)
-        nj_out_of_memory();
-    struct match_watch watch = {0};
+    int64_t began_ns = thread_time_ns();
+    struct match_watch watch = {.until_ns = began_ns + MATCH_TIME_NS - budget->spent_ns};
     pcre2_set_callout(pattern->context, on_place, &watch);
     int rc = pcre2_match(pattern->code, (PCRE2_SPTR)text, len, 0, 0, match, pattern->context);
     if (rc == PCRE2_ERROR_JIT_STACKLIMIT) /* the machine code's own stack is small */
         rc = pcre2_match(pattern->code, (PCRE2_SPTR)text, len, 0, PCRE2_NO_JIT, match, pattern->context);
+    budget->spent_ns += thread_time_ns() - began_ns;
+    return rc;
+}
+
+int nj_pattern_match(const struct nj_pattern *pattern, const char *text, size_t len,
+                     struct nj_pattern_budget *budget, struct nj_pattern_span *ret_span)
+{
+    if (pattern->kind != NJ_PATTERN_REGEX)
+        return match_literal(pattern, text, len, ret_span);
+    if (budget->spent_ns >= MATCH_TIME_NS)
+        return -EAGAIN;
+    pcre2_match_data *match = pcre2_match_data_create_from_pattern(pattern->code, NULL);
+    if (match == NULL)
+        nj_out_of_memory();
+    int rc = match_regex(pattern, text, len, budget, match);
     if (rc > 0 && ret_span != NULL) {
         const PCRE2_SIZE *span = pcre2_get_ovector_pointer(match);
         size_t group = rc > 1 && span[2] != PCRE2_UNSET ? 1 : 0;

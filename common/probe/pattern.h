@@ -3,14 +3,15 @@
  * of it.
  *
  * A text need not be valid UTF-8: what is not matches nothing. Patterns are written by whoever owns a
- * namespace and run on the loop: each match is bounded in steps at one place, in memory, and in processor
- * time over all places. Immutable. Private to common/probe; loop thread.
+ * namespace and run on the loop: a match is bounded in steps at one place and in memory, and all matches of a
+ * step's answer together in processor time. Immutable. Private to common/probe; loop thread.
  */
 #ifndef NJ_PROBE_PATTERN_H
 #define NJ_PROBE_PATTERN_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/base/err.h"
 
@@ -34,8 +35,14 @@ struct nj_pattern_span {
     size_t from, to; /* of group 1; of the whole match where the pattern has no group or it took no part */
 };
 
-/* 1 when it matches, 0 when not, -EAGAIN when the pattern gave up on this text. ret_span may be NULL. */
+/* The processor time that matches have taken; zero at first. */
+struct nj_pattern_budget {
+    int64_t spent_ns;
+};
+
+/* 1 when it matches, 0 when not, -EAGAIN when the pattern gave up on this text or the budget is spent.
+ * ret_span may be NULL. */
 int nj_pattern_match(const struct nj_pattern *pattern, const char *text, size_t len,
-                     struct nj_pattern_span *ret_span);
+                     struct nj_pattern_budget *budget, struct nj_pattern_span *ret_span);
 
 #endif

@@ -21,7 +21,8 @@ struct exchange {
     struct nj_http_request *request;
     struct nj_buf answer;
     size_t looks, looked_at; /* how often the answer was compared, and how long it was */
-    bool complete;           /* everything that was waited for is there */
+    struct nj_pattern_budget budget;
+    bool complete; /* everything that was waited for is there */
 };
 
 static bool wants_answer(const struct nj_step *step)
@@ -31,17 +32,18 @@ static bool wants_answer(const struct nj_step *step)
 }
 
 /* Is there nothing left to wait for? What must not come is judged by what came until then. */
-static bool is_complete(const struct nj_step *step, const char *answer, size_t len)
+static bool is_complete(const struct nj_step *step, const char *answer, size_t len,
+                        struct nj_pattern_budget *budget)
 {
     if (step->expect.min_bytes > 0 && len < (size_t)step->expect.min_bytes)
         return false;
     for (size_t i = 0; i < step->expect.bodies_count; i++) {
         const struct nj_body_expect *body = &step->expect.bodies[i];
-        if (!body->absent && nj_pattern_match(body->pattern, answer, len, NULL) != 1)
+        if (!body->absent && nj_pattern_match(body->pattern, answer, len, budget, NULL) != 1)
             return false;
     }
     for (size_t i = 0; i < step->extracts_count; i++) {
-        if (nj_pattern_match(step->extracts[i].pattern, answer, len, NULL) != 1)
+        if (nj_pattern_match(step->extracts[i].pattern, answer, len, budget, NULL) != 1)
             return false;
     }
     return true;
@@ -59,7 +61,7 @@ static int on_data(void *data, const char *bytes, size_t len)
         return 0;
     exchange->looks++;
     exchange->looked_at = answer->len;
-    exchange->complete = is_complete(step, answer->data, answer->len);
+    exchange->complete = is_complete(step, answer->data, answer->len, &exchange->budget);
     if (exchange->complete)
         return -ECANCELED;
     return len < room ? 0 : -EMSGSIZE;

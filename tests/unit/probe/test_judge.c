@@ -323,6 +323,19 @@ static void a_pattern_that_runs_away_is_stopped(void **state)
     /* From each place few steps, but from all of them too many. */
     assert_verdict("{\"body\":[{\"notRegex\":\"a{0,30000}[bc]\"}]}", &response, NJ_CAUSE_BODY,
                    "body does not match /a{0,30000}[bc]/", "the pattern takes too long on 200000 bytes");
+    /* Nor does it run away once for each header or record; and what was not decided does not pass. */
+    const struct nj_step_header many[] = {{"X", body}, {"X", body}, {"X", body}};
+    response.headers = many;
+    response.headers_count = sizeof(many) / sizeof(many[0]);
+    assert_verdict("{\"headers\":[{\"name\":\"x\",\"regex\":\"(a+)+$\"}]}", &response, NJ_CAUSE_HEADER,
+                   "header x matches /(a+)+$/", "the pattern takes too long on 200000 bytes");
+    const char *const records[] = {body, body};
+    struct nj_step_response resolved = {.word = "NOERROR", .records = records, .records_count = 2};
+    struct nj_verdict verdict;
+    assert_int_equal(judge("{\"dns\":{\"name\":\"a\"},\"expect\":{\"answers\":[{\"notRegex\":\"(a+)+$\"}]}}",
+                           &resolved, 0, &verdict),
+                     NJ_CAUSE_ANSWER);
+    assert_string_equal(verdict.got, "the pattern takes too long on 200000 bytes");
     free(body);
 }
 
