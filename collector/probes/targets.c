@@ -2,6 +2,7 @@
  * The targets that the collector checks itself: a Service's addresses, endpoints that no agent knows,
  * Ingresses, URLs.
  */
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 #include <utlist.h>
@@ -55,15 +56,38 @@ bool nj_service_has_backend(const struct nj_model_service *service, bool ipv6)
     return false;
 }
 
-/* Whose pod or Service a hand-made endpoint is; NULL: nobody else's. The controller's own slices follow the selector,
- * which sees this namespace only. */
-static const char *foreign_owner(const struct nj_monitors_context *context,
-                                 const struct nj_model_service *service, const struct nj_model_slice *slice,
-                                 const char *address)
+/* 010.1.0.1 is one address to Kubernetes and another, or a name, to everybody else. */
+static bool is_plain(const char *address)
+{
+    struct in6_addr bytes;
+    return inet_pton(AF_INET, address, &bytes) == 1 || inet_pton(AF_INET6, address, &bytes) == 1;
+}
+
+/* Says why, when a hand-made endpoint leads where this namespace has nothing to ask. The controller's own
+ * slices follow the selector, which sees this namespace only. */
+static bool is_foreign(const struct nj_monitors_context *context, struct nj_monitor *monitor,
+                       const struct nj_model_service *service, const struct nj_model_slice *slice,
+                       const char *address)
 {
     if (slice->managed && service->service->selector_count > 0)
-        return NULL;
-    return context->address_namespace(context->data, address, service->namespace);
+        return false;
+    if (!is_plain(address)) {
+        nj_monitor_set_trouble(monitor, NJ_TROUBLE_HOST, "the endpoint %.64s of Service %s is no IP address",
+                               address, service->name);
+        return true;
+    }
+    const char *owner = context->address_namespace(context->data, address, service->namespace);
+    if (owner == NULL)
+        return false;
+    nj_monitor_set_trouble(monitor, NJ_TROUBLE_HOST, "the endpoint %s of Service %s belongs to namespace %s",
+                           address, service->name, owner);
+    return true;
+}
+
+/* Names in slices (FQDN) are for nobody but a client that resolves them itself. */
+static bool has_addresses(const struct nj_model_slice *slice)
+{
+    return has_family(slice, false) || has_family(slice, true);
 }
 
 /* What a Service's address leads to, the collector must be allowed to reach as the namespace's owner is. */
@@ -71,16 +95,11 @@ static bool has_foreign_backend(const struct nj_monitors_context *context, struc
                                 const struct nj_model_service *service)
 {
     for (const struct nj_model_slice *slice = service->slices; slice != NULL; slice = slice->next) {
-        for (size_t i = 0; i < slice->slice->endpoints_count; i++) {
+        for (size_t i = 0; has_addresses(slice) && i < slice->slice->endpoints_count; i++) {
             for (size_t a = 0; a < slice->slice->endpoints[i].addresses_count; a++) {
                 const char *address = slice->slice->endpoints[i].addresses[a];
-                const char *owner = foreign_owner(context, service, slice, address);
-                if (owner == NULL)
-                    continue;
-                nj_monitor_set_trouble(monitor, NJ_TROUBLE_HOST,
-                                       "the endpoint %s of Service %s belongs to namespace %s",
-                                       address, service->name, owner);
-                return true;
+                if (is_foreign(context, monitor, service, slice, address))
+                    return true;
             }
         }
     }
@@ -141,13 +160,8 @@ static void endpoint_targets(const struct nj_monitors_context *context, struct n
     char authority[HOST_BYTES];
     for (size_t a = 0; a < endpoint->addresses_count; a++) {
         const char *address = endpoint->addresses[a];
-        const char *owner = foreign_owner(context, service, slice, address);
-        if (owner != NULL) {
-            nj_monitor_set_trouble(monitor, NJ_TROUBLE_HOST,
-                                   "the endpoint %s of Service %s belongs to namespace %s", address,
-                                   service->name, owner);
+        if (is_foreign(context, monitor, service, slice, address))
             continue;
-        }
         for (size_t p = 0; p < monitor->plan_ports_count; p++) {
             uint16_t port = endpoint_port(slice, monitor->plan_ports[p].name);
             if (port == 0 || monitor->targets_count >= max)
@@ -164,12 +178,6 @@ static void endpoint_targets(const struct nj_monitors_context *context, struct n
                                                                   .trust = NJ_TRUST_CLUSTER});
         }
     }
-}
-
-/* Names in slices (FQDN) are for nobody but a client that resolves them itself. */
-static bool has_addresses(const struct nj_model_slice *slice)
-{
-    return has_family(slice, false) || has_family(slice, true);
 }
 
 void nj_monitor_service_targets(const struct nj_monitors_context *context, struct nj_monitor *monitor,

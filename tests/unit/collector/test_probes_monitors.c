@@ -460,6 +460,12 @@ static void endpoints_that_nobody_selects_are_checked_by_the_collector(void **st
     world->object.selector_count = 1;
     world->slice.managed = false;
     assert_trouble(world, SPEC(""), NJ_TROUBLE_HOST, "belongs to namespace bank");
+    /* Nor by an address that Kubernetes reads in one way and a lookup in another. */
+    const char *odd[] = {"010.1.0.7"};
+    const char *const *plain = world->endpoint.addresses;
+    world->endpoint.addresses = odd;
+    assert_trouble(world, SPEC(""), NJ_TROUBLE_HOST, "is no IP address");
+    world->endpoint.addresses = plain;
     /* What the controller made of the selector is this namespace's, also on a node's address. */
     world->slice.managed = true;
     monitor = custom(world, SPEC(""));
