@@ -149,8 +149,13 @@ int test_free_port(void)
 
 int test_connect(int port)
 {
-    struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port)};
+    return test_connect_to("127.0.0.1", port);
+}
+
+int test_connect_to(const char *host, int port)
+{
+    struct sockaddr_in address;
+    assert_int_equal(uv_ip4_addr(host, port, &address), 0);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(fd >= 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);

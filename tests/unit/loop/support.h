@@ -45,6 +45,7 @@ int test_refuse(int *ret_port);
 /* A free port of 127.0.0.1, below those that the kernel gives away: nobody else gets it meanwhile. */
 int test_free_port(void);
 int test_connect(int port);
+int test_connect_to(const char *host, int port);
 /* An address of 127.0.0.0/8 that no other process uses while this one runs: a client of another test, which
  * tries a port again that its server has left, never finds a server of this one there. */
 const char *test_own_host(char text[INET_ADDRSTRLEN]);

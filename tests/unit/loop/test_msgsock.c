@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "common/base/alloc.h"
 #include "common/loop/msgsock.h"
@@ -24,7 +25,7 @@ enum {
 struct echo {
     struct test_loop *test;
     struct nj_replier *replier;
-    char url[URL_MAX];
+    char url[URL_MAX], host[INET_ADDRSTRLEN];
     int port;
     bool silent, twice, closed;
     int messages;
@@ -63,14 +64,21 @@ static void on_message(void *data, struct nj_message *message)
     nj_message_free(message);
 }
 
-static void echo_start_at(struct echo *echo, struct test_loop *test, int port)
+static void echo_start_on(struct echo *echo, struct test_loop *test, const char *host, int port)
 {
     *echo = (struct echo){.test = test, .port = port};
-    (void)snprintf(echo->url, sizeof(echo->url), "tcp://127.0.0.1:%d", port);
+    (void)snprintf(echo->host, sizeof(echo->host), "%s", host);
+    (void)snprintf(echo->url, sizeof(echo->url), "tcp://%s:%d", host, port);
     const struct nj_replier_options options = {
         .url = echo->url, .max_message_bytes = MESSAGE_MAX - 1, .on_message = on_message, .data = echo};
     struct nj_err err = {0};
     assert_int_equal(nj_replier_start(&test->loop, &options, &echo->replier, &err), 0);
+}
+
+static void echo_start_at(struct echo *echo, struct test_loop *test, int port)
+{
+    char host[INET_ADDRSTRLEN];
+    echo_start_on(echo, test, test_own_host(host), port);
 }
 
 static void echo_start(struct echo *echo, struct test_loop *test)
@@ -190,7 +198,7 @@ static void names_and_ipv6_addresses_are_understood(void **state)
 {
     struct echo echo;
     struct asker asker;
-    echo_start(&echo, *state);
+    echo_start_on(&echo, *state, "127.0.0.1", free_port());
     char url[URL_MAX];
     (void)snprintf(url, sizeof(url), "tcp://localhost:%d", echo.port);
     asker_start(&asker, *state, url, NJ_MIN);
@@ -227,7 +235,7 @@ static void ipc_works_too(void **state)
 {
     struct test_loop *test = *state;
     struct echo echo = {.test = test};
-    (void)snprintf(echo.url, sizeof(echo.url), "ipc:///tmp/nightjar-test-%ld.sock", random());
+    (void)snprintf(echo.url, sizeof(echo.url), "ipc:///tmp/nightjar-test-%d.sock", getpid());
     const struct nj_replier_options options = {
         .url = echo.url, .max_message_bytes = MESSAGE_MAX - 1, .on_message = on_message, .data = &echo};
     assert_int_equal(nj_replier_start(&test->loop, &options, &echo.replier, NULL), 0);
@@ -282,11 +290,14 @@ static void many_requesters_share_one_replier(void **state)
         (void)snprintf(text, sizeof(text), "%d", i);
         ask(&askers[i], text);
     }
+    uint64_t resent = 0;
     for (int i = 0; i < MANY; i++) {
         test_run_until_count(test, &askers[i].replies, 10);
         assert_int_equal(askers[i].timeouts, 0);
+        resent += nj_requester_counts(askers[i].requester).resent;
     }
-    assert_int_equal(echo.messages, MANY * 10);
+    /* On a very busy machine a connection breaks; what was sent on it is sent again and counted. */
+    assert_in_range(echo.messages, MANY * 10, MANY * 10 + resent);
     for (int i = 0; i < MANY; i++)
         asker_close_begin(&askers[i]);
     for (int i = 0; i < MANY; i++)
@@ -299,8 +310,8 @@ static void a_request_waits_for_a_replier_that_comes_later(void **state)
     struct asker asker;
     struct echo echo;
     int port = free_port();
-    char url[URL_MAX];
-    (void)snprintf(url, sizeof(url), "tcp://127.0.0.1:%d", port);
+    char url[URL_MAX], host[INET_ADDRSTRLEN];
+    (void)snprintf(url, sizeof(url), "tcp://%s:%d", test_own_host(host), port);
     asker_start(&asker, *state, url, NJ_MIN);
     ask(&asker, "early");
     test_run_some(*state);
@@ -457,19 +468,19 @@ static void garbage_on_a_connection_costs_only_that_connection(void **state)
     asker_start(&asker, test, echo.url, NJ_MIN);
     ask_and_hear(&asker, "before");
 
-    int http = test_connect(echo.port);
+    int http = test_connect_to(echo.host, echo.port);
     test_send(http, "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 27);
-    int other_protocol = test_connect(echo.port);
+    int other_protocol = test_connect_to(echo.host, echo.port);
     test_send(other_protocol, "\0SP\0\0\x10\0\0", 8);
-    int huge = test_connect(echo.port);
+    int huge = test_connect_to(echo.host, echo.port);
     test_send(huge, sp_req, sizeof(sp_req));
     send_size(huge, UINT64_MAX);
-    int negative = test_connect(echo.port);
+    int negative = test_connect_to(echo.host, echo.port);
     test_send(negative, sp_req, sizeof(sp_req));
     send_size(negative, UINT64_C(1) << 63);
 
-    int no_route =
-        test_connect(echo.port); /* messages too short for a request's header, then one without its end */
+    int no_route = test_connect_to(
+        echo.host, echo.port); /* messages too short for a request's header, then one without its end */
     test_send(no_route, sp_req, sizeof(sp_req));
     send_size(no_route, 0);
     send_size(no_route, 3);
@@ -478,7 +489,7 @@ static void garbage_on_a_connection_costs_only_that_connection(void **state)
     char zeros[40] = {0};
     test_send(no_route, zeros, sizeof(zeros));
 
-    int many_hops = test_connect(echo.port);
+    int many_hops = test_connect_to(echo.host, echo.port);
     test_send(many_hops, sp_req, sizeof(sp_req));
     send_size(many_hops, 404);
     char hops[404] = {0};
@@ -501,7 +512,7 @@ static void a_message_with_several_hops_is_answered_along_its_route(void **state
     struct test_loop *test = *state;
     struct echo echo;
     echo_start(&echo, test);
-    int fd = test_connect(echo.port);
+    int fd = test_connect_to(echo.host, echo.port);
     test_send(fd, sp_req, sizeof(sp_req));
     static const char request[] = "\0\0\0\x01\0\0\0\x02\x80\0\0\x03hello";
     send_size(fd, sizeof(request) - 1);
@@ -524,7 +535,7 @@ static void half_open_peers_do_not_hinder_others(void **state)
     enum { PEERS = 60 };
     int fds[PEERS];
     for (int i = 0; i < PEERS; i++) {
-        fds[i] = test_connect(echo.port);
+        fds[i] = test_connect_to(echo.host, echo.port);
         if (i % 3 > 0)
             test_send(fds[i], sp_req, sizeof(sp_req));
         if (i % 3 > 1) {
@@ -547,7 +558,7 @@ static void dead_peers_of_a_replier_are_found_out_by_keepalive(void **state)
     struct test_loop *test = *state;
     struct echo echo;
     echo_start(&echo, test);
-    int fd = test_connect(echo.port);
+    int fd = test_connect_to(echo.host, echo.port);
     test_send(fd, sp_req, sizeof(sp_req));
     send_size(fd, 5);
     test_send(fd, "\x80\0\0\1x", 5);
