@@ -110,5 +110,7 @@ void nj_builtin_update(struct nj_probes *probes);
 void nj_tests_cancel_all(struct nj_probes *probes);
 /* A Secret was read. */
 void nj_tests_continue(struct nj_probes *probes);
+/* Between nj_secrets_begin() and nj_secrets_sweep(): the Secrets that tests wait for are wanted too. */
+void nj_tests_want_secrets(struct nj_probes *probes, const char *namespace);
 
 #endif

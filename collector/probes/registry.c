@@ -230,6 +230,7 @@ void nj_probes_rebuild(struct nj_probes *probes, const char *namespace)
     gathering.customs = gathering.count;
     nj_model_each_service(probes->model, namespace, on_service, &gathering);
     nj_model_each_ingress(probes->model, namespace, on_ingress, &gathering);
+    nj_tests_want_secrets(probes, namespace);
     nj_secrets_sweep(probes->secrets, namespace);
     struct nj_probes_space *space = get_space(probes, namespace);
     put_made(probes, space, gathering.made);

@@ -282,6 +282,15 @@ void nj_tests_continue(struct nj_probes *probes)
     }
 }
 
+void nj_tests_want_secrets(struct nj_probes *probes, const char *namespace)
+{
+    const struct nj_probes_test *test;
+    DL_FOREACH (probes->tests, test) {
+        if (test->monitor == NULL && test->attempts == NULL && nj_streq(test->namespace, namespace))
+            nj_monitor_free(nj_monitor_of_spec(&probes->context, test->namespace, ID, test->spec));
+    }
+}
+
 void nj_tests_cancel_all(struct nj_probes *probes)
 {
     struct nj_probes_test *test;

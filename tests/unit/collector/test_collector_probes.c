@@ -558,6 +558,26 @@ static void an_unsaved_spec_is_tried_on_the_service_and_its_pods(void **state)
     assert_string_equal("hunter2", setup->asked_header);
 }
 
+/* As in a rollout, when endpoints change all the time. */
+static void a_test_keeps_the_secrets_that_it_waits_for(void **state)
+{
+    struct setup *setup = *state;
+    struct nj_probes_test *test = NULL;
+    setup->services->items = service_of(setup, "5", "\"nightjar.dev/probe\":\"off\"");
+    setup->slices->items = slice_of(setup, "5", true);
+    (void)fake_object(&setup->fake, "/api/v1/namespaces/shop/secrets/login", 200,
+                      "{\"kind\":\"Secret\",\"data\":{\"password\":\"aHVudGVyMg==\"}}");
+    start(setup);
+    while (!nj_probes_synced(setup->probes))
+        run_once(setup);
+    assert_int_equal(0, nj_probes_test(setup->probes, "shop", WITH_SECRET, strlen(WITH_SECRET), on_tried,
+                                       setup, &test, NULL));
+    nj_probes_namespace(setup->probes, "shop");
+    wait_closed(setup);
+    assert_string_equal("web ok;web-1 ok;", nj_buf_str(&setup->outcomes));
+    assert_string_equal("hunter2", setup->asked_header);
+}
+
 static void a_test_that_is_cancelled_says_nothing(void **state)
 {
     struct setup *setup = *state;
@@ -605,6 +625,7 @@ int main(void)
         TEST(monitors_are_listed_in_pages_with_their_counts),
         TEST(a_change_that_changes_no_check_leaves_each_of_them_running),
         TEST(an_unsaved_spec_is_tried_on_the_service_and_its_pods),
+        TEST(a_test_keeps_the_secrets_that_it_waits_for),
         TEST(a_test_that_is_cancelled_says_nothing),
         TEST(the_api_server_is_checked_where_everything_else_is_asked),
     };
