@@ -224,3 +224,40 @@ probeTest('what changed while the collector was away, or the agent, is right onc
   const told = await alerts(lab);
   assert.equal(told.length, 2 * names.length - 1, told.join('\n----\n'));
 });
+
+probeTest("a hand-made endpoint is no way into another namespace's Service or pod", {}, async (create, lab) => {
+  const bank = await create({ name: 'bank', namespace: 'bank' });
+  await bank.scale(1);
+  const address = '127.127.127.1';
+  const ways = { 'by-service': bank.clusterIp, 'by-spelling': `::ffff:${bank.clusterIp}` };
+  for (const [name, target] of Object.entries(ways)) {
+    const ports = [{ name: 'http', port: bank.servicePort, targetPort: bank.servicePort, protocol: 'TCP' }];
+    await bank.write('POST', SERVICES, {
+      metadata: { name },
+      spec: { type: 'ClusterIP', clusterIP: address, clusterIPs: [address], ipFamilies: ['IPv4'], ports },
+      status: { loadBalancer: {} },
+    });
+    await bank.write('POST', '/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices', {
+      metadata: { name: `${name}-hand`, labels: { 'kubernetes.io/service-name': name } },
+      addressType: target.includes(':') ? 'IPv6' : 'IPv4',
+      ports: [{ name: 'http', protocol: 'TCP', port: bank.servicePort }],
+      endpoints: [{ addresses: [target], conditions: { ready: true, serving: true, terminating: false } }],
+    });
+    await createMonitor(lab, name, quick(name, { steps: [{ http: { path: '/steal' } }] }));
+  }
+  for (const name of Object.keys(ways)) {
+    const accepted = await until(
+      async () => {
+        const { json } = await ask(`${lab.cluster.api}${MONITORS}/${name}`);
+        return json.status?.conditions?.find(({ type }) => type === 'Accepted');
+      },
+      { what: `${name} has a status`, programs: lab.programs },
+    );
+    assert.deepEqual([accepted.status, accepted.reason], ['False', 'HostNotAllowed'], accepted.message);
+    assert.match(accepted.message, /belongs to namespace bank/);
+    assert.deepEqual(await statesOf(lab, `apimonitor.shop.${name}`), []);
+  }
+  await runsPass(lab, 3);
+  assert.ok(!bank.pods[0].requests.some(({ url }) => url === '/steal'));
+  assert.deepEqual(await alerts(lab), []);
+});
