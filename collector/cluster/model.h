@@ -49,8 +49,9 @@ struct nj_model_ingress {
 struct nj_model_monitor {
     const char *namespace, *name, *uid;
     int64_t generation, created_ns;
-    const char *spec; /* JSON */
-    size_t spec_len;
+    const char *spec;   /* JSON */
+    const char *status; /* JSON, as it was when this spec was first seen */
+    size_t spec_len, status_len;
 };
 
 struct nj_model_options {

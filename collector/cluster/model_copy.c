@@ -166,6 +166,16 @@ static void copy_ingress(struct taker *taker, const struct nj_kube_object *objec
     to->paths = paths;
 }
 
+static const char *bytes(struct taker *taker, const char *from, size_t len)
+{
+    char *to = take_aligned(taker, len + 1, 1);
+    if (to == NULL)
+        return NULL;
+    memcpy(to, from, len);
+    to[len] = '\0';
+    return to;
+}
+
 static void copy_monitor(struct taker *taker, const struct nj_kube_object *object,
                          struct nj_model_monitor *view)
 {
@@ -174,13 +184,10 @@ static void copy_monitor(struct taker *taker, const struct nj_kube_object *objec
                                       .uid = text(taker, object->meta.uid),
                                       .generation = object->meta.generation,
                                       .created_ns = object->meta.created_ns,
-                                      .spec_len = object->custom.spec_len};
-    char *spec = take_aligned(taker, object->custom.spec_len + 1, 1);
-    if (spec != NULL) {
-        memcpy(spec, object->custom.spec, object->custom.spec_len);
-        spec[object->custom.spec_len] = '\0';
-    }
-    view->spec = spec;
+                                      .spec_len = object->custom.spec_len,
+                                      .status_len = object->custom.status_len};
+    view->spec = bytes(taker, object->custom.spec, object->custom.spec_len);
+    view->status = bytes(taker, object->custom.status, object->custom.status_len);
 }
 
 static void copy(struct taker *taker, enum nj_model_kind kind, const struct nj_kube_object *object,

@@ -125,6 +125,8 @@ static void on_custom(void *data, const struct nj_model_monitor *custom)
     const struct nj_monitor *old = nj_probes_find(probes, id);
     if (old != NULL && old->generation != custom->generation)
         nj_secrets_refresh(probes->secrets, custom->namespace);
+    if (old == NULL && probes->statuses != NULL)
+        nj_statuses_recall(probes->statuses, custom);
     append(gathering, nj_monitor_of_custom(&probes->context, custom));
 }
 

@@ -1,6 +1,7 @@
 #include "collector/probes/status.h"
 
 #include <assert.h>
+#include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -153,7 +154,7 @@ static void finish_close(struct nj_statuses *statuses)
 
 static bool is_due(const struct status *status)
 {
-    return status->request == NULL && !nj_streq(status->body, status->written);
+    return status->request == NULL && status->body != NULL && !nj_streq(status->body, status->written);
 }
 
 static void arm(struct nj_statuses *statuses, int64_t at_ns)
@@ -260,21 +261,71 @@ struct nj_statuses *nj_statuses_new(const struct nj_statuses_options *options)
     return statuses;
 }
 
+static struct status *get(struct nj_statuses *statuses, const char *id, const char *namespace,
+                          const char *name)
+{
+    struct status *status = NULL;
+    HASH_FIND_STR(statuses->statuses, id, status);
+    if (status != NULL)
+        return status;
+    status = NJ_NEW(struct status);
+    status->owner = statuses;
+    status->id = nj_strdup(id);
+    status->namespace = nj_strdup(namespace);
+    status->name = nj_strdup(name);
+    HASH_ADD_KEYPTR(hh, statuses->statuses, status->id, strlen(status->id), status);
+    return status;
+}
+
+static const char *text_of(struct json_object *object, const char *member)
+{
+    struct json_object *value = NULL;
+    return json_object_object_get_ex(object, member, &value) && json_object_is_type(value, json_type_string)
+               ? json_object_get_string(value)
+               : "";
+}
+
+/* One of the conditions that somebody, likely an earlier process, has written. */
+static void recall(struct status *status, struct json_object *written, int64_t now_ns)
+{
+    static const char *const known[] = {"True", "False", "Unknown"};
+    const char *type = text_of(written, "type");
+    const char *time = text_of(written, "lastTransitionTime");
+    struct condition *condition = nj_streq(type, "Accepted")  ? &status->accepted
+                                  : nj_streq(type, "Passing") ? &status->passing
+                                                              : NULL;
+    int64_t since_ns = 0;
+    if (condition == NULL || nj_time_parse(time, strlen(time), &since_ns) < 0 || since_ns > now_ns)
+        return;
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (nj_streq(text_of(written, "status"), known[i]))
+            *condition = (struct condition){.status = known[i], .since_ns = since_ns};
+    }
+}
+
+void nj_statuses_recall(struct nj_statuses *statuses, const struct nj_model_monitor *custom)
+{
+    int64_t now_ns = nj_loop_wall_ns(statuses->options.loop);
+    struct json_object *conditions = NULL;
+    if (custom->status_len == 0 || custom->status_len > BODY_MAX)
+        return;
+    struct json_object *root = json_tokener_parse(custom->status);
+    if (json_object_object_get_ex(root, "conditions", &conditions) &&
+        json_object_is_type(conditions, json_type_array)) {
+        NJ_CLEANUP_FREE char *id = nj_asprintf("apimonitor.%s.%s", custom->namespace, custom->name);
+        struct status *status = get(statuses, id, custom->namespace, custom->name);
+        for (size_t i = 0; i < json_object_array_length(conditions); i++)
+            recall(status, json_object_array_get_idx(conditions, i), now_ns);
+    }
+    json_object_put(root);
+}
+
 void nj_statuses_put(struct nj_statuses *statuses, const struct nj_monitor *monitor,
                      const struct nj_status_counts *counts)
 {
-    struct status *status = NULL;
+    struct status *status = get(statuses, monitor->id, monitor->namespace, monitor->name);
     int64_t now_ns = nj_loop_wall_ns(statuses->options.loop);
     struct nj_buf body = {.max = BODY_MAX};
-    HASH_FIND_STR(statuses->statuses, monitor->id, status);
-    if (status == NULL) {
-        status = NJ_NEW(struct status);
-        status->owner = statuses;
-        status->id = nj_strdup(monitor->id);
-        status->namespace = nj_strdup(monitor->namespace);
-        status->name = nj_strdup(monitor->name);
-        HASH_ADD_KEYPTR(hh, statuses->statuses, status->id, strlen(status->id), status);
-    }
     turn(&status->accepted, nj_streq(nj_status_accepted_reason(monitor), "Valid") ? "True" : "False", now_ns);
     turn(&status->passing, passing_status(counts), now_ns);
     render(status, monitor, counts, &body);

@@ -25,6 +25,8 @@ struct nj_statuses_options {
 
 struct nj_statuses *nj_statuses_new(const struct nj_statuses_options *options);
 
+/* What an ApiMonitor's status was when it was found: since when its conditions are what they are goes on. */
+void nj_statuses_recall(struct nj_statuses *statuses, const struct nj_model_monitor *custom);
 /* What an ApiMonitor's status is now. */
 void nj_statuses_put(struct nj_statuses *statuses, const struct nj_monitor *monitor,
                      const struct nj_status_counts *counts);

@@ -42,7 +42,7 @@ struct nj_kube_object nj_kube_object_empty(enum nj_kube_kind kind)
             (struct nj_deployment_object){.progress_deadline_seconds = NJ_KUBE_PROGRESS_DEADLINE_S};
         break;
     case NJ_KUBE_CUSTOM:
-        object.custom = (struct nj_custom_object){.spec = ""};
+        object.custom = (struct nj_custom_object){.spec = "", .status = ""};
         break;
     }
     return object;

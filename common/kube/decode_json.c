@@ -184,16 +184,18 @@ static bool decode_part(struct nj_json_reader *reader, const struct nj_json_memb
     return true;
 }
 
-/* The text of a custom resource's spec, whatever it holds. */
-static void copy_spec(struct nj_json_reader *reader, const struct nj_json_member *part,
-                      struct nj_custom_object *custom)
+/* The text of a custom resource's part, whatever it holds. */
+static void copy_part(struct nj_json_reader *reader, const struct nj_json_member *part, const char **ret_text,
+                      size_t *ret_len)
 {
     if (is_absent(part))
         return;
     const char *copy = nj_arena_strndup(reader->arena, part->value, part->value_len);
     reader->full = reader->full || copy == NULL;
-    if (copy != NULL)
-        *custom = (struct nj_custom_object){.spec = copy, .spec_len = part->value_len};
+    if (copy == NULL)
+        return;
+    *ret_text = copy;
+    *ret_len = part->value_len;
 }
 
 /* What the kind has beside its metadata. */
@@ -218,7 +220,8 @@ static bool decode_parts(struct nj_json_reader *reader, const struct parts *part
         return decode_part(reader, &parts->spec, wanted_deployment_spec, nj_json_read_deployment_spec,
                            object);
     case NJ_KUBE_CUSTOM:
-        copy_spec(reader, &parts->spec, &object->custom);
+        copy_part(reader, &parts->spec, &object->custom.spec, &object->custom.spec_len);
+        copy_part(reader, &parts->status, &object->custom.status, &object->custom.status_len);
         return true;
     }
     return false;

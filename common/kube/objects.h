@@ -190,8 +190,8 @@ struct nj_deployment_object {
 
 /* A custom resource: only JSON. */
 struct nj_custom_object {
-    const char *spec; /* its JSON, as the server sent it; "" when there is none */
-    size_t spec_len;
+    const char *spec, *status; /* their JSON, as the server sent it; "" when there is none */
+    size_t spec_len, status_len;
 };
 
 enum nj_kube_kind {

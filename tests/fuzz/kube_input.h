@@ -129,6 +129,7 @@ static inline int see_object(void *data, const struct nj_kube_object *object)
         break;
     case NJ_KUBE_CUSTOM:
         *seen += see(object->custom.spec);
+        *seen += see(object->custom.status);
         break;
     }
     return 0;

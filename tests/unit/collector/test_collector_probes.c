@@ -330,6 +330,49 @@ static void a_monitors_status_follows_its_targets(void **state)
     run_until_patched(setup, "\"targets\":0");
 }
 
+static void put_target(struct setup *setup, const char *monitor, const char *target, const char *state)
+{
+    const struct nj_store_target record = {.cluster = "test",
+                                           .key = {.monitor = monitor, .target = target},
+                                           .source = "derived",
+                                           .namespace = "shop",
+                                           .service = "web",
+                                           .target_name = "web",
+                                           .state = state,
+                                           .since_ns = noon_ns,
+                                           .seen_ns = noon_ns};
+    assert_int_equal(0, setup->store->ops->begin(setup->store, NULL));
+    assert_int_equal(0, setup->store->ops->put_target(setup->store, &record, NULL));
+    assert_int_equal(0, setup->store->ops->commit(setup->store, NULL));
+}
+
+static void since_when_a_monitor_is_as_it_is_outlives_the_process(void **state)
+{
+    struct setup *setup = *state;
+    setup->services->items = service_of(setup, "5", "");
+    setup->slices->items = slice_of(setup, "5", true);
+    setup->monitors->items =
+        text(setup, nj_asprintf("{\"kind\":\"ApiMonitor\",\"apiVersion\":\"nightjar.dev/v1alpha1\","
+                                "\"metadata\":{\"namespace\":\"shop\",\"name\":\"login\",\"uid\":\"m1\","
+                                "\"resourceVersion\":\"3\",\"generation\":1},\"spec\":%s,\"status\":{"
+                                "\"conditions\":[{\"type\":\"Accepted\",\"status\":\"True\","
+                                "\"lastTransitionTime\":\"2021-02-03T04:05:06Z\"},7,{\"type\":\"Passing\","
+                                "\"status\":\"False\",\"lastTransitionTime\":\"2021-02-03T07:08:09Z\"}]}}",
+                                SPEC("")));
+    char target[BODY_TEXT_MAX];
+    (void)snprintf(target, sizeof(target), "service/%d/IPv4", nj_httpd_port(setup->web));
+    put_target(setup, "apimonitor.shop.login", target, "failing");
+    setup->web_status = 500;
+    start(setup);
+    run_until_patched(setup, "\"reason\":\"AllFail\"");
+    assert_non_null(strstr(nj_buf_str(&setup->fake.patched), "2021-02-03T04:05:06"));
+    assert_non_null(strstr(nj_buf_str(&setup->fake.patched), "2021-02-03T07:08:09"));
+    nj_buf_clear(&setup->fake.patched);
+    setup->web_status = 200;
+    run_until_patched(setup, "\"reason\":\"AllPass\"");
+    assert_null(strstr(nj_buf_str(&setup->fake.patched), "2021-02-03T07:08:09"));
+}
+
 #define WITH_SECRET                                                                                          \
     SPEC(",\"variables\":[{\"name\":\"pw\",\"valueFrom\":{\"secretKeyRef\":{\"name\":\"login\",\"key\":"     \
          "\"password\"}}}],\"steps\":[{\"http\":{\"path\":\"/\",\"headers\":[{\"name\":\"X-Password\","      \
@@ -398,22 +441,6 @@ static void agents_get_a_plan_once_everything_is_known(void **state)
     while (!plan_has(setup, "service.shop.web"))
         run_once(setup);
     assert_false(plan_has(setup, "apimonitor.shop.login"));
-}
-
-static void put_target(struct setup *setup, const char *monitor, const char *target, const char *state)
-{
-    const struct nj_store_target record = {.cluster = "test",
-                                           .key = {.monitor = monitor, .target = target},
-                                           .source = "derived",
-                                           .namespace = "shop",
-                                           .service = "web",
-                                           .target_name = "web",
-                                           .state = state,
-                                           .since_ns = noon_ns,
-                                           .seen_ns = noon_ns};
-    assert_int_equal(0, setup->store->ops->begin(setup->store, NULL));
-    assert_int_equal(0, setup->store->ops->put_target(setup->store, &record, NULL));
-    assert_int_equal(0, setup->store->ops->commit(setup->store, NULL));
 }
 
 static void after_a_restart_nothing_is_told_twice_and_what_went_meanwhile_is_told(void **state)
@@ -618,6 +645,7 @@ int main(void)
         TEST(a_service_is_checked_unasked_until_it_has_no_endpoint),
         TEST(a_monitors_failure_is_told_with_its_evidence_and_its_end),
         TEST(a_monitors_status_follows_its_targets),
+        TEST(since_when_a_monitor_is_as_it_is_outlives_the_process),
         TEST(a_secret_is_used_once_it_may_be_read_and_is_shown_nowhere),
         TEST(a_namespace_that_opts_out_has_no_derived_checks),
         TEST(agents_get_a_plan_once_everything_is_known),

@@ -221,6 +221,7 @@ void describe_object(const struct nj_kube_object *object, struct nj_buf *out)
         break;
     case NJ_KUBE_CUSTOM:
         text(out, "spec", object->custom.spec_len, object->custom.spec);
+        text(out, "status", object->custom.status_len, object->custom.status);
         break;
     }
 }

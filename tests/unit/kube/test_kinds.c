@@ -542,19 +542,23 @@ static void deployments_have_a_deadline(void **state)
     assert_equal(*state, NJ_KUBE_DEPLOYMENT, "{\"spec\":{\"progressDeadlineSeconds\":30}}", &packed);
 }
 
-static void a_custom_resources_spec_is_its_text(void **state)
+static void a_custom_resources_parts_are_their_text(void **state)
 {
     static const char text[] = "{\"metadata\":{\"name\":\"m\",\"generation\":3},\"spec\" : {\"a\": [1, "
                                "\"}\\\"\"] },\"status\":{\"x\":1}}";
     struct nj_kube_object object = from_json(*state, NJ_KUBE_CUSTOM, text);
     assert_string_equal(object.custom.spec, "{\"a\": [1, \"}\\\"\"] }");
     assert_int_equal(object.custom.spec_len, strlen(object.custom.spec));
+    assert_string_equal(object.custom.status, "{\"x\":1}");
+    assert_int_equal(object.custom.status_len, strlen(object.custom.status));
     assert_int_equal(object.meta.generation, 3);
-    static const char *const without[] = {"{}", "{\"spec\":null}"};
+    static const char *const without[] = {"{}", "{\"spec\":null,\"status\":null}"};
     for (size_t i = 0; i < 2; i++) {
         object = from_json(*state, NJ_KUBE_CUSTOM, without[i]);
         assert_string_equal(object.custom.spec, "");
         assert_int_equal(object.custom.spec_len, 0);
+        assert_string_equal(object.custom.status, "");
+        assert_int_equal(object.custom.status_len, 0);
     }
     struct nj_err err;
     assert_int_equal(
@@ -599,7 +603,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_ingress_tells_every_path_and_the_fallback_last, setup, teardown),
         cmocka_unit_test_setup_teardown(an_ingress_is_equal_in_both_encodings, setup, teardown),
         cmocka_unit_test_setup_teardown(deployments_have_a_deadline, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_custom_resources_spec_is_its_text, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_custom_resources_parts_are_their_text, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_absent_or_odd_reads_as_empty, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
