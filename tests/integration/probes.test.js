@@ -1,7 +1,9 @@
 /** Checks of pods and Services, with real servers standing in as pods: what people are told, and what not. */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import http from 'node:http';
 import { metricSum } from '../lib/prometheus.js';
+import { listen, shut } from '../lib/http.js';
 import { ask } from '../lib/lab.js';
 import { MONITORS, alerts, createMonitor, messagesReach, probeTest, quick, runsPass, wasProbed } from '../lib/probe-test.js';
 import { pause, until } from '../lib/wait.js';
@@ -302,4 +304,62 @@ probeTest('a spec is tried before it is saved, and goes only where it may', {}, 
     assert.ok(accepted.message.length > 10);
   }
   assert.deepEqual(await alerts(lab), []);
+});
+
+const ingressOf = (address, paths) => ({
+  metadata: { name: 'front', annotations: { 'nightjar.dev/probe-interval': '1s' } },
+  spec: {
+    rules: [
+      {
+        host: 'shop.example',
+        http: { paths: paths.map((path) => ({ path, pathType: 'Prefix', backend: { service: { name: 'web', port: { name: 'http' } } } })) },
+      },
+    ],
+  },
+  status: { loadBalancer: { ingress: [{ ip: address }] } },
+});
+
+probeTest('an Ingress is asked for each host and path at its address, and a dead one is told', {}, async (create, lab, t) => {
+  const web = await create({ name: 'web', annotations: { 'nightjar.dev/probe': 'off' } });
+  await web.scale(1);
+  const asked = [];
+  let status = 404;
+  const balancer = http.createServer((request, response) => {
+    asked.push(`${request.headers.host}${request.url}`);
+    response.writeHead(status, { 'content-type': 'text/plain' });
+    response.end('from the balancer\n');
+  });
+  t.after(() => shut(balancer));
+  await listen(balancer, web.clusterIp, 80);
+  await web.write('POST', '/apis/networking.k8s.io/v1/namespaces/shop/ingresses', ingressOf(web.clusterIp, ['/', '/cart']));
+  const wasAskedMore = (count, what) => {
+    const wanted = asked.length + count;
+    return until(() => asked.length >= wanted, { what, programs: lab.programs });
+  };
+  await wasAskedMore(6, 'the Ingress is asked again and again');
+  assert.deepEqual([...new Set(asked)].sort(), ['shop.example/', 'shop.example/cart']);
+  await lab.settled();
+  assert.deepEqual(await alerts(lab), [], 'a page that is not there is an answer');
+
+  status = 502;
+  const incident = await until(
+    async () => (await lab.incidents()).find(({ kind, targetsFailing }) => kind === 'probe' && targetsFailing === 2),
+    { what: 'it is told', programs: lab.programs },
+  );
+  assert.deepEqual(
+    [incident.state, incident.workloadKind, incident.workload, incident.namespace],
+    ['open', 'Ingress', 'front', 'shop'],
+  );
+  await until(async () => (await alerts(lab)).length > 0, { what: 'somebody is told', programs: lab.programs });
+  for (const word of ['front', 'shop.example', '502']) assert.ok((await alerts(lab))[0].includes(word), (await alerts(lab))[0]);
+  status = 200;
+  await until(async () => (await lab.incidents()).every(({ state }) => state === 'resolved'), {
+    what: 'its end is told',
+    programs: lab.programs,
+  });
+
+  await createMonitor(lab, 'mine', { target: { ingress: { name: 'front' } }, interval: '1s' });
+  const monitors = async () => (await lab.api('/api/v1/monitors?namespace=shop')).json.items.map(({ id }) => id);
+  await until(async () => (await monitors()).includes('apimonitor.shop.mine'), { what: 'the monitor is known', programs: lab.programs });
+  assert.deepEqual(await monitors(), ['apimonitor.shop.mine'], 'it takes the place of the derived check');
 });
