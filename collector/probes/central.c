@@ -81,6 +81,13 @@ static void restore(struct nj_probes *probes, struct nj_target *target)
         nj_check_restore(target->check, state->state, state->since_ns);
 }
 
+/* A Service's address leads to any of its pods: when one of them is bad, its own check says which, and so it
+ * is to be the first to tell. */
+static int64_t failures_more(const struct nj_target *target)
+{
+    return target->monitor->spec->scope == NJ_SCOPE_BOTH && nj_str_starts(target->id, "service/") ? 1 : 0;
+}
+
 static void start(struct nj_probes *probes, struct nj_monitor *monitor, struct nj_target *target)
 {
     struct nj_err err = {0};
@@ -96,6 +103,7 @@ static void start(struct nj_probes *probes, struct nj_monitor *monitor, struct n
                                              .secrets = monitor->secrets,
                                              .secrets_count = monitor->secrets_count,
                                              .ca_pem = monitor->ca_pem,
+                                             .failures_more = failures_more(target),
                                              .data = target};
     if (nj_checks_add(probes->checks, &options, &target->check, &err) < 0)
         nj_monitor_set_trouble(monitor, NJ_TROUBLE_BOUND, "%s", err.text);

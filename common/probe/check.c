@@ -38,6 +38,7 @@ struct nj_check *nj_check_new(const struct nj_check_options *options)
     copy_texts(check, options);
     check->data = options->data;
     check->spec = nj_spec_ref(options->spec);
+    check->failures_more = options->failures_more;
     check->ca_pem = nj_strdup(options->ca_pem);
     if (options->secrets_count > 0)
         check->secrets = nj_calloc(options->secrets_count, sizeof(*check->secrets));

@@ -87,8 +87,9 @@ static void end_run(struct nj_check *check, const struct nj_result *last)
 {
     struct nj_checks *checks = check->checks;
     const struct nj_spec_alert *alert = &check->spec->alert;
-    struct nj_check_policy policy = {
-        .failures = alert->failures, .window_ns = alert->window_ns, .successes = alert->successes};
+    struct nj_check_policy policy = {.failures = alert->failures + check->failures_more,
+                                     .window_ns = alert->window_ns,
+                                     .successes = alert->successes};
     struct nj_result result = *last;
     result.attempts = check->attempts;
     set_activity(check, NJ_CHECK_IDLE);

@@ -64,7 +64,8 @@ struct nj_check_options {
     const struct nj_probe_value *secrets; /* likewise */
     size_t secrets_count;
     const char *ca_pem;
-    void *data; /* the owner's, see nj_check_data() */
+    int64_t failures_more; /* failing runs that it takes beyond the spec's before it counts as failing */
+    void *data;            /* the owner's, see nj_check_data() */
 };
 
 /* 0, -ENOSPC beyond max_checks, -EEXIST for a known id. */

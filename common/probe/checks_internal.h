@@ -30,6 +30,7 @@ struct nj_check {
     char *id; /* with the target's texts behind it, in one block */
 
     enum nj_check_activity activity;
+    int64_t failures_more;
     bool held;
     bool begun;         /* its minute has: it is in the list */
     int32_t attempts;   /* of the present run */

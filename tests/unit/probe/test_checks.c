@@ -152,7 +152,7 @@ static int teardown(void **state)
     return 0;
 }
 
-static struct nj_check *add(int number, const char *spec_json)
+static struct nj_check *add_patient(int number, const char *spec_json, int64_t failures_more)
 {
     struct nj_spec *spec;
     struct nj_check *check;
@@ -161,12 +161,19 @@ static struct nj_check *add(int number, const char *spec_json)
     (void)snprintf(id, sizeof(id), "monitor|pod/%d", number);
     (void)snprintf(host, sizeof(host), "10.0.0.%d", number);
     assert_int_equal(nj_spec_parse("spec", spec_json, strlen(spec_json), false, &spec, &err), 0);
-    struct nj_check_options options = {
-        .id = id, .spec = spec, .target = {.host = host, .port = 80, .scheme = "http", .path = ""}};
+    struct nj_check_options options = {.id = id,
+                                       .spec = spec,
+                                       .target = {.host = host, .port = 80, .scheme = "http", .path = ""},
+                                       .failures_more = failures_more};
     assert_int_equal(nj_checks_add(fake->checks, &options, &check, &err), 0);
     nj_spec_unref(spec);
     memset(host, 'x', sizeof(host)); /* what was borrowed is not used any more */
     return check;
+}
+
+static struct nj_check *add(int number, const char *spec_json)
+{
+    return add_patient(number, spec_json, 0);
 }
 
 /* Lets the loop's timers see the clock: a replay's is looked at once a millisecond. */
@@ -320,6 +327,19 @@ static void a_failing_run_is_tried_again_before_it_counts(void **state)
     assert_int_equal(fake->last_attempts, 2);
     assert_int_equal(nj_check_memory(check)->state, NJ_CHECK_PASSING);
     assert_metric("nightjar_probe_retries_total 3\n");
+}
+
+static void one_that_others_explain_takes_a_failing_run_more(void **state)
+{
+    (void)state;
+    fake->cause = NJ_CAUSE_STATUS;
+    struct nj_check *check = add_patient(1, plain, 1);
+    while (fake->results < 1)
+        pass(STEP, STEP);
+    assert_int_equal(nj_check_memory(check)->state, NJ_CHECK_STARTING);
+    while (fake->results < 2)
+        pass(STEP, STEP);
+    assert_int_equal(nj_check_memory(check)->state, NJ_CHECK_FAILING);
 }
 
 static void the_probers_own_trouble_is_no_failure_of_the_target(void **state)
@@ -530,6 +550,7 @@ int main(void)
         checks_case(no_more_run_at_once_than_allowed_and_the_rest_waits_its_turn),
         checks_case(a_run_that_outlasts_the_interval_skips_the_next_place),
         checks_case(a_failing_run_is_tried_again_before_it_counts),
+        checks_case(one_that_others_explain_takes_a_failing_run_more),
         checks_case(the_probers_own_trouble_is_no_failure_of_the_target),
         checks_case(one_that_is_starting_is_not_told_to_fail),
         checks_case(removal_is_at_once),
