@@ -330,7 +330,12 @@ probeTest('an Ingress is asked for each host and path at its address, and a dead
     response.end('from the balancer\n');
   });
   t.after(() => shut(balancer));
-  await listen(balancer, web.clusterIp, 80);
+  const refusal = await listen(balancer, web.clusterIp, 80).catch(({ code }) => code);
+  if (refusal === 'EACCES') {
+    t.skip('an Ingress is at port 80, where only root may listen');
+    return;
+  }
+  assert.equal(refusal, 80);
   await web.write('POST', '/apis/networking.k8s.io/v1/namespaces/shop/ingresses', ingressOf(web.clusterIp, ['/', '/cart']));
   const wasAskedMore = (count, what) => {
     const wanted = asked.length + count;
