@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "tests/unit/probe/prober_support.h"
 
@@ -11,6 +12,7 @@ struct app {
     const char *login_answer, *item_answer, *delete_answer; /* NULL: what is right */
     char log[8192];                                         /* request lines, headers, bodies */
     int logins, deletes;
+    bool slow; /* by a few milliseconds */
 };
 
 static bool asks(const struct test_peer *peer, const char *line)
@@ -31,7 +33,10 @@ static void app_answer(struct test_peer *peer)
 {
     struct probe_setup *setup = peer->server->data;
     struct app *app = setup->data;
+    const struct timespec moment = {.tv_nsec = 5 * NJ_MS};
     size_t len = strlen(app->log);
+    if (app->slow)
+        (void)nanosleep(&moment, NULL);
     (void)snprintf(app->log + len, sizeof(app->log) - len, "%s\n----\n", peer->request);
     bool knows = strstr(peer->request, "X-Token: t-123") != NULL && strstr(peer->request, "sid=abc") != NULL;
     if (asks(peer, "POST /login ")) {
@@ -187,6 +192,91 @@ static void the_second_and_third_steps_fail_in_their_own_ways(void **state)
     assert_int_equal(seen.cause, NJ_CAUSE_TIMEOUT);
     assert_int_equal(seen.steps[0].phase, NJ_PHASE_TRANSFER);
     assert_string_equal(seen.steps[0].expected, "an HTTP response within 300ms");
+    probe_setup_end(&setup);
+}
+
+/* A chain of four: log in, take a token, use it to read, delete. `extra` becomes a part of step number `at`.
+ */
+static void write_chain(char *out, size_t size, size_t at, const char *extra)
+{
+    static const char *const steps[] = {
+        "'name':'log in','http':{'method':'POST','path':'/login','body':'{\\\"user\\\":\\\"bob\\\","
+        "\\\"password\\\":\\\"pa\\\\\\\"ss\\\"}'},'extract':[{'name':'token','jsonPointer':'/data/token'}%s]",
+        "'name':'read','http':{'path':'/items/42','headers':[{'name':'X-Token','value':'${token}'}]},"
+        "'extract':[{'name':'etag','header':'ETag'}%s]",
+        "'name':'again','http':{'path':'/items/42','headers':[{'name':'X-Token','value':'${token}'}]},"
+        "'extract':[{'name':'count','regex':'count'}%s]",
+        "'name':'delete','http':{'method':'DELETE','path':'/items/"
+        "42','headers':[{'name':'X-Token','value':'${token}'},"
+        "{'name':'If-Match','value':'${etag}'}]},'extract':[{'name':'all','regex':'^'}%s]"};
+    bool extracts = strncmp(extra, ",{", 2) == 0;
+    size_t len = (size_t)snprintf(out, size, "{'steps':[");
+    for (size_t i = 0; i < 4; i++) {
+        char step[1024];
+        (void)snprintf(step, sizeof(step), steps[i], i == at && extracts ? extra : "");
+        len += (size_t)snprintf(out + len, size - len, "%s{%s%s}", i == 0 ? "" : ",", step,
+                                i == at && !extracts ? extra : "");
+    }
+    (void)snprintf(out + len, size - len, "]}");
+}
+
+static void each_step_fails_in_each_way_and_the_evidence_says_which_and_why(void **state)
+{
+    static const struct way {
+        const char *extra;
+        enum nj_cause cause;
+        const char *expected; /* a part of it */
+    } ways[] = {
+        {",'expect':{'status':[299]}", NJ_CAUSE_STATUS, "299"},
+        {",'expect':{'status':['5xx']}", NJ_CAUSE_STATUS, "5"},
+        {",'expect':{'headers':[{'name':'X-None','regex':'a'}]}", NJ_CAUSE_HEADER, "X-None"},
+        {",'expect':{'body':[{'regex':'nowhere'}]}", NJ_CAUSE_BODY, "nowhere"},
+        {",'expect':{'body':[{'contains':'nowhere'}]}", NJ_CAUSE_BODY, "nowhere"},
+        {",'expect':{'body':[{'notRegex':'^'}]}", NJ_CAUSE_BODY, "^"},
+        {",'expect':{'json':[{'pointer':'/none','exists':true}]}", NJ_CAUSE_JSON, "/none"},
+        {",'expect':{'json':[{'pointer':'/none','equals':3}]}", NJ_CAUSE_JSON, "/none"},
+        {",'expect':{'minBytes':100000}", NJ_CAUSE_SIZE, "100000"},
+        {",'expect':{'maxLatency':'1ms'}", NJ_CAUSE_LATENCY, "1ms"},
+        {",{'name':'x','jsonPointer':'/none'}", NJ_CAUSE_EXTRACT, "/none"},
+        {",{'name':'x','regex':'nowhere'}", NJ_CAUSE_EXTRACT, "nowhere"},
+        {",{'name':'x','header':'X-None'}", NJ_CAUSE_EXTRACT, "X-None"},
+        {",{'name':'x','cookie':'none'}", NJ_CAUSE_EXTRACT, "none"},
+        /* Only where there is JSON: {"name":"thing","count":3} */
+        {",'expect':{'json':[{'pointer':'/count','notEquals':3}]}", NJ_CAUSE_JSON, "/count"},
+        {",'expect':{'json':[{'pointer':'/count','lessThan':3}]}", NJ_CAUSE_JSON, "/count"},
+        {",'expect':{'json':[{'pointer':'/count','lessOrEqual':2}]}", NJ_CAUSE_JSON, "/count"},
+        {",'expect':{'json':[{'pointer':'/count','greaterThan':3}]}", NJ_CAUSE_JSON, "/count"},
+        {",'expect':{'json':[{'pointer':'/count','greaterOrEqual':4}]}", NJ_CAUSE_JSON, "/count"},
+        {",'expect':{'json':[{'pointer':'/name','matches':'^no'}]}", NJ_CAUSE_JSON, "/name"},
+        {",'expect':{'json':[{'pointer':'/name','exists':false}]}", NJ_CAUSE_JSON, "/name"},
+        {",'expect':{'headers':[{'name':'ETag','absent':true}]}", NJ_CAUSE_HEADER, "ETag"},
+        {",'expect':{'headers':[{'name':'ETag','value':'e8'}]}", NJ_CAUSE_HEADER, "ETag"},
+        {",'expect':{'maxBytes':3}", NJ_CAUSE_SIZE, "3"},
+    };
+    enum { EVERYWHERE = 14 };
+    static const char *const names[] = {"log in", "read", "again", "delete"};
+    struct app app = {.slow = true};
+    struct probe_setup setup = {.data = &app};
+    char spec[4096];
+    probe_setup_start(&setup, state, app_answer);
+    write_chain(spec, sizeof(spec), 4, "");
+    assert_true(probe_run(&setup, spec).ok);
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        for (size_t at = i < EVERYWHERE ? 0 : 1; at < (i < EVERYWHERE ? 4 : 3); at++) {
+            app.log[0] = '\0';
+            write_chain(spec, sizeof(spec), at, ways[i].extra);
+            struct run_seen seen = probe_run(&setup, spec);
+            if (seen.failed != (int)at || seen.cause != ways[i].cause)
+                fail_msg("%s in step %zu: failed at %d with %s: %s", ways[i].extra, at, seen.failed,
+                         nj_cause_name(seen.cause), seen.json);
+            assert_string_equal(seen.steps[at].name, names[at]);
+            assert_non_null(strstr(seen.steps[at].expected, ways[i].expected));
+            assert_string_not_equal(seen.steps[at].got, "");
+            assert_int_equal(seen.steps[at].phase, NJ_PHASE_CHECK);
+            for (size_t later = at + 1; later < 4; later++)
+                assert_false(seen.steps[later].ran);
+        }
+    }
     probe_setup_end(&setup);
 }
 
@@ -356,6 +446,7 @@ int main(void)
         test_loop_case(a_step_that_fails_ends_the_chain_but_not_finally),
         test_loop_case(what_a_later_step_needs_and_is_not_there_is_told),
         test_loop_case(the_second_and_third_steps_fail_in_their_own_ways),
+        test_loop_case(each_step_fails_in_each_way_and_the_evidence_says_which_and_why),
         test_loop_case(secrets_stay_hidden_in_what_is_kept),
         test_loop_case(a_variable_without_a_value_or_with_a_bad_one_sends_nothing),
         test_loop_case(a_value_in_a_path_cannot_leave_it),
