@@ -297,7 +297,7 @@ static void many_requesters_share_one_replier(void **state)
         resent += nj_requester_counts(askers[i].requester).resent;
     }
     /* On a very busy machine a connection breaks; what was sent on it is sent again and counted. */
-    assert_in_range(echo.messages, MANY * 10, MANY * 10 + resent);
+    assert_in_range(echo.messages, (size_t)MANY * 10, (size_t)MANY * 10 + resent);
     for (int i = 0; i < MANY; i++)
         asker_close_begin(&askers[i]);
     for (int i = 0; i < MANY; i++)
