@@ -10,17 +10,27 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { GUARD_MS = 60 * 1000, FDS_MS = 5000 };
+enum { GUARD_MS = 60 * 1000, THREADS_MS = 2000, FDS_MS = 5000 };
 
-int test_count_fds(void)
+static int count_entries(const char *path)
 {
-    DIR *folder = opendir("/proc/self/fd");
+    DIR *folder = opendir(path);
     assert_non_null(folder);
     int count = 0;
     while (readdir(folder) != NULL)
         count++;
     (void)closedir(folder);
     return count;
+}
+
+int test_count_fds(void)
+{
+    return count_entries("/proc/self/fd");
+}
+
+static int count_threads(void)
+{
+    return count_entries("/proc/self/task");
 }
 
 int test_loop_setup(void **state)
@@ -35,6 +45,7 @@ int test_loop_setup(void **state)
 
     struct test_loop *test = calloc(1, sizeof(*test));
     assert_non_null(test);
+    test->threads = count_threads();
     test->fds = test_count_fds();
     nj_clock_init(&test->clock);
     assert_int_equal(nj_loop_init(&test->loop, &test->clock), 0);
@@ -42,11 +53,12 @@ int test_loop_setup(void **state)
     return 0;
 }
 
-/* A lookup that was cancelled goes on by itself for a moment, and its thread reads a file or a socket. */
-static void wait_for_fds(int wanted)
+/* A lookup that was cancelled goes on by itself for a moment: its thread opens files and sockets, and would
+ * disturb the next test's count, too. */
+static void wait_for(int (*count)(void), int wanted, int at_most_ms)
 {
     const struct timespec moment = {.tv_nsec = NJ_MS};
-    for (int ms = 0; ms < FDS_MS && test_count_fds() != wanted; ms++)
+    for (int ms = 0; ms < at_most_ms && count() > wanted; ms++)
         (void)nanosleep(&moment, NULL);
 }
 
@@ -54,7 +66,8 @@ int test_loop_teardown(void **state)
 {
     struct test_loop *test = *state;
     assert_int_equal(nj_loop_close(&test->loop), 0);
-    wait_for_fds(test->fds);
+    wait_for(count_threads, test->threads, THREADS_MS);
+    wait_for(test_count_fds, test->fds, FDS_MS);
     assert_int_equal(test_count_fds(), test->fds);
     free(test);
     return 0;

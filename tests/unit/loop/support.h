@@ -20,7 +20,8 @@
 struct test_loop {
     struct nj_clock clock;
     struct nj_loop loop;
-    int fds; /* open before the test */
+    int threads; /* before the test */
+    int fds;     /* open before the test */
 };
 
 int test_loop_setup(void **state);    /* *state becomes a struct test_loop * */
