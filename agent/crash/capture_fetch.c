@@ -1,4 +1,3 @@
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -77,16 +76,6 @@ static void on_done(void *data, const struct nj_http_result *result)
     nj_capture_fetched(job);
 }
 
-static void append_escaped(struct nj_buf *path, const char *text)
-{
-    for (const char *c = text; *c != '\0'; c++) {
-        if (isalnum((unsigned char)*c) != 0 || strchr("-._~", *c) != NULL)
-            (void)nj_buf_append_char(path, *c);
-        else
-            (void)nj_buf_printf(path, "%%%02X", (unsigned char)*c);
-    }
-}
-
 /* One line more than is wanted tells whether there was more. The second time, the container may have gone
  * from state to lastState meanwhile, or the other way round. */
 int nj_capture_fetch(struct nj_capture_job *job)
@@ -94,11 +83,11 @@ int nj_capture_fetch(struct nj_capture_job *job)
     struct nj_buf path = {0};
     bool previous = job->fetches == 0 ? job->previous : !job->previous;
     (void)nj_buf_append_str(&path, "/api/v1/namespaces/");
-    append_escaped(&path, job->namespace);
+    (void)nj_url_append(&path, job->namespace, strlen(job->namespace));
     (void)nj_buf_append_str(&path, "/pods/");
-    append_escaped(&path, job->pod_name);
+    (void)nj_url_append(&path, job->pod_name, strlen(job->pod_name));
     (void)nj_buf_append_str(&path, "/log?container=");
-    append_escaped(&path, job->container);
+    (void)nj_url_append(&path, job->container, strlen(job->container));
     (void)nj_buf_printf(&path, "&previous=%s&timestamps=true&tailLines=%zu", previous ? "true" : "false",
                         (size_t)job->limits.max_lines + 1);
     struct nj_http_options options = {.timeout_ns = fetch_timeout_ns,

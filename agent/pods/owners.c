@@ -1,7 +1,6 @@
 #include "agent/pods/owners.h"
 
 #include <assert.h>
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,12 +9,10 @@
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
 #include "common/base/str.h"
-#include "common/kube/decode.h"
+#include "common/kube/get.h"
 
 enum {
     CACHED_DEFAULT = 512,
-    BODY_MAX = 2 << 20, /* a server without PartialObjectMetadata sends the whole object */
-    ARENA_MAX = 8 << 20,
     SCHEDULE_DIGITS_MIN = 8,  /* minutes */
     SCHEDULE_DIGITS_MAX = 10, /* seconds */
 };
@@ -23,10 +20,6 @@ enum {
 static const int64_t request_timeout_ns = 2 * NJ_SEC;
 static const int64_t guess_kept_ns = 30 * NJ_SEC;
 static const int64_t answer_kept_ns = NJ_HOUR; /* owners hardly ever change: adoption can do it */
-
-static const char accept_metadata[] =
-    "application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,"
-    "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
 
 /* The two kinds that stand between a pod and its workload. */
 struct link {
@@ -46,7 +39,6 @@ struct owner {
     struct nj_http_request *request; /* NULL: answered */
     struct nj_owner_request *waiting;
     const struct link *link;
-    bool protobuf; /* what the answer is */
 };
 
 struct nj_owners {
@@ -154,43 +146,32 @@ static void answer_waiting(struct owner *owner)
 }
 
 /* 0 when the answer is that object's metadata and names a controller or none. */
-static int read_answer(struct owner *owner, const struct nj_http_result *result)
+/* False: another object by the same name. */
+static bool take_answer(struct owner *owner, const struct nj_kube_object *object)
 {
-    struct nj_arena arena;
-    nj_arena_init(&arena, ARENA_MAX);
-    struct nj_kube_object object;
-    int rc = nj_kube_decode(owner->protobuf ? NJ_KUBE_PROTOBUF : NJ_KUBE_JSON, NJ_KUBE_META, result->body,
-                            result->body_len, &arena, &object, NULL);
-    if (rc == 0 && strcmp(object.meta.uid, owner->uid) != 0)
-        rc = -ENOENT; /* another object by the same name */
-    if (rc == 0) {
-        const struct nj_kube_owner *above = nj_kube_controller(&object.meta);
-        if (above != NULL)
-            set_answer(owner, above->kind, above->name);
-        else
-            set_answer(owner, owner->link->kind, object.meta.name);
-    }
-    nj_arena_done(&arena);
-    return rc;
+    if (strcmp(object->meta.uid, owner->uid) != 0)
+        return false;
+    const struct nj_kube_owner *above = nj_kube_controller(&object->meta);
+    if (above != NULL)
+        set_answer(owner, above->kind, above->name);
+    else
+        set_answer(owner, owner->link->kind, object->meta.name);
+    return true;
 }
 
-static struct nj_counter *judge(struct owner *owner, const struct nj_http_result *result)
+static struct nj_counter *judge(struct owner *owner, const struct nj_http_result *result,
+                                const struct nj_kube_object *object)
 {
     struct nj_owners *owners = owner->owners;
     if (result->error == -ETIMEDOUT)
         return owners->late;
-    if (result->error != 0 || result->body_cut)
-        return owners->failed;
-    if (result->status == 404)
+    if (result->error == 0 && result->status == 404)
         return owners->missing;
-    if (result->status == 401 || result->status == 403)
+    if (result->error == 0 && (result->status == 401 || result->status == 403))
         return owners->refused;
-    if (result->status != 200)
+    if (object == NULL)
         return owners->failed;
-    int rc = read_answer(owner, result);
-    if (rc == -ENOENT)
-        return owners->missing;
-    return rc < 0 ? owners->failed : owners->found;
+    return take_answer(owner, object) ? owners->found : owners->missing;
 }
 
 static void finish_closing(struct nj_owners *owners)
@@ -211,58 +192,33 @@ static void finish_closing(struct nj_owners *owners)
         on_closed(data);
 }
 
-static int on_status(void *data, long status, const char *content_type, int64_t retry_after_ns)
-{
-    struct owner *owner = data;
-    (void)status;
-    (void)retry_after_ns;
-    owner->protobuf = nj_str_starts(nj_str(content_type), "application/vnd.kubernetes.protobuf");
-    return 0;
-}
-
-static void on_done(void *data, const struct nj_http_result *result)
+static void on_done(void *data, const struct nj_http_result *result, const struct nj_kube_object *object)
 {
     struct owner *owner = data;
     struct nj_owners *owners = owner->owners;
     owner->request = NULL;
     owners->asked--;
     if (!owners->closing) {
-        struct nj_counter *counted = judge(owner, result);
+        struct nj_counter *counted = judge(owner, result, object);
         nj_counter_add(counted, 1);
-        bool known = result->error == 0 && result->status == 200 && counted == owners->found;
-        owner->expires_ns = nj_loop_mono_ns(owners->loop) + (known ? answer_kept_ns : guess_kept_ns);
+        owner->expires_ns =
+            nj_loop_mono_ns(owners->loop) + (counted == owners->found ? answer_kept_ns : guess_kept_ns);
         answer_waiting(owner);
     }
     finish_closing(owners);
 }
 
-static void append_segment(struct nj_buf *path, const char *text)
-{
-    for (const char *c = text; *c != '\0'; c++) {
-        if (isalnum((unsigned char)*c) != 0 || strchr("-._~", *c) != NULL)
-            (void)nj_buf_append_char(path, *c);
-        else
-            (void)nj_buf_printf(path, "%%%02X", (unsigned char)*c);
-    }
-}
-
 static int ask(struct owner *owner, const struct nj_owner_query *query)
 {
-    struct nj_buf path = {0};
-    (void)nj_buf_printf(&path, "/apis/%s/namespaces/", query->api_version);
-    append_segment(&path, query->namespace);
-    (void)nj_buf_printf(&path, "/%s/", owner->link->plural);
-    append_segment(&path, query->name);
-    struct nj_http_options options = {.timeout_ns = request_timeout_ns,
-                                      .connect_timeout_ns = request_timeout_ns,
-                                      .max_body_bytes = BODY_MAX,
-                                      .on_status = on_status,
-                                      .on_done = on_done,
-                                      .data = owner};
-    int rc = nj_kube_client_start(owner->owners->client, nj_buf_str(&path), accept_metadata, &options,
-                                  &owner->request, NULL);
-    nj_buf_done(&path);
-    return rc;
+    const struct nj_kube_get_options options = {.api_version = query->api_version,
+                                                .plural = owner->link->plural,
+                                                .namespace = query->namespace,
+                                                .name = query->name,
+                                                .kind = NJ_KUBE_META,
+                                                .timeout_ns = request_timeout_ns,
+                                                .on_done = on_done,
+                                                .data = owner};
+    return nj_kube_get(owner->owners->client, &options, &owner->request, NULL);
 }
 
 static const struct link *find_link(const struct nj_owner_query *query)

@@ -1,6 +1,5 @@
 #include "agent/probes/deadline.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -8,9 +7,9 @@
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
 #include "common/base/str.h"
-#include "common/kube/decode.h"
+#include "common/kube/get.h"
 
-enum { KNOWN_MAX = 256, BODY_MAX = 2 << 20, ARENA_MAX = 8 << 20 };
+enum { KNOWN_MAX = 256 };
 
 static const int64_t timeout_ns = 5 * NJ_SEC;
 static const int64_t kept_ns = 10 * NJ_MIN;
@@ -22,7 +21,6 @@ struct deadline {
     struct nj_http_request *request; /* NULL: answered */
     int64_t seconds;
     int64_t expires_ns; /* monotonic */
-    bool protobuf;
     char *namespace, *name;
 };
 
@@ -68,39 +66,15 @@ static void finish_closing(struct nj_deadlines *deadlines)
         on_closed(data);
 }
 
-static int on_status(void *data, long status, const char *content_type, int64_t retry_after_ns)
-{
-    struct deadline *deadline = data;
-    (void)status;
-    (void)retry_after_ns;
-    deadline->protobuf = nj_str_starts(nj_str(content_type), "application/vnd.kubernetes.protobuf");
-    return 0;
-}
-
-/* 0 when the answer does not say. */
-static int64_t read_answer(const struct deadline *deadline, const struct nj_http_result *result)
-{
-    struct nj_arena arena;
-    struct nj_kube_object object;
-    int64_t seconds = 0;
-    if (result->error != 0 || result->status != 200 || result->body_cut)
-        return 0;
-    nj_arena_init(&arena, ARENA_MAX);
-    if (nj_kube_decode(deadline->protobuf ? NJ_KUBE_PROTOBUF : NJ_KUBE_JSON, NJ_KUBE_DEPLOYMENT, result->body,
-                       result->body_len, &arena, &object, NULL) == 0)
-        seconds = object.deployment.progress_deadline_seconds;
-    nj_arena_done(&arena);
-    return seconds > 0 ? seconds : 0;
-}
-
-static void on_done(void *data, const struct nj_http_result *result)
+static void on_done(void *data, const struct nj_http_result *result, const struct nj_kube_object *object)
 {
     struct deadline *deadline = data;
     struct nj_deadlines *deadlines = deadline->deadlines;
+    (void)result;
     deadline->request = NULL;
     deadlines->asked--;
     if (!deadlines->closing) {
-        deadline->seconds = read_answer(deadline, result);
+        deadline->seconds = object == NULL ? 0 : object->deployment.progress_deadline_seconds;
         deadline->expires_ns =
             nj_loop_mono_ns(deadlines->loop) + (deadline->seconds > 0 ? kept_ns : unknown_kept_ns);
         deadlines->on_known(deadlines->data);
@@ -108,37 +82,21 @@ static void on_done(void *data, const struct nj_http_result *result)
     finish_closing(deadlines);
 }
 
-static void append_segment(struct nj_buf *path, const char *text)
-{
-    for (const char *c = text; *c != '\0'; c++) {
-        if (isalnum((unsigned char)*c) != 0 || strchr("-._~", *c) != NULL)
-            (void)nj_buf_append_char(path, *c);
-        else
-            (void)nj_buf_printf(path, "%%%02X", (unsigned char)*c);
-    }
-}
-
 static void ask(struct deadline *deadline)
 {
     struct nj_deadlines *deadlines = deadline->deadlines;
-    struct nj_buf path = {0};
-    (void)nj_buf_append_str(&path, "/apis/apps/v1/namespaces/");
-    append_segment(&path, deadline->namespace);
-    (void)nj_buf_append_str(&path, "/deployments/");
-    append_segment(&path, deadline->name);
-    struct nj_http_options options = {.timeout_ns = timeout_ns,
-                                      .connect_timeout_ns = timeout_ns,
-                                      .max_body_bytes = BODY_MAX,
-                                      .on_status = on_status,
-                                      .on_done = on_done,
-                                      .data = deadline};
-    static const char accept[] = "application/vnd.kubernetes.protobuf,application/json";
-    if (nj_kube_client_start(deadlines->client, nj_buf_str(&path), accept, &options, &deadline->request,
-                             NULL) == 0)
+    const struct nj_kube_get_options options = {.api_version = "apps/v1",
+                                                .plural = "deployments",
+                                                .namespace = deadline->namespace,
+                                                .name = deadline->name,
+                                                .kind = NJ_KUBE_DEPLOYMENT,
+                                                .timeout_ns = timeout_ns,
+                                                .on_done = on_done,
+                                                .data = deadline};
+    if (nj_kube_get(deadlines->client, &options, &deadline->request, NULL) == 0)
         deadlines->asked++;
     else
         deadline->expires_ns = nj_loop_mono_ns(deadlines->loop) + unknown_kept_ns;
-    nj_buf_done(&path);
 }
 
 static struct deadline *find(struct nj_deadlines *deadlines, const char *namespace, const char *name)

@@ -11,7 +11,6 @@
 enum {
     TIMEOUT_S = 10,
     POD_BYTES_MAX = 4 << 20,
-    NAME_BYTES_MAX = 253, /* of a DNS subdomain */
 };
 
 static const char JSON[] = "application/json"; /* one pod: no matter how it is written */
@@ -93,18 +92,11 @@ static void on_done(void *data, const struct nj_http_result *result)
         finish_close(owner);
 }
 
-/* What goes into a URL as it is. */
-static bool is_name(const char *text)
-{
-    size_t len = strlen(text);
-    return len > 0 && len <= NAME_BYTES_MAX && strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-.") == len;
-}
-
 bool nj_whereabouts_ask(struct nj_whereabouts *whereabouts, const char *namespace, const char *name,
                         const char *uid, void (*on_answer)(void *data, enum nj_whereabout answer), void *data)
 {
-    if (whereabouts->closing || whereabouts->count >= whereabouts->max || !is_name(namespace) ||
-        !is_name(name))
+    if (whereabouts->closing || whereabouts->count >= whereabouts->max || !nj_kube_is_name(namespace) ||
+        !nj_kube_is_name(name))
         return false;
     struct question *question = NJ_NEW(struct question);
     question->owner = whereabouts;

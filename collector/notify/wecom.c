@@ -259,15 +259,3 @@ void nj_wecom_content(const struct nj_target *target, const struct nj_delivery *
     nj_buf_printf(body, "\"msgtype\":\"%s\",\"%s\":{\"content\":", type, type);
     nj_json_append_string(body, delivery->text, delivery->text_len);
 }
-
-void nj_wecom_append_query(struct nj_buf *url, const char *value)
-{
-    for (const unsigned char *at = (const unsigned char *)value; *at != '\0'; at++) {
-        bool plain = (*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') || (*at >= '0' && *at <= '9') ||
-                     strchr("-._~", *at) != NULL;
-        if (plain)
-            nj_buf_append_char(url, (char)*at);
-        else
-            nj_buf_printf(url, "%%%02X", *at);
-    }
-}

@@ -46,9 +46,9 @@ static void token_request(const struct nj_target *target, struct nj_channel_requ
 {
     request->method = "GET";
     append_url(target, "/cgi-bin/gettoken?corpid=", &request->url);
-    nj_wecom_append_query(&request->url, target->config.corp_id);
+    (void)nj_url_append(&request->url, target->config.corp_id, strlen(target->config.corp_id));
     nj_buf_append_str(&request->url, "&corpsecret=");
-    nj_wecom_append_query(&request->url, target->secret);
+    (void)nj_url_append(&request->url, target->secret, strlen(target->secret));
 }
 
 static void request(const struct nj_target *target, const struct nj_sending *sending, enum nj_step step,
@@ -64,7 +64,7 @@ static void request(const struct nj_target *target, const struct nj_sending *sen
                request->is_upload ? "/cgi-bin/media/upload?type=file&access_token="
                                   : "/cgi-bin/message/send?access_token=",
                &request->url);
-    nj_wecom_append_query(&request->url, sending->token);
+    (void)nj_url_append(&request->url, sending->token, strlen(sending->token));
     if (request->is_upload)
         return;
     nj_channel_request_header(request, "Content-Type", "application/json");

@@ -23,7 +23,4 @@ void nj_wecom_render_digest(const struct nj_target *target, const struct nj_term
 void nj_wecom_content(const struct nj_target *target, const struct nj_delivery *delivery,
                       struct nj_buf *body);
 
-/* Appends a query parameter's value, percent-encoded. */
-void nj_wecom_append_query(struct nj_buf *url, const char *value);
-
 #endif

@@ -14,7 +14,6 @@ enum {
     READS_MAX = 8, /* at once */
     TIMEOUT_S = 10,
     BODY_MAX = 3 << 20, /* a Secret has at most 1 MiB, and base64 and metadata */
-    NAME_BYTES_MAX = 253,
 };
 
 static const int64_t AGE_MAX_NS = NJ_MIN;
@@ -198,12 +197,6 @@ static void on_done(void *data, const struct nj_http_result *result)
     }
 }
 
-static bool is_name(const char *text)
-{
-    size_t len = strlen(text);
-    return len > 0 && len <= NAME_BYTES_MAX && strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-.") == len;
-}
-
 static void start_read(struct secret *secret)
 {
     struct nj_secrets *owner = secret->owner;
@@ -290,7 +283,7 @@ static struct secret *get_secret(struct nj_secrets *secrets, const char *namespa
 enum nj_secret_answer nj_secrets_get(struct nj_secrets *secrets, const char *namespace, const char *name,
                                      const char *key_name, const char **ret_text)
 {
-    if (secrets->options.client == NULL || !is_name(namespace) || !is_name(name)) {
+    if (secrets->options.client == NULL || !nj_kube_is_name(namespace) || !nj_kube_is_name(name)) {
         *ret_text = secrets->options.client == NULL ? "there is no API server to read Secrets from"
                                                     : "the name of a Secret is none";
         return NJ_SECRET_FAILED;

@@ -364,6 +364,19 @@ static size_t char_length(const char *text)
     return length == 0 ? 1 : length;
 }
 
+int nj_url_append(struct nj_buf *out, const char *text, size_t len)
+{
+    static const char unreserved[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+    for (size_t i = 0; i < len; i++) {
+        int rc = text[i] != '\0' && strchr(unreserved, text[i]) != NULL
+                     ? nj_buf_append_char(out, text[i])
+                     : nj_buf_printf(out, "%%%02X", (unsigned)(unsigned char)text[i]);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
 bool nj_glob_match(const char *pattern, const char *text)
 {
     const char *after_star = NULL; /* only the last star ever needs to be widened */

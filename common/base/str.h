@@ -54,6 +54,10 @@ bool nj_utf8_valid(const char *text, size_t len);
  * to U+009F, are escaped. */
 int nj_json_append_string(struct nj_buf *out, const char *text, size_t len);
 
+/* Appends `text` with all but RFC 3986's unreserved characters (2.3) percent-encoded: data in a path's
+ * segment or a query. 0, -EOVERFLOW or -ENOMEM. */
+int nj_url_append(struct nj_buf *out, const char *text, size_t len);
+
 /* Case-sensitive glob over the whole text with '*' (any run) and '?' (one UTF-8 character); at most
  * length(pattern) x length(text) steps, whatever the pattern. */
 bool nj_glob_match(const char *pattern, const char *text);

@@ -20,6 +20,16 @@ static const char *find_pair(const struct nj_kube_pair *pairs, size_t count, con
     return NULL;
 }
 
+bool nj_kube_is_name(const char *text)
+{
+    static const char ends[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+    enum { BYTES_MAX = 253 };
+    size_t len = strlen(text);
+    if (len == 0 || len > BYTES_MAX || strchr(ends, text[0]) == NULL || strchr(ends, text[len - 1]) == NULL)
+        return false;
+    return strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-.") == len && strstr(text, "..") == NULL;
+}
+
 const char *nj_kube_label(const struct nj_kube_meta *meta, const char *key)
 {
     return find_pair(meta->labels, meta->labels_count, key);

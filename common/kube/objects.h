@@ -35,6 +35,10 @@ struct nj_kube_meta {
     size_t owners_count;
 };
 
+/* Is it what objects and namespaces are called: a DNS subdomain (RFC 1123, at most 253 bytes)? Such a name is
+ * safe in a path. */
+bool nj_kube_is_name(const char *text);
+
 /* The value of a label or annotation, or NULL. */
 const char *nj_kube_label(const struct nj_kube_meta *meta, const char *key);
 const char *nj_kube_annotation(const struct nj_kube_meta *meta, const char *key);

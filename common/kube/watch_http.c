@@ -1,4 +1,3 @@
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,12 +41,7 @@ static void add_query(struct nj_buf *path, const char *name, const char *value)
     if (nj_str(value)[0] == '\0')
         return;
     (void)nj_buf_printf(path, "%s%s=", strchr(nj_buf_str(path), '?') == NULL ? "?" : "&", name);
-    for (const char *c = value; *c != '\0'; c++) {
-        if (isalnum((unsigned char)*c) || strchr("-._~", *c) != NULL)
-            (void)nj_buf_append_char(path, *c);
-        else
-            (void)nj_buf_printf(path, "%%%02X", (unsigned)(unsigned char)*c);
-    }
+    (void)nj_url_append(path, value, strlen(value));
 }
 
 static const char *list_version(const struct nj_watch *watch)

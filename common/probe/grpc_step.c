@@ -20,10 +20,8 @@ enum {
     STATUS_OK = 200,
 };
 
-/* Outlives the run when that is cancelled: until the HTTP client is done with it. */
 struct exchange {
-    struct nj_step_run *run; /* NULL: cancelled */
-    struct nj_http_request *request;
+    struct nj_http_exchange http;
     int code; /* grpc-status; -1: none came */
     char message[128];
 };
@@ -122,7 +120,7 @@ static int parse_answer(const char *body, size_t len, const char **ret_word)
 
 static void take_answer(const struct exchange *exchange, const struct nj_http_result *result)
 {
-    struct nj_step_response *response = &exchange->run->response;
+    struct nj_step_response *response = &exchange->http.run->response;
     response->status = exchange->code > 0 ? exchange->code : 0;
     if (response->cause != NJ_CAUSE_NONE)
         return;
@@ -147,7 +145,7 @@ static void take_answer(const struct exchange *exchange, const struct nj_http_re
 static void on_done(void *data, const struct nj_http_result *result)
 {
     struct exchange *exchange = data;
-    struct nj_step_run *run = exchange->run;
+    struct nj_step_run *run = exchange->http.run;
     if (run != NULL) {
         nj_http_step_result(run, result);
         take_answer(exchange, result);
@@ -180,7 +178,6 @@ static int start(struct nj_step_run *run, struct nj_err *err)
 {
     static const char *const headers[] = {"Content-Type: application/grpc", "TE: trailers", NULL};
     struct exchange *exchange = NJ_NEW(struct exchange);
-    exchange->run = run;
     exchange->code = -1;
     struct nj_http_tls tls;
     struct nj_http_options options;
@@ -199,21 +196,12 @@ static int start(struct nj_step_run *run, struct nj_err *err)
     options.on_header = on_header;
     options.on_done = on_done;
     options.data = exchange;
-    int rc = nj_http_start(nj_prober_http(run->prober), &options, &exchange->request, err);
+    int rc = nj_http_step_begin(run, &exchange->http, &options, err);
     nj_buf_done(&url);
     nj_buf_done(&body);
     if (rc < 0)
         free(exchange);
-    else
-        run->prober_data = exchange;
     return rc;
 }
 
-static void cancel(struct nj_step_run *run)
-{
-    struct exchange *exchange = run->prober_data;
-    exchange->run = NULL;
-    nj_http_cancel(exchange->request);
-}
-
-const struct nj_step_prober nj_grpc_step = {.name = "grpc", .start = start, .cancel = cancel};
+const struct nj_step_prober nj_grpc_step = {.name = "grpc", .start = start, .cancel = nj_http_step_cancel};

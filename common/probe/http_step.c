@@ -16,10 +16,8 @@ enum {
     URL_MAX = 64 * 1024,
 };
 
-/* Outlives the run when that is cancelled: until the HTTP client is done with it. */
 struct exchange {
-    struct nj_step_run *run; /* NULL: cancelled */
-    struct nj_http_request *request;
+    struct nj_http_exchange http;
     struct nj_step_header *headers; /* in the arena */
     size_t headers_count, headers_room;
 };
@@ -136,7 +134,7 @@ void nj_http_step_result(struct nj_step_run *run, const struct nj_http_result *r
 static int on_header(void *data, const char *name, size_t name_len, const char *value, size_t value_len)
 {
     struct exchange *exchange = data;
-    struct nj_arena *arena = exchange->run->arena;
+    struct nj_arena *arena = exchange->http.run->arena;
     if (exchange->headers_count == HEADERS_MAX)
         return -EMSGSIZE;
     if (exchange->headers_count == exchange->headers_room) {
@@ -160,7 +158,7 @@ static int on_header(void *data, const char *name, size_t name_len, const char *
 static void on_done(void *data, const struct nj_http_result *result)
 {
     struct exchange *exchange = data;
-    struct nj_step_run *run = exchange->run;
+    struct nj_step_run *run = exchange->http.run;
     if (run != NULL) {
         struct nj_step_response *response = &run->response;
         nj_http_step_result(run, result);
@@ -187,6 +185,21 @@ static void on_done(void *data, const struct nj_http_result *result)
     free(exchange);
 }
 
+int nj_http_step_begin(struct nj_step_run *run, struct nj_http_exchange *exchange,
+                       const struct nj_http_options *options, struct nj_err *err)
+{
+    exchange->run = run;
+    run->prober_data = exchange;
+    return nj_http_start(nj_prober_http(run->prober), options, &exchange->request, err);
+}
+
+void nj_http_step_cancel(struct nj_step_run *run)
+{
+    struct nj_http_exchange *exchange = run->prober_data;
+    exchange->run = NULL;
+    nj_http_cancel(exchange->request);
+}
+
 static enum nj_http_protocol protocol_of(enum nj_http_version version)
 {
     if (version == NJ_HTTP_2)
@@ -198,7 +211,6 @@ static int start(struct nj_step_run *run, struct nj_err *err)
 {
     const struct nj_step_request *request = &run->request;
     struct exchange *exchange = NJ_NEW(struct exchange);
-    exchange->run = run;
     struct nj_buf url = {.max = URL_MAX};
     nj_http_step_url(run, request->scheme, &url);
     (void)nj_buf_append_str(&url, request->path);
@@ -219,20 +231,11 @@ static int start(struct nj_step_run *run, struct nj_err *err)
     if (rc < 0)
         rc = nj_err_set(err, -EINVAL, "a path that is too long");
     else
-        rc = nj_http_start(nj_prober_http(run->prober), &options, &exchange->request, err);
+        rc = nj_http_step_begin(run, &exchange->http, &options, err);
     nj_buf_done(&url);
     if (rc < 0)
         free(exchange);
-    else
-        run->prober_data = exchange;
     return rc;
 }
 
-static void cancel(struct nj_step_run *run)
-{
-    struct exchange *exchange = run->prober_data;
-    exchange->run = NULL;
-    nj_http_cancel(exchange->request);
-}
-
-const struct nj_step_prober nj_http_step = {.name = "http", .start = start, .cancel = cancel};
+const struct nj_step_prober nj_http_step = {.name = "http", .start = start, .cancel = nj_http_step_cancel};

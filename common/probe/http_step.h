@@ -2,11 +2,12 @@
  * What the step probers that go through common/loop/http.h share: HTTP itself, gRPC, and TCP over TLS.
  * Private to common/probe.
  *
+ *     struct exchange { struct nj_http_exchange http; ... };  the step prober's own, freed by its on_done()
  *     struct nj_http_tls tls;
  *     struct nj_http_options options;
  *     nj_http_step_options(run, &tls, &options);
- *     options.url = ...; options.on_done = ...; options.data = run;
- *     nj_http_start(nj_prober_http(run->prober), &options, &request, err)
+ *     options.url = ...; options.on_done = ...; options.data = exchange;
+ *     nj_http_step_begin(run, &exchange->http, &options, err)
  *
  * TCP over TLS: options.url "https://HOST:PORT" (nj_http_step_url()) with options.on_connected and
  * options.on_data, see common/loop/http.h.
@@ -19,6 +20,18 @@
 #include "common/probe/step.h"
 
 struct nj_http *nj_prober_http(struct nj_prober *prober);
+
+/* Outlives the run when that is cancelled: until the HTTP client is done with it. */
+struct nj_http_exchange {
+    struct nj_step_run *run; /* NULL: cancelled */
+    struct nj_http_request *request;
+};
+
+/* Sends it. The first member of what the step prober keeps; on failure that is still the caller's. */
+int nj_http_step_begin(struct nj_step_run *run, struct nj_http_exchange *exchange,
+                       const struct nj_http_options *options, struct nj_err *err);
+/* The step prober's cancel(). */
+void nj_http_step_cancel(struct nj_step_run *run);
 
 /* Everything that comes from the run: the checked address, TLS (trust, name), the timeout, a new connection,
  * the bounds. `ret_tls` is pointed to by the options. */

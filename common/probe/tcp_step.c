@@ -15,10 +15,8 @@ enum {
     LOOK_BYTES = 4 * 1024,
 };
 
-/* Outlives the run when that is cancelled: until the connection is closed. */
 struct exchange {
-    struct nj_step_run *run; /* NULL: cancelled */
-    struct nj_http_request *request;
+    struct nj_http_exchange http;
     struct nj_buf answer;
     size_t looks, looked_at; /* how often the answer was compared, and how long it was */
     struct nj_pattern_budget budget;
@@ -52,7 +50,7 @@ static bool is_complete(const struct nj_step *step, const char *answer, size_t l
 static int on_data(void *data, const char *bytes, size_t len)
 {
     struct exchange *exchange = data;
-    const struct nj_step *step = exchange->run->request.step;
+    const struct nj_step *step = exchange->http.run->request.step;
     struct nj_buf *answer = &exchange->answer;
     size_t room = answer->max - answer->len;
     (void)nj_buf_append(answer, bytes, len < room ? len : room);
@@ -70,7 +68,7 @@ static int on_data(void *data, const char *bytes, size_t len)
 static void on_connected(void *data, struct nj_http_request *request)
 {
     struct exchange *exchange = data;
-    struct nj_step_run *run = exchange->run;
+    struct nj_step_run *run = exchange->http.run;
     if (run == NULL)
         return;
     if (run->request.send_len > 0)
@@ -83,7 +81,7 @@ static void on_connected(void *data, struct nj_http_request *request)
 
 static void take_answer(struct exchange *exchange, int error)
 {
-    struct nj_step_run *run = exchange->run;
+    struct nj_step_run *run = exchange->http.run;
     struct nj_step_response *response = &run->response;
     const struct nj_buf *answer = &exchange->answer;
     response->body = nj_buf_str(answer);
@@ -108,7 +106,7 @@ static void take_answer(struct exchange *exchange, int error)
 static void on_done(void *data, const struct nj_http_result *result)
 {
     struct exchange *exchange = data;
-    struct nj_step_run *run = exchange->run;
+    struct nj_step_run *run = exchange->http.run;
     if (run != NULL) {
         nj_http_step_result(run, result);
         take_answer(exchange, result->error);
@@ -122,7 +120,6 @@ static void on_done(void *data, const struct nj_http_result *result)
 static int start(struct nj_step_run *run, struct nj_err *err)
 {
     struct exchange *exchange = NJ_NEW(struct exchange);
-    exchange->run = run;
     nj_buf_init(&exchange->answer,
                 run->request.max_body_bytes < ANSWER_MAX ? run->request.max_body_bytes : ANSWER_MAX);
     struct nj_http_tls tls;
@@ -135,20 +132,11 @@ static int start(struct nj_step_run *run, struct nj_err *err)
     options.on_data = on_data;
     options.on_done = on_done;
     options.data = exchange;
-    int rc = nj_http_start(nj_prober_http(run->prober), &options, &exchange->request, err);
+    int rc = nj_http_step_begin(run, &exchange->http, &options, err);
     nj_buf_done(&url);
     if (rc < 0)
         free(exchange);
-    else
-        run->prober_data = exchange;
     return rc;
 }
 
-static void cancel(struct nj_step_run *run)
-{
-    struct exchange *exchange = run->prober_data;
-    exchange->run = NULL;
-    nj_http_cancel(exchange->request);
-}
-
-const struct nj_step_prober nj_tcp_step = {.name = "tcp", .start = start, .cancel = cancel};
+const struct nj_step_prober nj_tcp_step = {.name = "tcp", .start = start, .cancel = nj_http_step_cancel};

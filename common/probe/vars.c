@@ -70,18 +70,6 @@ static void wipe(char *text, size_t len)
 
 /* ---- how a value is written where it stands */
 
-static int append_percent(struct nj_buf *out, const char *value, size_t len)
-{
-    static const char unreserved[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
-    int rc = 0;
-    for (size_t i = 0; i < len && rc == 0; i++) {
-        bool plain = value[i] != '\0' && strchr(unreserved, value[i]) != NULL;
-        rc = plain ? nj_buf_append_char(out, value[i])
-                   : nj_buf_printf(out, "%%%02X", (unsigned)(unsigned char)value[i]);
-    }
-    return rc;
-}
-
 /* What stands between the quotes of a JSON string. */
 static int append_escaped(struct nj_buf *out, const char *value, size_t len)
 {
@@ -168,7 +156,7 @@ static int append_variable(struct nj_buf *out, enum nj_place place, const struct
 {
     switch (place) {
     case NJ_PLACE_PATH:
-        return append_percent(out, variable->value, variable->len);
+        return nj_url_append(out, variable->value, variable->len);
     case NJ_PLACE_HEADER:
         return append_header(out, variable, err);
     case NJ_PLACE_BODY:
@@ -274,7 +262,7 @@ static void add_forms(struct nj_vars *vars, const struct variable *variable)
         return;
     struct nj_buf percent = {0};
     struct nj_buf escaped = {0};
-    (void)append_percent(&percent, variable->value, variable->len);
+    (void)nj_url_append(&percent, variable->value, variable->len);
     (void)append_escaped(&escaped, variable->value, variable->len);
     add_form(vars, variable->value, variable->len);
     add_text(vars, &percent);

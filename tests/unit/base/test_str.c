@@ -318,9 +318,20 @@ static void hashes_as_fnv1a_is_published(void **state)
     assert_true(nj_hash64("foobar", 6) == UINT64_C(0x85944171f73967e8));
 }
 
+static void what_stands_in_a_url_is_data(void **state)
+{
+    (void)state;
+    static const char text[] = "a-Z_0.~/?#&=%+ \xc3\xa4\0";
+    struct nj_buf out = {0};
+    assert_int_equal(nj_url_append(&out, text, sizeof(text) - 1), 0);
+    assert_string_equal(nj_buf_str(&out), "a-Z_0.~%2F%3F%23%26%3D%25%2B%20%C3%A4%00");
+    nj_buf_done(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_stands_in_a_url_is_data),
         cmocka_unit_test(compares_texts_and_takes_null_as_empty),
         cmocka_unit_test(reads_whole_numbers_in_range),
         cmocka_unit_test(refuses_what_is_no_number_and_leaves_the_result_alone),

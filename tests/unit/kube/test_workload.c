@@ -1,6 +1,7 @@
 /*
  * The workload of a pod, from names alone.
  */
+#include "common/kube/objects.h"
 #include "common/kube/workload.h"
 
 #include <stdio.h>
@@ -87,9 +88,26 @@ static void names_that_are_too_long_are_cut(void **state)
     assert_int_equal(strlen(workload.name), NJ_WORKLOAD_NAME_MAX - 1);
 }
 
+static void names_that_are_safe_in_a_path(void **state)
+{
+    (void)state;
+    char longest[255];
+    memset(longest, 'a', sizeof(longest));
+    longest[254] = '\0';
+    static const char *const none[] = {"",   ".",  "..", "a/b",   "a..b", "-a",
+                                       "a-", ".a", "A",  "a%2fb", "a b",  NULL};
+    for (size_t i = 0; none[i] != NULL; i++)
+        assert_false(nj_kube_is_name(none[i]));
+    assert_false(nj_kube_is_name(longest));
+    longest[253] = '\0';
+    assert_true(nj_kube_is_name(longest));
+    assert_true(nj_kube_is_name("web-0.example"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_that_are_safe_in_a_path),
         cmocka_unit_test(the_table_of_names),
         cmocka_unit_test(names_that_are_too_long_are_cut),
     };
