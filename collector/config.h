@@ -7,6 +7,7 @@
 #include "common/base/config.h"
 
 enum nj_channel_type { NJ_CHANNEL_WECOM_ROBOT, NJ_CHANNEL_WECOM_APP, NJ_CHANNEL_WEBHOOK };
+const char *nj_channel_type_name(enum nj_channel_type type); /* "wecom_robot", ...: as in the file */
 enum nj_channel_format { NJ_CHANNEL_MARKDOWN, NJ_CHANNEL_TEXT };
 enum nj_language { NJ_LANGUAGE_ZH, NJ_LANGUAGE_EN };
 

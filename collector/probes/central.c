@@ -94,12 +94,7 @@ static void start(struct nj_probes *probes, struct nj_monitor *monitor, struct n
     NJ_CLEANUP_FREE char *id = nj_asprintf("%s|%s", monitor->id, target->id);
     const struct nj_check_options options = {.id = id,
                                              .spec = monitor->spec,
-                                             .target = {.host = target->host,
-                                                        .port = target->port,
-                                                        .scheme = target->scheme,
-                                                        .path = target->path,
-                                                        .authority = target->authority,
-                                                        .trust = target->trust},
+                                             .target = nj_target_probe(target),
                                              .secrets = monitor->secrets,
                                              .secrets_count = monitor->secrets_count,
                                              .ca_pem = monitor->ca_pem,

@@ -8,7 +8,6 @@
 
 enum {
     NUMBER_BYTES = 24,
-    ADDRESS_BYTES = 320,
     SKETCHES_BYTES_MAX = NJ_ROLLUPS_MAX * (NJ_SKETCH_BYTES_MAX + 4096),
 };
 
@@ -35,12 +34,6 @@ static const char *number(char text[NUMBER_BYTES], int64_t value)
     return text;
 }
 
-static void address_of(const struct nj_target *target, char address[ADDRESS_BYTES])
-{
-    const char *format = strchr(target->host, ':') != NULL ? "[%s]:%u" : "%s:%u";
-    (void)snprintf(address, ADDRESS_BYTES, format, target->host, target->port);
-}
-
 static void emit(struct nj_probes *probes, const struct nj_monitor *monitor, struct nj_event *event)
 {
     char id[NJ_EVENT_ID_MAX];
@@ -63,15 +56,14 @@ void nj_events_result(struct nj_probes *probes, const struct nj_target *target,
                       const struct nj_check_memory *memory, const struct nj_result *result)
 {
     const struct nj_step_outcome *failed = result->failed == NULL ? &no_outcome : result->failed;
-    char address[ADDRESS_BYTES];
+    char address[NJ_TARGET_ADDRESS_MAX];
     struct nj_buf evidence = {.max = NJ_EVIDENCE_JSON_MAX};
-    address_of(target, address);
     (void)nj_result_json(result, &evidence);
     struct nj_event event = {
         .at_ns = memory->since_ns,
         .check = {.key = {.monitor = target->monitor->id, .target = target->id},
                   .target_name = target->name,
-                  .address = address,
+                  .address = nj_target_address(target, address),
                   .state = nj_check_state_name(memory->state),
                   .since_ns = memory->since_ns,
                   .cause = result->ok ? "" : nj_cause_name(result->cause),

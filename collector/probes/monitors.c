@@ -43,6 +43,23 @@ void nj_target_free(struct nj_target *target)
     free(target);
 }
 
+struct nj_probe_target nj_target_probe(const struct nj_target *target)
+{
+    return (struct nj_probe_target){.host = target->host,
+                                    .port = target->port,
+                                    .scheme = target->scheme,
+                                    .path = target->path,
+                                    .authority = target->authority,
+                                    .trust = target->trust};
+}
+
+const char *nj_target_address(const struct nj_target *target, char address[NJ_TARGET_ADDRESS_MAX])
+{
+    const char *format = strchr(target->host, ':') != NULL ? "[%s]:%u" : "%s:%u";
+    (void)snprintf(address, NJ_TARGET_ADDRESS_MAX, format, target->host, target->port);
+    return address;
+}
+
 void nj_monitor_free(struct nj_monitor *monitor)
 {
     if (monitor == NULL)

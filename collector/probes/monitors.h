@@ -135,6 +135,10 @@ void nj_monitor_set_trouble(struct nj_monitor *monitor, enum nj_trouble trouble,
 struct nj_target *nj_monitor_add_target(struct nj_monitor *monitor, const char *id, const char *name,
                                         const struct nj_probe_target *target);
 void nj_target_free(struct nj_target *target);
+struct nj_probe_target nj_target_probe(const struct nj_target *target); /* borrowed from it */
+enum { NJ_TARGET_ADDRESS_MAX = 320 };
+/* "10.0.0.7:8080", "[fd00::7]:8080"; returns `address`. */
+const char *nj_target_address(const struct nj_target *target, char address[NJ_TARGET_ADDRESS_MAX]);
 
 /* The check for the plan, borrowed from the monitor and `pairs`, which has room for its selector and secrets.
  * False: it is not for pods. */

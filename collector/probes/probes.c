@@ -192,9 +192,13 @@ int nj_probes_start(const struct nj_probes_options *options, struct nj_probes **
     probes->config = options->config;
     probes->cluster = nj_strdup(options->config->cluster);
     probes->started_ns = nj_loop_wall_ns(options->loop);
-    if (options->metrics != NULL)
+    if (options->metrics != NULL) {
         probes->monitors_gauge =
             nj_metrics_gauge(options->metrics, "nightjar_monitors", "", "Monitors that are known.");
+        probes->monitors_left_out =
+            nj_metrics_counter(options->metrics, "nightjar_monitors_left_out_total", "",
+                               "Times that a namespace had too many monitors for one of them.");
+    }
     nj_events_init(probes);
     nj_timer_init(&probes->patience, options->loop, on_impatient, probes);
     nj_timer_init(&probes->minute, options->loop, on_minute, probes);

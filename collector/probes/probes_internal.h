@@ -1,7 +1,7 @@
 /*
  * The inside of the collector's probing. probes.c begins, changes and ends it, registry.c keeps the monitors
  * and brings them in step with the model, central.c runs the checks of targets, events.c tells of them,
- * builtin.c makes the monitors of the cluster's components, test_run.c tries unsaved specs. Private to
+ * builtin.c makes the monitors of the cluster's components, trial.c tries unsaved specs. Private to
  * collector/probes; loop thread only.
  */
 #ifndef NJ_PROBES_INTERNAL_H
@@ -62,6 +62,7 @@ struct nj_probes {
     struct nj_probes_test *tests;
     size_t tests_count;
     struct nj_gauge *monitors_gauge;
+    struct nj_counter *monitors_left_out;
     int step; /* of closing */
     void (*on_closed)(void *data);
     void *on_closed_data;
@@ -106,7 +107,7 @@ void nj_events_done(struct nj_probes *probes);
 /* builtin.c: makes them anew, as the API server's address and credentials and kube-system's Services are. */
 void nj_builtin_update(struct nj_probes *probes);
 
-/* test_run.c */
+/* trial.c */
 void nj_tests_cancel_all(struct nj_probes *probes);
 /* A Secret was read. */
 void nj_tests_continue(struct nj_probes *probes);

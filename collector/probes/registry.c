@@ -109,6 +109,7 @@ static void append(struct gathering *gathering, struct nj_monitor *monitor)
     if (monitor == NULL)
         return;
     if (gathering->count >= NJ_MONITORS_MAX) {
+        nj_counter_add(gathering->probes->monitors_left_out, 1);
         nj_monitor_free(monitor);
         return;
     }

@@ -9,7 +9,7 @@
 #include "common/base/alloc.h"
 #include "common/base/str.h"
 
-enum { RESULTS_BYTES_MAX = 4 << 20, ADDRESS_BYTES = 320 };
+enum { RESULTS_BYTES_MAX = 4 << 20 };
 
 /* So long its Secrets are waited for. */
 static const int64_t SECRETS_WAIT_NS = 15 * NJ_SEC;
@@ -20,7 +20,7 @@ struct attempt {
     struct nj_probes_test *test;
     struct nj_probe_run *run; /* NULL: it has ended */
     struct nj_probes_test_outcome outcome;
-    char address[ADDRESS_BYTES];
+    char address[NJ_TARGET_ADDRESS_MAX];
 };
 
 struct nj_probes_test {
@@ -140,20 +140,11 @@ static void start_attempt(struct nj_probes_test *test, struct attempt *attempt,
                           const struct nj_target *target)
 {
     struct nj_err err = {0};
-    struct nj_buf address = {.max = ADDRESS_BYTES - 1};
-    (void)nj_buf_printf(&address, strchr(target->host, ':') != NULL ? "[%s]:%u" : "%s:%u", target->host,
-                        target->port);
     attempt->test = test;
     attempt->outcome = (struct nj_probes_test_outcome){
-        .target_name = target->name, .address = keep(&test->arena, nj_buf_str(&address)), .trouble = ""};
-    nj_buf_done(&address);
+        .target_name = target->name, .address = nj_target_address(target, attempt->address), .trouble = ""};
     const struct nj_probe_request request = {.spec = test->spec,
-                                             .target = {.host = target->host,
-                                                        .port = target->port,
-                                                        .scheme = target->scheme,
-                                                        .path = target->path,
-                                                        .authority = target->authority,
-                                                        .trust = target->trust},
+                                             .target = nj_target_probe(target),
                                              .secrets = test->monitor->secrets,
                                              .secrets_count = test->monitor->secrets_count,
                                              .ca_pem = test->monitor->ca_pem,

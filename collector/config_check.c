@@ -1,0 +1,159 @@
+/* What no single field of the settings can check. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+
+#include "collector/config.h"
+#include "collector/incident/incident.h"
+#include "common/base/str.h"
+#include "common/probe/address.h"
+
+static const struct nj_channel_config *channel_at(const struct nj_collector_config *config, size_t i)
+{
+    return (const struct nj_channel_config *)config->notify.channels.items + i;
+}
+
+static const struct nj_channel_config *find_channel(const struct nj_collector_config *config,
+                                                    const char *name)
+{
+    for (size_t i = 0; i < config->notify.channels.count; i++) {
+        if (nj_streq(channel_at(config, i)->name, name))
+            return channel_at(config, i);
+    }
+    return NULL;
+}
+
+static bool empty(const char *text)
+{
+    return text == NULL || text[0] == '\0';
+}
+
+static int check_wecom_app(size_t i, const struct nj_channel_config *channel, struct nj_err *err)
+{
+    if (empty(channel->corp_id) || empty(channel->secret_file) || channel->agent_id == 0)
+        return nj_err_set(err, -EINVAL,
+                          "notify.channels[%zu]: a wecom_app needs corp_id, agent_id and secret_file", i);
+    if (channel->to_users.count + channel->to_parties.count + channel->to_tags.count == 0)
+        return nj_err_set(err, -EINVAL,
+                          "notify.channels[%zu]: a wecom_app needs to_users, to_parties or to_tags", i);
+    return 0;
+}
+
+static int check_channel(const struct nj_collector_config *config, size_t i, struct nj_err *err)
+{
+    const struct nj_channel_config *channel = channel_at(config, i);
+    if (empty(channel->name))
+        return nj_err_set(err, -EINVAL, "notify.channels[%zu]: name is missing", i);
+    if (find_channel(config, channel->name) != channel)
+        return nj_err_set(err, -EINVAL, "notify.channels[%zu]: the name \"%s\" is used twice", i,
+                          channel->name);
+    if (channel->type == NJ_CHANNEL_WECOM_APP) {
+        int rc = check_wecom_app(i, channel, err);
+        if (rc < 0)
+            return rc;
+    } else if (empty(channel->url_file)) {
+        return nj_err_set(err, -EINVAL, "notify.channels[%zu]: a %s needs url_file", i,
+                          nj_channel_type_name((enum nj_channel_type)channel->type));
+    }
+
+    /* Following fail-overs for more steps than there are channels means going in a circle. */
+    const struct nj_channel_config *at = channel;
+    for (size_t steps = 0; !empty(at->failover); steps++) {
+        const struct nj_channel_config *next = find_channel(config, at->failover);
+        if (next == NULL)
+            return nj_err_set(err, -EINVAL,
+                              "notify.channels[%zu]: failover names \"%s\", which is no channel", i,
+                              at->failover);
+        if (steps == config->notify.channels.count)
+            return nj_err_set(err, -EINVAL, "notify.channels[%zu]: the fail-overs of \"%s\" go in a circle",
+                              i, channel->name);
+        at = next;
+    }
+    return 0;
+}
+
+static int check_route(const struct nj_collector_config *config, size_t i, struct nj_err *err)
+{
+    const struct nj_route_config *route = (const struct nj_route_config *)config->notify.routes.items + i;
+    if (route->channels.count == 0)
+        return nj_err_set(err, -EINVAL, "notify.routes[%zu]: channels is empty, nobody would be told", i);
+    for (size_t c = 0; c < route->channels.count; c++) {
+        if (find_channel(config, route->channels.items[c]) == NULL)
+            return nj_err_set(err, -EINVAL, "notify.routes[%zu]: \"%s\" is no channel", i,
+                              route->channels.items[c]);
+        for (size_t d = 0; d < c; d++) {
+            if (nj_streq(route->channels.items[c], route->channels.items[d]))
+                return nj_err_set(err, -EINVAL, "notify.routes[%zu]: the channel \"%s\" is named twice", i,
+                                  route->channels.items[c]);
+        }
+    }
+    enum nj_severity severity;
+    if (!empty(route->severity) && nj_severity_parse(route->severity, &severity) < 0)
+        return nj_err_set(err, -EINVAL,
+                          "notify.routes[%zu]: severity \"%s\" is not info, warning or critical", i,
+                          route->severity);
+    return 0;
+}
+
+/* Does "HOST:PORT" stay on this machine? A host name is not looked up: only what is loopback for certain
+ * counts. */
+static bool listens_on_loopback(const char *listen)
+{
+    const char *colon = strrchr(listen, ':');
+    size_t len = colon == NULL ? strlen(listen) : (size_t)(colon - listen);
+    char host[INET6_ADDRSTRLEN + 2];
+    if (len == 0 || len >= sizeof(host))
+        return false;
+    memcpy(host, listen, len);
+    host[len] = '\0';
+    struct in_addr v4;
+    if (inet_pton(AF_INET, host, &v4) == 1)
+        return (ntohl(v4.s_addr) >> 24) == 127;
+    return nj_streq(host, "[::1]") || nj_streq(host, "localhost");
+}
+
+static int check_probes(const struct nj_collector_config *config, struct nj_err *err)
+{
+    const struct nj_config_strings *allowed = &config->probes.allowed_hosts;
+    if (empty(config->probes.cluster_domain))
+        return nj_err_set(err, -EINVAL, "probes.cluster_domain: must not be empty");
+    for (size_t i = 0; i < allowed->count; i++) {
+        if (nj_allowed_check(allowed->items[i], err) < 0) {
+            (void)nj_err_wrap(err, "probes.allowed_hosts[%zu]", i);
+            return -EINVAL;
+        }
+    }
+    return 0;
+}
+
+int nj_collector_config_check(const struct nj_collector_config *config, struct nj_err *err)
+{
+    if (empty(config->cluster))
+        return nj_err_set(err, -EINVAL,
+                          "cluster: must not be empty, it is the first part of every full name");
+    if (config->ingest.max_plain_bytes < config->ingest.max_packet_bytes)
+        return nj_err_set(err, -EINVAL,
+                          "ingest.max_plain_bytes: must not be less than ingest.max_packet_bytes");
+    if (config->store.logs_ns > config->store.crashes_ns)
+        return nj_err_set(err, -EINVAL,
+                          "store.logs: must not be longer than store.crashes, a log goes with its crash");
+    if (check_probes(config, err) < 0)
+        return -EINVAL;
+    for (size_t i = 0; i < config->notify.channels.count; i++) {
+        int rc = check_channel(config, i, err);
+        if (rc < 0)
+            return rc;
+    }
+    for (size_t i = 0; i < config->notify.routes.count; i++) {
+        int rc = check_route(config, i, err);
+        if (rc < 0)
+            return rc;
+    }
+    if (empty(config->api.read_token_file) && empty(config->api.write_token_file) &&
+        !listens_on_loopback(config->api.listen))
+        return nj_err_set(err, -EINVAL,
+                          "api.listen: without api.read_token_file or api.write_token_file it may listen on "
+                          "loopback only, such as 127.0.0.1:8645, not on \"%s\"",
+                          config->api.listen);
+    return 0;
+}
