@@ -171,6 +171,9 @@ static void clean_messages(struct nj_capture_job *job, struct nj_event *event, s
     case NJ_EVENT_CLEARED:
     case NJ_EVENT_CHECK: /* redacted where it is made */
     case NJ_EVENT_ROLLUPS:
+    case NJ_EVENT_OOM_KILL:
+    case NJ_EVENT_TROUBLE:
+    case NJ_EVENT_USAGE:
         break;
     }
 }

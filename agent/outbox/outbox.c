@@ -37,14 +37,17 @@ enum nj_outbox_class nj_outbox_class_of(enum nj_event_type type)
 {
     switch (type) {
     case NJ_EVENT_ROLLUPS:
+    case NJ_EVENT_USAGE:
         return NJ_OUTBOX_ROLLUP;
     case NJ_EVENT_STUCK:
     case NJ_EVENT_CLEARED:
     case NJ_EVENT_CHECK:
+    case NJ_EVENT_TROUBLE:
         return NJ_OUTBOX_CONDITION;
     case NJ_EVENT_CRASH:
     case NJ_EVENT_LOST_CRASHES:
     case NJ_EVENT_POD_FAILURE:
+    case NJ_EVENT_OOM_KILL:
         break;
     }
     return NJ_OUTBOX_FAILURE;

@@ -64,11 +64,11 @@ static enum nj_incident_kind kind_of_waiting(const char *reason)
     return strcmp(reason, "Unschedulable") == 0 ? NJ_INCIDENT_UNSCHEDULABLE : NJ_INCIDENT_STUCK;
 }
 
-static enum nj_trouble trouble_of(enum nj_incident_kind kind)
+static enum nj_clearable trouble_of(enum nj_incident_kind kind)
 {
     if (kind == NJ_INCIDENT_CRASH)
-        return NJ_TROUBLE_CRASH;
-    return kind == NJ_INCIDENT_POD_FAILURE ? NJ_TROUBLE_POD : NJ_TROUBLE_WAITING;
+        return NJ_CLEARABLE_CRASH;
+    return kind == NJ_INCIDENT_POD_FAILURE ? NJ_CLEARABLE_POD : NJ_CLEARABLE_WAITING;
 }
 
 static enum nj_severity severity_of(const struct nj_incident *record)
@@ -320,7 +320,7 @@ static int64_t apply_lasting(struct nj_engine *engine, const struct nj_report *r
 
 static bool is_waiting(enum nj_incident_kind kind)
 {
-    return trouble_of(kind) == NJ_TROUBLE_WAITING && kind != NJ_INCIDENT_UNSCHEDULABLE;
+    return trouble_of(kind) == NJ_CLEARABLE_WAITING && kind != NJ_INCIDENT_UNSCHEDULABLE;
 }
 
 /* Takes subjects of a pod out of their incidents, and resolves those that have none left. */
@@ -443,15 +443,15 @@ static void apply_cleared(struct nj_engine *engine, const struct nj_report *repo
     if (report->container[0] == '\0' && !waiting_only)
         clearing.container = NULL;
     int64_t remembered_ns = clearing.for_good ? INT64_MAX : report->at_ns;
-    nj_clearing_put(engine, report->uid, report->container, NJ_TROUBLE_WAITING, remembered_ns,
+    nj_clearing_put(engine, report->uid, report->container, NJ_CLEARABLE_WAITING, remembered_ns,
                     report->now_ns);
     if (!waiting_only)
-        nj_clearing_put(engine, report->uid, report->container, NJ_TROUBLE_CRASH, remembered_ns,
+        nj_clearing_put(engine, report->uid, report->container, NJ_CLEARABLE_CRASH, remembered_ns,
                         report->now_ns);
     if (clearing.for_good) {
-        nj_clearing_put(engine, report->uid, report->container, NJ_TROUBLE_POD, remembered_ns,
+        nj_clearing_put(engine, report->uid, report->container, NJ_CLEARABLE_POD, remembered_ns,
                         report->now_ns);
-        nj_clearing_put(engine, report->uid, report->container, NJ_TROUBLE_CHECK, remembered_ns,
+        nj_clearing_put(engine, report->uid, report->container, NJ_CLEARABLE_CHECK, remembered_ns,
                         report->now_ns);
     }
     clear(engine, report->uid, &clearing);
@@ -488,6 +488,10 @@ int64_t nj_engine_apply(struct nj_engine *engine, const struct nj_event_origin *
         return nj_engine_apply_check(engine, &report);
     case NJ_EVENT_ROLLUPS:
         nj_engine_apply_rollups(engine, &report);
+        return 0;
+    case NJ_EVENT_OOM_KILL:
+    case NJ_EVENT_TROUBLE:
+    case NJ_EVENT_USAGE:
         return 0;
     }
     return 0;

@@ -198,7 +198,7 @@ static int64_t apply_failing(struct nj_engine *engine, const struct nj_report *r
                              const struct target *target, bool flapping)
 {
     struct nj_open *open = nj_report_find(engine, report);
-    if (nj_clearing_after(engine, target->uid, target->identity, NJ_TROUBLE_CHECK, report->at_ns))
+    if (nj_clearing_after(engine, target->uid, target->identity, NJ_CLEARABLE_CHECK, report->at_ns))
         return open == NULL ? 0 : open->record.id;
     bool opened = open == NULL;
     if (opened) {
@@ -246,7 +246,7 @@ static void apply_well(struct nj_engine *engine, const struct nj_report *report,
     bool cleared = subject != NULL && subject->since_ns - NJ_SEC < report->at_ns;
     struct nj_open *open = NULL;
     if (cleared) {
-        nj_clearing_put(engine, target->uid, target->identity, NJ_TROUBLE_CHECK, report->at_ns,
+        nj_clearing_put(engine, target->uid, target->identity, NJ_CLEARABLE_CHECK, report->at_ns,
                         report->now_ns);
         open = clear_subject(engine, subject, cause, report->at_ns, report->now_ns);
     } else {

@@ -327,13 +327,13 @@ static struct nj_clearing *clearing_new(const char *uid, const char *container)
     clearing->key = key_copy(&key);
     clearing->key_len = key.len;
     key_done(&key);
-    for (int i = 0; i < NJ_TROUBLES; i++)
+    for (int i = 0; i < NJ_CLEARABLES; i++)
         clearing->at_ns[i] = INT64_MIN;
     return clearing;
 }
 
 void nj_clearing_put(struct nj_engine *engine, const char *uid, const char *container,
-                     enum nj_trouble trouble, int64_t at_ns, int64_t now_ns)
+                     enum nj_clearable trouble, int64_t at_ns, int64_t now_ns)
 {
     struct nj_clearing *clearing = clearing_find(engine, uid, container);
     if (clearing == NULL) {
@@ -350,7 +350,7 @@ void nj_clearing_put(struct nj_engine *engine, const char *uid, const char *cont
 }
 
 bool nj_clearing_after(struct nj_engine *engine, const char *uid, const char *container,
-                       enum nj_trouble trouble, int64_t at_ns)
+                       enum nj_clearable trouble, int64_t at_ns)
 {
     if (engine->clearings == NULL)
         return false;

@@ -15,7 +15,13 @@
 
 /* What a clearing is about: what is waited for, crashes, what ended the pod (nothing clears that but the
  * pod's end), or a check's failing. */
-enum nj_trouble { NJ_TROUBLE_WAITING, NJ_TROUBLE_CRASH, NJ_TROUBLE_POD, NJ_TROUBLE_CHECK, NJ_TROUBLES };
+enum nj_clearable {
+    NJ_CLEARABLE_WAITING,
+    NJ_CLEARABLE_CRASH,
+    NJ_CLEARABLE_POD,
+    NJ_CLEARABLE_CHECK,
+    NJ_CLEARABLES
+};
 
 struct nj_open_subject {
     struct nj_open *incident; /* NULL when gone */
@@ -51,7 +57,7 @@ struct nj_open {
 struct nj_clearing {
     char *key; /* uid, '\0', container */
     size_t key_len;
-    int64_t at_ns[NJ_TROUBLES]; /* INT64_MIN: never; INT64_MAX: for good */
+    int64_t at_ns[NJ_CLEARABLES]; /* INT64_MIN: never; INT64_MAX: for good */
     int64_t told_ns;
     UT_hash_handle hh; /* in the order in which they were told */
 };
@@ -97,10 +103,10 @@ void nj_open_subject_remove(struct nj_engine *engine, struct nj_open_subject *su
 
 /* Remembers a clearing. */
 void nj_clearing_put(struct nj_engine *engine, const char *uid, const char *container,
-                     enum nj_trouble trouble, int64_t at_ns, int64_t now_ns);
+                     enum nj_clearable trouble, int64_t at_ns, int64_t now_ns);
 /* Was it cleared after `at_ns`? */
 bool nj_clearing_after(struct nj_engine *engine, const char *uid, const char *container,
-                       enum nj_trouble trouble, int64_t at_ns);
+                       enum nj_clearable trouble, int64_t at_ns);
 /* Takes account of what the times of hearing cannot know: after a load, what lasts is heard of again within
  * NJ_ENGINE_HEAR_AGAIN_NS; after the wall clock was set back, nothing was heard later than now. Before what
  * follows, at each tick. */

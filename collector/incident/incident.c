@@ -18,6 +18,11 @@ static const char *const kind_names[] = {
     [NJ_INCIDENT_POD_FAILURE] = "pod_failure",
     [NJ_INCIDENT_PROBE] = "probe",
     [NJ_INCIDENT_NODE_PROBES] = "node_probes",
+    [NJ_INCIDENT_OOM_KILL] = "oom_kill",
+    [NJ_INCIDENT_LEAK] = "leak",
+    [NJ_INCIDENT_NEAR_LIMIT] = "near_limit",
+    [NJ_INCIDENT_NODE] = "node",
+    [NJ_INCIDENT_CAPACITY] = "capacity",
 };
 static const char *const severity_names[] = {
     [NJ_SEVERITY_INFO] = "info", [NJ_SEVERITY_WARNING] = "warning", [NJ_SEVERITY_CRITICAL] = "critical"};

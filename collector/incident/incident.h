@@ -24,6 +24,11 @@ enum nj_incident_kind {
     NJ_INCIDENT_POD_FAILURE,   /* the pod was ended: evicted, node shutdown, deadline, preempted */
     NJ_INCIDENT_PROBE, /* checks of a Service (or of one monitor's URL) fail: its subjects are the targets */
     NJ_INCIDENT_NODE_PROBES, /* every check of a node's pods fails: it is the node's */
+    NJ_INCIDENT_OOM_KILL,    /* processes of a container that lives on are killed for its memory limit */
+    NJ_INCIDENT_LEAK,        /* fds, sockets, zombies, threads or memory climb for good */
+    NJ_INCIDENT_NEAR_LIMIT,  /* a container is near a limit: fds, memory, pids, accept queue */
+    NJ_INCIDENT_NODE,        /* a node is unwell: not ready, under pressure, a disk or a table full */
+    NJ_INCIDENT_CAPACITY,    /* were a node lost, its pods would find no other */
     NJ_INCIDENT_KINDS,
 };
 const char *

@@ -48,6 +48,9 @@ struct nj_ingest_options {
     void (*on_changed)(void *data, const struct nj_incident *incidents, size_t count);
     /* On the loop, after a commit: targets whose state was told; copies, borrowed. May be NULL. */
     void (*on_targets)(void *data, const struct nj_store_target *targets, size_t count);
+    /* On the loop, after a commit: a minute of use or of checks (NJ_EVENT_USAGE, NJ_EVENT_ROLLUPS) that was
+     * new, borrowed. May be NULL. */
+    void (*on_minute)(void *data, const char *node, const struct nj_event *event);
     /* On the worker: appends the plan for an agent's namespaces to `out` unless its version is `have`; true
      * when it did. May be NULL. */
     bool (*plan_for)(void *data, const char *const *namespaces, size_t count, const char *have,

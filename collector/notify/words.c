@@ -74,6 +74,11 @@ static const struct pair kinds[] = {
     [NJ_INCIDENT_POD_FAILURE] = {{"Pod 被终止", "Pod was ended"}},
     [NJ_INCIDENT_PROBE] = {{"拨测失败", "Checks fail"}},
     [NJ_INCIDENT_NODE_PROBES] = {{"节点上拨测全部失败", "Every check on the node fails"}},
+    [NJ_INCIDENT_OOM_KILL] = {{"容器内进程被 OOM 杀死", "Process OOM-killed"}},
+    [NJ_INCIDENT_LEAK] = {{"资源泄漏", "Leak"}},
+    [NJ_INCIDENT_NEAR_LIMIT] = {{"接近资源上限", "Near its limit"}},
+    [NJ_INCIDENT_NODE] = {{"节点异常", "Node in trouble"}},
+    [NJ_INCIDENT_CAPACITY] = {{"节点故障将无处容纳", "No room if a node is lost"}},
 };
 
 struct meaning {

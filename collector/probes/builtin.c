@@ -42,7 +42,7 @@ static struct nj_monitor *new_component(const char *name, const char *json, stru
     free(monitor->json);
     monitor->json = nj_strdup(json);
     if (nj_spec_parse(id, json, strlen(json), false, &monitor->spec, err) < 0)
-        nj_monitor_set_trouble(monitor, NJ_TROUBLE_INVALID, "%s", err->text);
+        nj_monitor_set_trouble(monitor, NJ_MONITOR_INVALID, "%s", err->text);
     return monitor;
 }
 

@@ -101,7 +101,7 @@ static void start(struct nj_probes *probes, struct nj_monitor *monitor, struct n
                                              .failures_more = failures_more(target),
                                              .data = target};
     if (nj_checks_add(probes->checks, &options, &target->check, &err) < 0)
-        nj_monitor_set_trouble(monitor, NJ_TROUBLE_BOUND, "%s", err.text);
+        nj_monitor_set_trouble(monitor, NJ_MONITOR_BOUND, "%s", err.text);
     else
         restore(probes, target);
 }

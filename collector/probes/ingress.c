@@ -68,7 +68,7 @@ struct nj_monitor *nj_monitor_of_ingress(const struct nj_monitors_context *conte
     monitor->description = nj_asprintf("ingress %s", ingress->name);
     derived_spec(ingress, &json);
     if (*kind != '\0' && !asked_for)
-        nj_monitor_set_trouble(monitor, NJ_TROUBLE_INVALID,
+        nj_monitor_set_trouble(monitor, NJ_MONITOR_INVALID,
                                "the annotation %s of Ingress %s: \"%.64s\" is none of off, http", PROBE,
                                ingress->name, kind);
     else if (nj_monitor_take_spec(context, monitor, where, nj_buf_str(&json), json.len))

@@ -93,9 +93,10 @@ static void set(char **to, const char *text)
     *to = nj_strdup(text);
 }
 
-void nj_monitor_set_trouble(struct nj_monitor *monitor, enum nj_trouble trouble, const char *format, ...)
+void nj_monitor_set_trouble(struct nj_monitor *monitor, enum nj_monitor_trouble trouble, const char *format,
+                            ...)
 {
-    if (monitor->trouble != NJ_TROUBLE_NONE)
+    if (monitor->trouble != NJ_MONITOR_NONE)
         return;
     struct nj_buf text = {.max = NJ_ERR_TEXT_MAX};
     char line[NJ_ERR_TEXT_MAX];
@@ -118,7 +119,7 @@ struct nj_target *nj_monitor_add_target(struct nj_monitor *monitor, const char *
             return NULL;
     }
     if (monitor->targets_count >= NJ_MONITOR_TARGETS_MAX) {
-        nj_monitor_set_trouble(monitor, NJ_TROUBLE_BOUND, "only %d of its targets are checked",
+        nj_monitor_set_trouble(monitor, NJ_MONITOR_BOUND, "only %d of its targets are checked",
                                NJ_MONITOR_TARGETS_MAX);
         return NULL;
     }
@@ -193,25 +194,25 @@ static void resolve_service(const struct nj_monitors_context *context, struct nj
     const struct nj_spec_target *target = &monitor->spec->target;
     describe_service(monitor);
     if (service == NULL || service->service == NULL) {
-        nj_monitor_set_trouble(monitor, NJ_TROUBLE_NOT_FOUND, "there is no Service %s in namespace %s",
+        nj_monitor_set_trouble(monitor, NJ_MONITOR_NOT_FOUND, "there is no Service %s in namespace %s",
                                monitor->service, monitor->namespace);
         return;
     }
     if (is_external(service)) {
-        nj_monitor_set_trouble(monitor, NJ_TROUBLE_NOT_FOUND,
+        nj_monitor_set_trouble(monitor, NJ_MONITOR_NOT_FOUND,
                                "the Service %s is an ExternalName: name its host as a URL", service->name);
         return;
     }
     choose_ports(monitor, service->service);
     if (monitor->plan_ports_count == 0) {
         if (*nj_str(target->port_name) != '\0')
-            nj_monitor_set_trouble(monitor, NJ_TROUBLE_NOT_FOUND, "the Service %s has no TCP port named %s",
+            nj_monitor_set_trouble(monitor, NJ_MONITOR_NOT_FOUND, "the Service %s has no TCP port named %s",
                                    service->name, target->port_name);
         else if (target->port != 0)
-            nj_monitor_set_trouble(monitor, NJ_TROUBLE_NOT_FOUND, "the Service %s has no TCP port %u",
+            nj_monitor_set_trouble(monitor, NJ_MONITOR_NOT_FOUND, "the Service %s has no TCP port %u",
                                    service->name, target->port);
         else
-            nj_monitor_set_trouble(monitor, NJ_TROUBLE_NOT_FOUND, "the Service %s has no TCP port",
+            nj_monitor_set_trouble(monitor, NJ_MONITOR_NOT_FOUND, "the Service %s has no TCP port",
                                    service->name);
         return;
     }
@@ -231,7 +232,7 @@ static void resolve_ingress(const struct nj_monitors_context *context, struct nj
     free(monitor->description);
     monitor->description = nj_asprintf("ingress %s", name);
     if (ingress == NULL)
-        nj_monitor_set_trouble(monitor, NJ_TROUBLE_NOT_FOUND, "there is no Ingress %s in namespace %s", name,
+        nj_monitor_set_trouble(monitor, NJ_MONITOR_NOT_FOUND, "there is no Ingress %s in namespace %s", name,
                                monitor->namespace);
     else
         nj_monitor_ingress_targets(context, monitor, ingress);
@@ -252,7 +253,7 @@ static void take_secret(const struct nj_monitors_context *context, struct nj_mon
         monitor->pending = true;
         break;
     default:
-        nj_monitor_set_trouble(monitor, NJ_TROUBLE_SECRET, "%s", text);
+        nj_monitor_set_trouble(monitor, NJ_MONITOR_SECRET, "%s", text);
     }
 }
 
@@ -306,7 +307,7 @@ static void resolve(const struct nj_monitors_context *context, struct nj_monitor
         nj_monitor_url_target(context, monitor);
     }
     resolve_secrets(context, monitor);
-    if (monitor->suspended || monitor->pending || monitor->trouble == NJ_TROUBLE_SECRET)
+    if (monitor->suspended || monitor->pending || monitor->trouble == NJ_MONITOR_SECRET)
         drop_targets(monitor);
     if (monitor->suspended || monitor->pending)
         monitor->plan_selector_count = 0;
@@ -327,7 +328,7 @@ bool nj_monitor_take_spec(const struct nj_monitors_context *context, struct nj_m
     }
     if (nj_spec_parse(where, json, len, true, &monitor->spec, &err) == 0)
         return true;
-    nj_monitor_set_trouble(monitor, NJ_TROUBLE_INVALID, "%s", err.text);
+    nj_monitor_set_trouble(monitor, NJ_MONITOR_INVALID, "%s", err.text);
     return false;
 }
 
@@ -409,7 +410,7 @@ static void resolve_annotated(const struct nj_monitors_context *context, struct 
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
         known |= nj_streq(kinds[i], kind);
     if (!known) {
-        nj_monitor_set_trouble(monitor, NJ_TROUBLE_INVALID,
+        nj_monitor_set_trouble(monitor, NJ_MONITOR_INVALID,
                                "the annotation %s of Service %s: \"%.64s\" is none of off, http, https, tcp, "
                                "grpc",
                                PROBE, service->name, kind);
@@ -430,7 +431,7 @@ static void resolve_derived(const struct nj_monitors_context *context, struct nj
     if (known != NULL)
         monitor->spec = nj_spec_ref(known);
     else if (nj_spec_parse("spec", CONNECT, sizeof(CONNECT) - 1, false, &monitor->spec, &err) < 0)
-        nj_monitor_set_trouble(monitor, NJ_TROUBLE_INVALID, "%s", err.text);
+        nj_monitor_set_trouble(monitor, NJ_MONITOR_INVALID, "%s", err.text);
     if (monitor->spec != NULL)
         resolve_service(context, monitor, service);
 }
@@ -486,7 +487,7 @@ bool nj_monitor_plan(const struct nj_monitor *monitor, struct nj_plan_pair *pair
         .ca_pem = nj_str(monitor->ca_pem),
         .families = monitor->plan_families,
         .families_count = monitor->plan_families_count,
-        .trouble = monitor->trouble == NJ_TROUBLE_SECRET ? monitor->trouble_text : "",
+        .trouble = monitor->trouble == NJ_MONITOR_SECRET ? monitor->trouble_text : "",
     };
     return true;
 }

@@ -22,13 +22,13 @@ enum {
 };
 
 /* Why a monitor is not run, or not all of it. */
-enum nj_trouble {
-    NJ_TROUBLE_NONE,
-    NJ_TROUBLE_INVALID,
-    NJ_TROUBLE_NOT_FOUND,
-    NJ_TROUBLE_SECRET,
-    NJ_TROUBLE_HOST,
-    NJ_TROUBLE_BOUND, /* not all of its targets */
+enum nj_monitor_trouble {
+    NJ_MONITOR_NONE,
+    NJ_MONITOR_INVALID,
+    NJ_MONITOR_NOT_FOUND,
+    NJ_MONITOR_SECRET,
+    NJ_MONITOR_HOST,
+    NJ_MONITOR_BOUND, /* not all of its targets */
 };
 
 struct nj_check;
@@ -58,7 +58,7 @@ struct nj_monitor {
     char *description;    /* the target for people */
     struct nj_spec *spec; /* NULL: not valid, or known by its targets alone */
     char *json;           /* the spec as it was written; "" when each pod's own probes say it */
-    enum nj_trouble trouble;
+    enum nj_monitor_trouble trouble;
     char *trouble_text; /* "" */
     bool suspended;
     bool pending;       /* a Secret is being read */
@@ -128,8 +128,8 @@ bool nj_monitor_take_spec(const struct nj_monitors_context *context, struct nj_m
                           const char *where, const char *json, size_t len);
 
 /* The first trouble counts. */
-void nj_monitor_set_trouble(struct nj_monitor *monitor, enum nj_trouble trouble, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+void nj_monitor_set_trouble(struct nj_monitor *monitor, enum nj_monitor_trouble trouble, const char *format,
+                            ...) __attribute__((format(printf, 3, 4)));
 
 /* Adds a target, unless it has one of this id; NULL then, and beyond the bound. Strings are copied. */
 struct nj_target *nj_monitor_add_target(struct nj_monitor *monitor, const char *id, const char *name,

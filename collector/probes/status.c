@@ -48,13 +48,13 @@ struct nj_statuses {
 const char *nj_status_accepted_reason(const struct nj_monitor *monitor)
 {
     switch (monitor->trouble) {
-    case NJ_TROUBLE_INVALID:
+    case NJ_MONITOR_INVALID:
         return "Invalid";
-    case NJ_TROUBLE_NOT_FOUND:
+    case NJ_MONITOR_NOT_FOUND:
         return "NotFound";
-    case NJ_TROUBLE_SECRET:
+    case NJ_MONITOR_SECRET:
         return "SecretUnreadable";
-    case NJ_TROUBLE_HOST:
+    case NJ_MONITOR_HOST:
         return "HostNotAllowed";
     default:
         return "Valid";

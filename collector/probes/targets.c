@@ -72,14 +72,14 @@ static bool is_foreign(const struct nj_monitors_context *context, struct nj_moni
     if (slice->managed && service->service->selector_count > 0)
         return false;
     if (!is_plain(address)) {
-        nj_monitor_set_trouble(monitor, NJ_TROUBLE_HOST, "the endpoint %.64s of Service %s is no IP address",
+        nj_monitor_set_trouble(monitor, NJ_MONITOR_HOST, "the endpoint %.64s of Service %s is no IP address",
                                address, service->name);
         return true;
     }
     const char *owner = context->address_namespace(context->data, address, service->namespace);
     if (owner == NULL)
         return false;
-    nj_monitor_set_trouble(monitor, NJ_TROUBLE_HOST, "the endpoint %s of Service %s belongs to namespace %s",
+    nj_monitor_set_trouble(monitor, NJ_MONITOR_HOST, "the endpoint %s of Service %s belongs to namespace %s",
                            address, service->name, owner);
     return true;
 }
@@ -265,7 +265,7 @@ static void ingress_target(struct nj_monitor *monitor, const char *address,
     else
         plain_path(path->path, plain, sizeof(plain));
     if (own && count_of_host(monitor, host) >= NJ_INGRESS_PATHS_MAX) {
-        nj_monitor_set_trouble(monitor, NJ_TROUBLE_BOUND, "only the first %d paths of %s are checked",
+        nj_monitor_set_trouble(monitor, NJ_MONITOR_BOUND, "only the first %d paths of %s are checked",
                                NJ_INGRESS_PATHS_MAX, host);
         return;
     }
@@ -287,7 +287,7 @@ void nj_monitor_ingress_targets(const struct nj_monitors_context *context, struc
     bool own = monitor->source != NJ_SOURCE_MONITOR;
     size_t asleep = 0;
     if (address == NULL) {
-        nj_monitor_set_trouble(monitor, NJ_TROUBLE_NOT_FOUND, "the Ingress %s has no address yet",
+        nj_monitor_set_trouble(monitor, NJ_MONITOR_NOT_FOUND, "the Ingress %s has no address yet",
                                ingress->name);
         return;
     }
@@ -299,7 +299,7 @@ void nj_monitor_ingress_targets(const struct nj_monitors_context *context, struc
             ingress_target(monitor, address, path);
     }
     if (monitor->targets_count == 0 && asleep == 0)
-        nj_monitor_set_trouble(monitor, NJ_TROUBLE_NOT_FOUND,
+        nj_monitor_set_trouble(monitor, NJ_MONITOR_NOT_FOUND,
                                "the Ingress %s has no rule with a host that could be asked", ingress->name);
 }
 
@@ -315,7 +315,7 @@ void nj_monitor_url_target(const struct nj_monitors_context *context, struct nj_
     /* "dns:" asks the resolver that everybody in the cluster asks. */
     bool resolver = *target->host == '\0';
     if (!resolver && !nj_host_allowed(target->host, target->port, context->allowed, context->allowed_count)) {
-        nj_monitor_set_trouble(monitor, NJ_TROUBLE_HOST,
+        nj_monitor_set_trouble(monitor, NJ_MONITOR_HOST,
                                "%s:%u is not allowed: add it to the collector's setting probes.allowed_hosts",
                                target->host, target->port);
         return;

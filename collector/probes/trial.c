@@ -181,7 +181,7 @@ static struct nj_monitor *make_monitor(struct nj_probes_test *test)
     struct nj_probes *probes = test->probes;
     struct nj_monitor *monitor = nj_monitor_of_spec(&probes->context, test->namespace, ID, test->spec);
     const struct nj_spec *spec = test->spec;
-    if (monitor->trouble == NJ_TROUBLE_NONE && !monitor->pending && spec->target.kind == NJ_TARGET_SERVICE &&
+    if (monitor->trouble == NJ_MONITOR_NONE && !monitor->pending && spec->target.kind == NJ_TARGET_SERVICE &&
         spec->scope != NJ_SCOPE_SERVICE)
         nj_monitor_pod_targets(&probes->context, monitor,
                                nj_model_service(probes->model, test->namespace, spec->target.name),
@@ -201,9 +201,9 @@ static void on_timer(struct nj_timer *timer)
 static int refusal_of(const struct nj_monitor *monitor, struct nj_err *err)
 {
     switch (monitor->trouble) {
-    case NJ_TROUBLE_NOT_FOUND:
+    case NJ_MONITOR_NOT_FOUND:
         return nj_err_set(err, -ENOENT, "%s", monitor->trouble_text);
-    case NJ_TROUBLE_HOST:
+    case NJ_MONITOR_HOST:
         return monitor->targets == NULL ? nj_err_set(err, -EACCES, "%s", monitor->trouble_text) : 0;
     default:
         return 0;

@@ -102,6 +102,22 @@ struct nj_series_point {
     size_t latency_len;
 };
 
+struct nj_usage_filter {
+    const char *cluster;
+    const char *namespace, *workload_kind, *workload, *pod, *container, *node; /* NULL: any */
+    bool nodes;                /* the nodes' own series, and no container's */
+    int64_t from_ns, until_ns; /* beginnings of points: from included, until not */
+    enum nj_resolution resolution;
+};
+
+/* A container's (or a node's: pod_uid "") minute, hour or day. */
+struct nj_usage_point {
+    int64_t start_ns;
+    int64_t series; /* number of the container's series: the same for all its points */
+    const char *node;
+    struct nj_usage_item item; /* requests and limits: the latest of the point; oom_kills: their sum */
+};
+
 enum nj_notification_status {
     NJ_NOTIFICATION_PENDING, /* waits for its turn or its retry */
     NJ_NOTIFICATION_SENDING, /* handed to the channel; after a restart: uncertain whether it arrived */
@@ -157,6 +173,7 @@ enum { NJ_STORE_LIMIT_MAX = 1000, NJ_STORE_SERIES_MAX = 50000 };
 struct nj_retention {
     int64_t crashes_ns, logs_ns, incidents_ns, agents_ns; /* age after which they go; open incidents stay */
     int64_t points_ns[NJ_RESOLUTIONS];                    /* of series; 0: kept */
+    int64_t usage_ns[NJ_RESOLUTIONS];                     /* of containers' and nodes' use; 0: kept */
 };
 
 struct nj_store_ops {
@@ -213,6 +230,16 @@ struct nj_store_ops {
     /* Ordered by start_ns, then monitor and target. -E2BIG: more than NJ_STORE_SERIES_MAX series. */
     int (*each_point)(struct nj_store *store, const struct nj_series_filter *filter,
                       int (*on_point)(void *data, const struct nj_series_point *point), void *data,
+                      struct nj_err *err);
+
+    /* Adds a container's (or node's) minute to its series: the minute's point, and merged into the hour's and
+     * the day's. Sketches that are none are left out. The event's own identity goes by put_minute(). */
+    int (*add_usage)(struct nj_store *store, const char *cluster, const char *node, int64_t minute_ns,
+                     const struct nj_usage_item *item, struct nj_err *err);
+    /* Ordered by start_ns, then series; `by_series`: by series, then start_ns. -E2BIG: more than
+     * NJ_STORE_SERIES_MAX series. */
+    int (*each_usage)(struct nj_store *store, const struct nj_usage_filter *filter, bool by_series,
+                      int (*on_point)(void *data, const struct nj_usage_point *point), void *data,
                       struct nj_err *err);
 
     int (*put_incident)(struct nj_store *store, const struct nj_incident *incident, struct nj_err *err);

@@ -44,6 +44,9 @@ struct nj_kube_object nj_kube_object_empty(enum nj_kube_kind kind)
     case NJ_KUBE_CUSTOM:
         object.custom = (struct nj_custom_object){.spec = "", .status = ""};
         break;
+    case NJ_KUBE_NODE:
+        object.node = (struct nj_node_object){.kubelet_version = ""};
+        break;
     }
     return object;
 }

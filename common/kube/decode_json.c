@@ -223,6 +223,8 @@ static bool decode_parts(struct nj_json_reader *reader, const struct parts *part
         copy_part(reader, &parts->spec, &object->custom.spec, &object->custom.spec_len);
         copy_part(reader, &parts->status, &object->custom.status, &object->custom.status_len);
         return true;
+    case NJ_KUBE_NODE:
+        return false;
     }
     return false;
 }

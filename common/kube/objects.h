@@ -110,6 +110,26 @@ struct nj_pod_condition {
     int64_t last_transition_ns;
 };
 
+/* Of pods. effect "" tolerates every effect, key "" with operator "Exists" every taint. */
+struct nj_toleration {
+    const char *key, *operator, * value, *effect;
+};
+
+/* One requirement on a node's labels (or, `of_field`, its fields). operator: In, NotIn, Exists, DoesNotExist,
+ * Gt, Lt. */
+struct nj_node_requirement {
+    const char *key, *operator;
+    const char *const *values;
+    size_t values_count;
+    bool of_field;
+};
+
+/* Terms are alternatives; the requirements of one hold together. */
+struct nj_node_term {
+    const struct nj_node_requirement *requirements;
+    size_t count;
+};
+
 struct nj_pod_object {
     const char *node_name, *restart_policy, *phase, *reason, *message;
     bool host_network;
@@ -123,6 +143,14 @@ struct nj_pod_object {
     size_t statuses_count;
     const struct nj_pod_condition *conditions;
     size_t conditions_count;
+    int32_t priority;
+    const struct nj_kube_pair *node_selector;
+    size_t node_selector_count;
+    const struct nj_node_term *node_affinity; /* requiredDuringSchedulingIgnoredDuringExecution */
+    size_t node_affinity_count;
+    const struct nj_toleration *tolerations;
+    size_t tolerations_count;
+    int64_t overhead_cpu_millis, overhead_memory_bytes;
 };
 
 const struct nj_container_spec *nj_pod_container(const struct nj_pod_object *pod, const char *name);
@@ -188,6 +216,22 @@ struct nj_ingress_object {
     size_t addresses_count;
 };
 
+struct nj_taint {
+    const char *key, *value, *effect; /* NoSchedule, PreferNoSchedule, NoExecute */
+};
+
+struct nj_node_object {
+    bool unschedulable;
+    const struct nj_taint *taints;
+    size_t taints_count;
+    int64_t allocatable_cpu_millis, allocatable_memory_bytes, allocatable_pods;
+    int64_t capacity_cpu_millis, capacity_memory_bytes;
+    const struct nj_pod_condition
+        *conditions; /* Ready, MemoryPressure, DiskPressure, PIDPressure, NetworkUnavailable */
+    size_t conditions_count;
+    const char *kubelet_version;
+};
+
 struct nj_deployment_object {
     int64_t progress_deadline_seconds; /* 600 by default */
 };
@@ -207,6 +251,7 @@ enum nj_kube_kind {
     NJ_KUBE_INGRESS, /* networking.k8s.io/v1 */
     NJ_KUBE_DEPLOYMENT,
     NJ_KUBE_CUSTOM,
+    NJ_KUBE_NODE,
 };
 
 struct nj_kube_object {
@@ -219,6 +264,7 @@ struct nj_kube_object {
         struct nj_ingress_object ingress;
         struct nj_deployment_object deployment;
         struct nj_custom_object custom;
+        struct nj_node_object node;
     };
 };
 

@@ -151,6 +151,10 @@ static int fill_fact(struct event_message *message, const struct nj_event *event
         message->event.fact_case = NIGHTJAR__EVENT__FACT_ROLLUPS;
         message->event.rollups = nj_codec_fill_rollups(&event->rollups, repairs);
         return message->event.rollups == NULL ? -ENOMEM : 0;
+    case NJ_EVENT_OOM_KILL:
+    case NJ_EVENT_TROUBLE:
+    case NJ_EVENT_USAGE:
+        break;
     }
     return -EINVAL;
 }

@@ -21,9 +21,13 @@ enum nj_event_type {
     NJ_EVENT_POD_FAILURE,  /* the pod itself was ended: evicted, node shutdown, deadline, preempted */
     NJ_EVENT_CHECK,        /* the state of a check on one target has changed */
     NJ_EVENT_ROLLUPS,      /* a minute of checks */
+    NJ_EVENT_OOM_KILL,     /* the kernel killed a process of a container that lives on */
+    NJ_EVENT_TROUBLE, /* a leak, a limit that is near, a node that is unwell: it began, got worse, or is over
+                       */
+    NJ_EVENT_USAGE,   /* a minute of what containers and the node used */
 };
 
-enum { NJ_EVENT_TYPES = NJ_EVENT_ROLLUPS + 1 };
+enum { NJ_EVENT_TYPES = NJ_EVENT_USAGE + 1 };
 
 /* Where: the pod and the workload it belongs to. */
 struct nj_subject {
@@ -133,6 +137,114 @@ struct nj_rollups {
     size_t count;
 };
 
+struct nj_oom_kill {
+    const char *container_id;                       /* with scheme */
+    uint64_t count;                                 /* processes killed, at least 1 */
+    const char *process;                            /* the command that was killed; "" when it is not known */
+    int32_t pid;                                    /* on the node; 0: not known */
+    int64_t process_bytes;                          /* of its memory; 0: not known */
+    int64_t memory_limit_bytes, memory_usage_bytes; /* of the container; 0: not known */
+};
+
+/* What can be wrong with a container or a node. Of a container: its subject names it. Of a node:
+ * workload_kind is "Node", workload its name, namespace and pod "". */
+enum nj_trouble_kind {
+    NJ_TROUBLE_LEAK_FDS = 1,
+    NJ_TROUBLE_LEAK_SOCKETS, /* detail: the TCP state */
+    NJ_TROUBLE_LEAK_ZOMBIES,
+    NJ_TROUBLE_LEAK_THREADS,
+    NJ_TROUBLE_LEAK_MEMORY,
+    NJ_TROUBLE_NEAR_FDS, /* the fullest process beside its own limit */
+    NJ_TROUBLE_NEAR_MEMORY,
+    NJ_TROUBLE_NEAR_PIDS,
+    NJ_TROUBLE_LISTEN_QUEUE,     /* connections are refused, for the accept queue is full; detail: the port */
+    NJ_TROUBLE_NODE_NOT_READY,   /* these five from the Node's conditions, told by the collector */
+    NJ_TROUBLE_NODE_MEMORY,      /* MemoryPressure */
+    NJ_TROUBLE_NODE_DISK,        /* DiskPressure */
+    NJ_TROUBLE_NODE_PIDS,        /* PIDPressure */
+    NJ_TROUBLE_NODE_NETWORK,     /* NetworkUnavailable */
+    NJ_TROUBLE_NODE_DISK_FULL,   /* these by the agent; detail: the mount */
+    NJ_TROUBLE_NODE_INODES_FULL, /* detail: the mount */
+    NJ_TROUBLE_NODE_CONNTRACK_FULL,
+    NJ_TROUBLE_NODE_FILES_FULL,
+    NJ_TROUBLE_NODE_PIDS_FULL,
+    NJ_TROUBLE_NODE_ZOMBIES, /* of what is in no pod */
+    NJ_TROUBLE_NODE_CLOCK,   /* off by more than is good */
+    NJ_TROUBLE_NODE_LOSS,    /* if this node were lost, pods would find no other; told by the collector */
+    NJ_TROUBLE_KINDS
+};
+const char *
+nj_trouble_kind_name(enum nj_trouble_kind kind); /* "leak_fds", "node_disk_full", ...; "" for none */
+int nj_trouble_kind_parse(const char *name, enum nj_trouble_kind *ret_kind); /* 0 or -EINVAL */
+bool nj_trouble_is_of_node(enum nj_trouble_kind kind);
+
+/* One trouble is one (subject, kind, detail); the same one is told again when its level rises, and once when
+ * it is over. */
+struct nj_trouble {
+    enum nj_trouble_kind kind;
+    const char *detail; /* which of several; "" */
+    bool over;
+    int32_t level;        /* of a limit: 80 or 95 per cent; 0 else */
+    const char *severity; /* "info", "warning", "critical" */
+    const char *message;  /* one line for people, with the figures */
+    int64_t since_ns;     /* when it began, as far as is known */
+    double value, limit;  /* limit 0: none. Bytes, or a count */
+    double per_hour;      /* of a leak */
+    int64_t reaches_ns;   /* wall: when the limit is reached at this pace; 0: not foreseen */
+    const char *process;  /* the suspicious one's command; "" */
+    int32_t pid;
+};
+
+enum nj_usage_metric {
+    NJ_USAGE_CPU,        /* cores */
+    NJ_USAGE_MEMORY,     /* bytes of the working set */
+    NJ_USAGE_THROTTLED,  /* share of the CPU periods that were throttled, 0..1 */
+    NJ_USAGE_GPU,        /* share of one device's time */
+    NJ_USAGE_GPU_MEMORY, /* bytes */
+    NJ_USAGE_METRICS
+};
+const char *
+nj_usage_metric_name(enum nj_usage_metric metric); /* "cpu", "memory", "throttled", "gpu", "gpuMemory" */
+
+/* One container's minute; or the node's, whose pod_uid is "". */
+struct nj_usage_item {
+    const char *namespace, *pod, *pod_uid, *container, *workload_kind, *workload;
+    int64_t cpu_request_millis, cpu_limit_millis, memory_request_bytes, memory_limit_bytes; /* 0: none */
+    int64_t started_ns; /* of the container: its first minutes are start-up */
+    uint64_t oom_kills; /* within the minute */
+    struct {
+        const void *sketch; /* nj_sketch_encode() of the samples: count, sum, min, max are exact */
+        size_t len;         /* 0: not known */
+    } metrics[NJ_USAGE_METRICS];
+};
+
+/* What a pod needs of a node, for working out where it could go. */
+struct nj_usage_pod {
+    const char *namespace, *pod, *pod_uid, *workload_kind, *workload; /* "DaemonSet": it goes nowhere else */
+    int64_t cpu_request_millis,
+        memory_request_bytes; /* as the scheduler counts them: sums, init containers, overhead */
+    int32_t priority;
+    const char *placement; /* JSON {"nodeSelector":{},"affinity":[...],"tolerations":[...]} with Kubernetes'
+                              own fields of spec (affinity: requiredDuringSchedulingIgnoredDuringExecution's
+                              nodeSelectorTerms); "" for none */
+};
+
+enum {
+    NJ_USAGE_ITEMS_MAX = 256, /* in one event */
+    NJ_USAGE_PODS_MAX = 256,
+    NJ_USAGE_PLACEMENT_MAX = 16 << 10,
+};
+
+struct nj_usage {
+    int64_t minute_ns;
+    const struct nj_usage_item *items;
+    size_t count;
+    const struct nj_usage_pod
+        *pods; /* every pod of the node that is not over; over several events of one minute */
+    size_t pods_count;
+    uint32_t part, parts; /* of this minute: 0..parts-1 */
+};
+
 struct nj_event {
     uint64_t seq;    /* place in the agent's stream, from 1; 0 for the collector's own */
     const char *id;  /* identity of the fact, at most 128 bytes; see nj_event_id() */
@@ -150,6 +262,9 @@ struct nj_event {
         struct nj_pod_failure failure;
         struct nj_check_event check;
         struct nj_rollups rollups;
+        struct nj_oom_kill oom_kill;
+        struct nj_trouble trouble;
+        struct nj_usage usage;
     };
 };
 

@@ -127,6 +127,7 @@ static inline int see_object(void *data, const struct nj_kube_object *object)
     case NJ_KUBE_INGRESS:
         *seen += see_ingress(&object->ingress);
         break;
+    case NJ_KUBE_NODE:
     case NJ_KUBE_CUSTOM:
         *seen += see(object->custom.spec);
         *seen += see(object->custom.status);

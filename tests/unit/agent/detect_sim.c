@@ -65,6 +65,9 @@ static void copy_event(struct sim_event *to, const struct nj_finding *finding)
         break;
     case NJ_EVENT_CHECK:
     case NJ_EVENT_ROLLUPS:
+    case NJ_EVENT_OOM_KILL:
+    case NJ_EVENT_TROUBLE:
+    case NJ_EVENT_USAGE:
         break;
     }
 }

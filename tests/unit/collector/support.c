@@ -135,6 +135,9 @@ struct nj_event make_event(enum nj_event_type type, const char *id)
         break;
     case NJ_EVENT_CHECK:
     case NJ_EVENT_ROLLUPS:
+    case NJ_EVENT_OOM_KILL:
+    case NJ_EVENT_TROUBLE:
+    case NJ_EVENT_USAGE:
         break;
     }
     return event;

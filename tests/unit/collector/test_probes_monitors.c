@@ -162,7 +162,8 @@ static void assert_targets(const struct nj_monitor *monitor, const char *expecte
     nj_buf_done(&text);
 }
 
-static void assert_trouble(struct world *world, const char *spec, enum nj_trouble trouble, const char *words)
+static void assert_trouble(struct world *world, const char *spec, enum nj_monitor_trouble trouble,
+                           const char *words)
 {
     struct nj_monitor *monitor = custom(world, spec);
     assert_int_equal(trouble, monitor->trouble);
@@ -216,7 +217,7 @@ static void annotations_say_how_a_service_is_checked_or_that_it_is_not(void **st
 
     annotations[0].value = "ftp";
     monitor = nj_monitor_of_service(&world->context, &world->service, true);
-    assert_int_equal(NJ_TROUBLE_INVALID, monitor->trouble);
+    assert_int_equal(NJ_MONITOR_INVALID, monitor->trouble);
     assert_non_null(strstr(monitor->trouble_text, "\"ftp\" is none of"));
     nj_monitor_free(monitor);
 
@@ -295,22 +296,22 @@ static void a_monitor_checks_the_service_and_its_pods_as_its_scope_says(void **s
 static void what_is_wrong_with_a_monitor_is_said(void **state)
 {
     struct world *world = *state;
-    assert_trouble(world, "{\"target\":{\"service\":{\"name\":\"web\"}},\"colour\":1}", NJ_TROUBLE_INVALID,
+    assert_trouble(world, "{\"target\":{\"service\":{\"name\":\"web\"}},\"colour\":1}", NJ_MONITOR_INVALID,
                    "colour");
-    assert_trouble(world, "{\"target\":{\"service\":{\"name\":\"none\"}}}", NJ_TROUBLE_NOT_FOUND,
+    assert_trouble(world, "{\"target\":{\"service\":{\"name\":\"none\"}}}", NJ_MONITOR_NOT_FOUND,
                    "there is no Service none in namespace shop");
-    assert_trouble(world, "{\"target\":{\"service\":{\"name\":\"web\",\"port\":81}}}", NJ_TROUBLE_NOT_FOUND,
+    assert_trouble(world, "{\"target\":{\"service\":{\"name\":\"web\",\"port\":81}}}", NJ_MONITOR_NOT_FOUND,
                    "has no TCP port 81");
     assert_trouble(world, "{\"target\":{\"service\":{\"name\":\"web\",\"port\":\"dns\"}}}",
-                   NJ_TROUBLE_NOT_FOUND, "has no TCP port named dns");
-    assert_trouble(world, "{\"target\":{\"ingress\":{\"name\":\"none\"}}}", NJ_TROUBLE_NOT_FOUND,
+                   NJ_MONITOR_NOT_FOUND, "has no TCP port named dns");
+    assert_trouble(world, "{\"target\":{\"ingress\":{\"name\":\"none\"}}}", NJ_MONITOR_NOT_FOUND,
                    "there is no Ingress none");
-    assert_trouble(world, "{\"target\":{\"url\":\"https://evil.example.com/\"}}", NJ_TROUBLE_HOST,
+    assert_trouble(world, "{\"target\":{\"url\":\"https://evil.example.com/\"}}", NJ_MONITOR_HOST,
                    "evil.example.com:443 is not allowed");
-    assert_trouble(world, "{\"target\":{\"url\":\"http://169.254.169.254/\"}}", NJ_TROUBLE_HOST,
+    assert_trouble(world, "{\"target\":{\"url\":\"http://169.254.169.254/\"}}", NJ_MONITOR_HOST,
                    "is not allowed");
     world->object.type = "ExternalName";
-    assert_trouble(world, SPEC(""), NJ_TROUBLE_NOT_FOUND, "ExternalName");
+    assert_trouble(world, SPEC(""), NJ_MONITOR_NOT_FOUND, "ExternalName");
 }
 
 static void a_url_is_checked_where_the_list_allows_it(void **state)
@@ -349,7 +350,7 @@ static void an_ingress_is_asked_for_each_host_and_path_at_its_address(void **sta
     assert_string_equal("/pay", monitor->targets->path);
     nj_monitor_free(monitor);
     world->ingress_object.addresses_count = 0;
-    assert_trouble(world, "{\"target\":{\"ingress\":{\"name\":\"front\"}}}", NJ_TROUBLE_NOT_FOUND,
+    assert_trouble(world, "{\"target\":{\"ingress\":{\"name\":\"front\"}}}", NJ_MONITOR_NOT_FOUND,
                    "has no address yet");
 }
 
@@ -433,7 +434,7 @@ static void annotations_say_how_an_ingress_is_checked_or_that_it_is_not(void **s
     nj_monitor_free(monitor);
     annotations[1].value = "";
     monitor = nj_monitor_of_ingress(&world->context, &world->ingress, true);
-    assert_int_equal(NJ_TROUBLE_INVALID, monitor->trouble);
+    assert_int_equal(NJ_MONITOR_INVALID, monitor->trouble);
     assert_targets(monitor, "");
     nj_monitor_free(monitor);
     annotations[1].value = "off";
@@ -452,19 +453,19 @@ static void endpoints_that_nobody_selects_are_checked_by_the_collector(void **st
     nj_monitor_free(monitor);
     /* Another namespace's pod is reached neither straight nor by way of the Service's address. */
     world->foreign = "10.1.0.7";
-    assert_trouble(world, SPEC(""), NJ_TROUBLE_HOST, "belongs to namespace bank");
+    assert_trouble(world, SPEC(""), NJ_MONITOR_HOST, "belongs to namespace bank");
     /* Nor by a slice that somebody adds to those of a Service with a selector, or labels as the controller's.
      */
     world->slice.managed = true;
-    assert_trouble(world, SPEC(",\"scope\":\"service\""), NJ_TROUBLE_HOST, "belongs to namespace bank");
+    assert_trouble(world, SPEC(",\"scope\":\"service\""), NJ_MONITOR_HOST, "belongs to namespace bank");
     world->object.selector_count = 1;
     world->slice.managed = false;
-    assert_trouble(world, SPEC(""), NJ_TROUBLE_HOST, "belongs to namespace bank");
+    assert_trouble(world, SPEC(""), NJ_MONITOR_HOST, "belongs to namespace bank");
     /* Nor by an address that Kubernetes reads in one way and a lookup in another. */
     const char *odd[] = {"010.1.0.7"};
     const char *const *plain = world->endpoint.addresses;
     world->endpoint.addresses = odd;
-    assert_trouble(world, SPEC(""), NJ_TROUBLE_HOST, "is no IP address");
+    assert_trouble(world, SPEC(""), NJ_MONITOR_HOST, "is no IP address");
     world->endpoint.addresses = plain;
     /* What the controller made of the selector is this namespace's, also on a node's address. */
     world->slice.managed = true;

@@ -223,5 +223,7 @@ void describe_object(const struct nj_kube_object *object, struct nj_buf *out)
         text(out, "spec", object->custom.spec_len, object->custom.spec);
         text(out, "status", object->custom.status_len, object->custom.status);
         break;
+    case NJ_KUBE_NODE:
+        break;
     }
 }
