@@ -5,19 +5,14 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
-import { ask, binary, RECORDING, ROOT } from '../lib/lab.js';
+import { ask, binary, RECORDING } from '../lib/lab.js';
 import { labTest } from '../lib/lab-test.js';
+import { promtool } from '../lib/prometheus.js';
 import { until } from '../lib/wait.js';
 
 const PROGRAMS = ['nightjar-agent', 'nightjar-collector'];
 
 const run = (program, ...args) => spawnSync(binary(program), args, { encoding: 'utf8', timeout: 60_000 });
-
-/** promtool, installed or fetched by run.sh. */
-function promtool() {
-  const fetched = path.join(ROOT, 'build', 'tools', 'usr', 'bin', 'promtool');
-  return fs.existsSync(fetched) ? fetched : 'promtool';
-}
 
 for (const program of PROGRAMS) {
   test(`${program}: --help, --version, --print-config, --check-config`, (t) => {
@@ -65,7 +60,7 @@ labTest('metrics are what promtool takes for good', { recording: RECORDING, spee
   await lab.finish();
   for (const url of [lab.agentUrl(), lab.apiUrl]) {
     const { text } = await ask(`${url}/metrics`);
-    const { status, stdout, stderr } = spawnSync(promtool(), ['check', 'metrics'], { input: text, encoding: 'utf8' });
+    const { status, stdout, stderr } = promtool(text);
     assert.equal(status, 0, `${url}:\n${stdout}${stderr}`);
     assert.match(text, /^nightjar_build_info\{/m);
     assert.match(text, /^process_resident_memory_bytes /m);

@@ -45,11 +45,11 @@ export async function inLab(t, options, run) {
 
 /**
  * @param {string} name
- * @param {ConstructorParameters<typeof Lab>[0] & {timeoutMs?: number}} options
+ * @param {ConstructorParameters<typeof Lab>[0] & {timeoutMs?: number, skip?: string}} options
  * @param {(lab: Lab, t: import('node:test').TestContext) => Promise<void>} run
  */
 export function labTest(name, options, run) {
-  test(name, { timeout: options.timeoutMs ?? 600_000 }, (t) => inLab(t, options, (lab) => run(lab, t)));
+  test(name, { timeout: options.timeoutMs ?? 600_000, skip: options.skip }, (t) => inLab(t, options, (lab) => run(lab, t)));
 }
 
 const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));

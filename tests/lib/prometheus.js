@@ -1,4 +1,17 @@
 /** Prometheus' text format. */
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const TOOLS = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..', '..', 'build', 'tools', 'usr', 'bin');
+
+/** What promtool, installed or fetched by run.sh, says of a metrics page. */
+export function promtool(text) {
+  const fetched = path.join(TOOLS, 'promtool');
+  const command = fs.existsSync(fetched) ? fetched : 'promtool';
+  return spawnSync(command, ['check', 'metrics'], { input: text, encoding: 'utf8' });
+}
 
 /** @returns {Map<string, number>} by "name{labels}" as written */
 export function parseMetrics(text) {
