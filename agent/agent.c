@@ -391,6 +391,7 @@ static void make_metrics(struct nj_agent *agent)
     nj_gauge_set(nj_metrics_gauge(agent->metrics, "nightjar_build_info",
                                   "version=\"" NJ_VERSION "\",program=\"agent\"", "What runs; always 1."),
                  1);
+    nj_loop_measure(agent->loop, agent->metrics);
 }
 
 /* Most of what a start or a crash touches, half of it code, is of no use to an agent that idles. */
@@ -490,6 +491,7 @@ static void finish_stop(struct nj_agent *agent)
     nj_kube_client_free(agent->client);
     nj_keyring_free(agent->keyring);
     nj_redactor_free(agent->redactor);
+    nj_loop_measure(agent->loop, NULL);
     nj_metrics_free(agent->metrics);
     free(agent);
     on_stopped(data);

@@ -406,6 +406,7 @@ int nj_collector_start(struct nj_loop *loop, const struct nj_collector_config *c
         nj_metrics_gauge(collector->metrics, "nightjar_build_info",
                          "version=\"" NJ_VERSION "\",program=\"collector\"", "What runs; always 1.");
     nj_gauge_set(collector->build_info, 1);
+    nj_loop_measure(loop, collector->metrics);
     int rc = open_store(collector, err);
     if (rc == 0)
         rc = start_namespaces(collector, err);
@@ -492,6 +493,7 @@ static void finish_stop(struct nj_collector *collector)
         collector->writer_store->ops->close(collector->writer_store);
     nj_kube_client_free(collector->client);
     nj_keyring_free(collector->keyring);
+    nj_loop_measure(collector->loop, NULL);
     nj_metrics_free(collector->metrics);
     free(collector);
     on_stopped(data);

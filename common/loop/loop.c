@@ -9,6 +9,9 @@ enum {
     CLOSE_WAIT_MS = 10 * 1000,
 };
 
+/* 20 ms is what no duty may take. */
+static const double stall_bounds[] = {0.0001, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1, 5};
+
 static void on_wake(uv_timer_t *wake);
 
 int nj_loop_init(struct nj_loop *loop, const struct nj_clock *clock)
@@ -23,7 +26,40 @@ int nj_loop_init(struct nj_loop *loop, const struct nj_clock *clock)
         return rc;
     }
     loop->wake.data = loop;
+    (void)uv_loop_configure(&loop->uv, UV_METRICS_IDLE_TIME);
+    (void)uv_prepare_init(&loop->uv, &loop->turn);
+    uv_unref((uv_handle_t *)&loop->turn);
+    loop->turn.data = loop;
     return 0;
+}
+
+/* From one turn to the next, without the time that was spent waiting. Callbacks of I/O are made within
+ * libuv's poll phase, so the waiting cannot be told by what is called before and after that. */
+static void on_turn(uv_prepare_t *turn)
+{
+    struct nj_loop *loop = turn->data;
+    uint64_t now_ns = uv_hrtime();
+    uint64_t idle_ns = uv_metrics_idle_time(&loop->uv);
+    uint64_t took_ns = now_ns - loop->turned_ns;
+    uint64_t waited_ns = idle_ns - loop->idle_ns;
+    if (loop->turned_ns != 0)
+        nj_histogram_observe(loop->stalls,
+                             took_ns > waited_ns ? (double)(took_ns - waited_ns) / (double)NJ_SEC : 0);
+    loop->turned_ns = now_ns;
+    loop->idle_ns = idle_ns;
+}
+
+void nj_loop_measure(struct nj_loop *loop, struct nj_metrics *metrics)
+{
+    loop->stalls = NULL;
+    loop->turned_ns = 0;
+    (void)uv_prepare_stop(&loop->turn);
+    if (metrics == NULL)
+        return;
+    loop->stalls = nj_metrics_histogram(metrics, "nightjar_loop_stall_seconds", "",
+                                        "For how long one turn of the event loop was busy.", stall_bounds,
+                                        sizeof(stall_bounds) / sizeof(stall_bounds[0]));
+    (void)uv_prepare_start(&loop->turn, on_turn);
 }
 
 void nj_loop_run(struct nj_loop *loop)
@@ -54,6 +90,7 @@ int nj_loop_close(struct nj_loop *loop)
     while (!expired && uv_loop_alive(&loop->uv) != 0)
         (void)uv_run(&loop->uv, UV_RUN_ONCE);
     uv_close((uv_handle_t *)&loop->wake, NULL);
+    uv_close((uv_handle_t *)&loop->turn, NULL);
     (void)uv_run(&loop->uv, UV_RUN_NOWAIT);
     return uv_loop_close(&loop->uv);
 }

@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #include "common/base/clock.h"
+#include "common/base/metrics.h"
 
 struct nj_loop {
     uv_loop_t uv;
@@ -21,6 +22,9 @@ struct nj_loop {
     uv_timer_t wake;
     uint64_t armings; /* how often a timer was armed */
     bool firing;
+    uv_prepare_t turn; /* begins before it waits; active while `stalls` is there */
+    struct nj_histogram *stalls;
+    uint64_t turned_ns, idle_ns; /* at the last turn */
 };
 
 /* `clock` is borrowed until nj_loop_close(). 0 or a negative errno. */
@@ -34,6 +38,10 @@ void nj_loop_stop(struct nj_loop *loop);
 /* Closes the loop's own handles and runs it until every close callback is done, for at most 10 s. Returns
  * -EBUSY when a module left a handle open (a bug: asserted in tests). No timer may be armed any more. */
 int nj_loop_close(struct nj_loop *loop);
+
+/* Observes in nightjar_loop_stall_seconds, from the next turn on, for how long each turn of the loop was
+ * busy: nothing else can happen meanwhile. NULL ends that, which must come before the metrics are freed. */
+void nj_loop_measure(struct nj_loop *loop, struct nj_metrics *metrics);
 
 int64_t nj_loop_wall_ns(const struct nj_loop *loop);
 int64_t nj_loop_mono_ns(const struct nj_loop *loop);

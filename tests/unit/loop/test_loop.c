@@ -1,3 +1,4 @@
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/unit/loop/support.h"
@@ -271,6 +272,54 @@ static void missed_periods_are_skipped(void **state)
     nj_timer_stop(&a.timer);
 }
 
+/* The value of a line of the metrics that starts like this. */
+static double value_of(const struct nj_metrics *metrics, const char *start)
+{
+    struct nj_buf text = {0};
+    assert_int_equal(nj_metrics_render(metrics, &text), 0);
+    const char *at = strstr(text.data, start);
+    assert_non_null(at);
+    double value = strtod(at + strlen(start), NULL);
+    nj_buf_done(&text);
+    return value;
+}
+
+static void be_busy(struct letter *letter)
+{
+    int64_t until_ns = nj_loop_mono_ns(letter->timer.loop) + 30 * NJ_MS;
+    while (nj_loop_mono_ns(letter->timer.loop) < until_ns)
+        ;
+}
+
+static void a_turn_that_is_busy_is_a_stall_and_one_that_waits_is_none(void **state)
+{
+    struct test_loop *test = *state;
+    struct record record = {0};
+    struct letter wait;
+    struct letter busy;
+    struct letter end;
+    struct nj_metrics *metrics = nj_metrics_new();
+    letter_init(&wait, test, &record, 'w');
+    letter_init(&busy, test, &record, 'b');
+    letter_init(&end, test, &record, 'e');
+    busy.then = be_busy;
+    nj_loop_measure(&test->loop, metrics);
+    nj_timer_start(&wait.timer, 300 * NJ_MS, 0);
+    nj_loop_run(&test->loop);
+    assert_true(value_of(metrics, "nightjar_loop_stall_seconds_sum ") < 0.3);
+    nj_timer_start(&busy.timer, NJ_MS, 0);
+    nj_timer_start(&end.timer, 40 * NJ_MS, 0);
+    nj_loop_run(&test->loop);
+    double count = value_of(metrics, "nightjar_loop_stall_seconds_count ");
+    assert_true(value_of(metrics, "nightjar_loop_stall_seconds_bucket{le=\"0.02\"} ") < count);
+    assert_true(value_of(metrics, "nightjar_loop_stall_seconds_sum ") >= 0.03);
+    nj_loop_measure(&test->loop, NULL);
+    nj_metrics_free(metrics);
+    nj_timer_start(&end.timer, NJ_MS, 0);
+    nj_loop_run(&test->loop);
+    assert_string_equal(record.text, "wbee");
+}
+
 static void a_handle_that_was_left_open_is_reported(void **state)
 {
     (void)state;
@@ -301,6 +350,7 @@ int main(void)
         test_loop_case(timers_follow_a_replays_clock_not_real_time),
         test_loop_case(timers_wait_while_a_replays_clock_stands_still),
         test_loop_case(missed_periods_are_skipped),
+        test_loop_case(a_turn_that_is_busy_is_a_stall_and_one_that_waits_is_none),
         cmocka_unit_test(a_handle_that_was_left_open_is_reported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
