@@ -60,4 +60,19 @@ void nj_codec_take_check(struct nj_codec_check *check, const Nightjar__Check *fr
 void nj_codec_take_rollups(struct nj_codec_check *check, const Nightjar__Rollups *from,
                            struct nj_arena *arena, struct nj_rollups *to);
 
+/* Of an OOM kill and of a trouble: trouble.c. As above. */
+Nightjar__OomKill *nj_codec_fill_oom_kill(const struct nj_oom_kill *from, struct nj_arena *arena);
+Nightjar__Trouble *nj_codec_fill_trouble(const struct nj_trouble *from, struct nj_arena *arena);
+bool nj_codec_trouble_fits(const struct nj_trouble *trouble);
+void nj_codec_take_oom_kill(struct nj_codec_check *check, const Nightjar__OomKill *from,
+                            struct nj_oom_kill *to);
+void nj_codec_take_trouble(struct nj_codec_check *check, const Nightjar__Trouble *from,
+                           struct nj_trouble *to);
+
+/* Of a minute of use: usage.c. As above. */
+Nightjar__Usage *nj_codec_fill_usage(const struct nj_usage *from, struct nj_arena *arena);
+bool nj_codec_usage_fits(const struct nj_usage *usage);
+void nj_codec_take_usage(struct nj_codec_check *check, const Nightjar__Usage *from, struct nj_arena *arena,
+                         struct nj_usage *to);
+
 #endif

@@ -152,9 +152,17 @@ static int fill_fact(struct event_message *message, const struct nj_event *event
         message->event.rollups = nj_codec_fill_rollups(&event->rollups, repairs);
         return message->event.rollups == NULL ? -ENOMEM : 0;
     case NJ_EVENT_OOM_KILL:
+        message->event.fact_case = NIGHTJAR__EVENT__FACT_OOM_KILL;
+        message->event.oom_kill = nj_codec_fill_oom_kill(&event->oom_kill, repairs);
+        return message->event.oom_kill == NULL ? -ENOMEM : 0;
     case NJ_EVENT_TROUBLE:
+        message->event.fact_case = NIGHTJAR__EVENT__FACT_TROUBLE;
+        message->event.trouble = nj_codec_fill_trouble(&event->trouble, repairs);
+        return message->event.trouble == NULL ? -ENOMEM : 0;
     case NJ_EVENT_USAGE:
-        break;
+        message->event.fact_case = NIGHTJAR__EVENT__FACT_USAGE;
+        message->event.usage = nj_codec_fill_usage(&event->usage, repairs);
+        return message->event.usage == NULL ? -ENOMEM : 0;
     }
     return -EINVAL;
 }
@@ -164,12 +172,26 @@ static bool encodable(const struct nj_event *event)
     if (event->id == NULL || event->id[0] == '\0' || strlen(event->id) > NJ_EVENT_ID_BYTES_MAX ||
         !nj_utf8_valid(event->id, strlen(event->id)))
         return false;
-    if (event->type == NJ_EVENT_CHECK)
+    switch (event->type) {
+    case NJ_EVENT_CLEARED:
+        return event->cleared.cause >= NJ_CLEARED_STARTED && event->cleared.cause <= NJ_CLEARED_SCHEDULED;
+    case NJ_EVENT_CHECK:
         return nj_codec_key_fits(&event->check.key);
-    if (event->type == NJ_EVENT_ROLLUPS)
+    case NJ_EVENT_ROLLUPS:
         return nj_codec_rollups_fit(&event->rollups);
-    return event->type != NJ_EVENT_CLEARED ||
-           (event->cleared.cause >= NJ_CLEARED_STARTED && event->cleared.cause <= NJ_CLEARED_SCHEDULED);
+    case NJ_EVENT_OOM_KILL:
+        return event->oom_kill.count > 0;
+    case NJ_EVENT_TROUBLE:
+        return nj_codec_trouble_fits(&event->trouble);
+    case NJ_EVENT_USAGE:
+        return nj_codec_usage_fits(&event->usage);
+    case NJ_EVENT_CRASH:
+    case NJ_EVENT_LOST_CRASHES:
+    case NJ_EVENT_STUCK:
+    case NJ_EVENT_POD_FAILURE:
+        return true;
+    }
+    return false;
 }
 
 int nj_event_encode(const struct nj_event *event, struct nj_buf *out)
@@ -289,6 +311,18 @@ static void take_fact(struct nj_codec_check *check, const Nightjar__Event *from,
     case NIGHTJAR__EVENT__FACT_ROLLUPS:
         to->type = NJ_EVENT_ROLLUPS;
         nj_codec_take_rollups(check, from->rollups, arena, &to->rollups);
+        return;
+    case NIGHTJAR__EVENT__FACT_OOM_KILL:
+        to->type = NJ_EVENT_OOM_KILL;
+        nj_codec_take_oom_kill(check, from->oom_kill, &to->oom_kill);
+        return;
+    case NIGHTJAR__EVENT__FACT_TROUBLE:
+        to->type = NJ_EVENT_TROUBLE;
+        nj_codec_take_trouble(check, from->trouble, &to->trouble);
+        return;
+    case NIGHTJAR__EVENT__FACT_USAGE:
+        to->type = NJ_EVENT_USAGE;
+        nj_codec_take_usage(check, from->usage, arena, &to->usage);
         return;
     default:
         check->rc = nj_err_set(check->err, -EPROTO, "the event is of no known type");

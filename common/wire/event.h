@@ -184,11 +184,11 @@ struct nj_trouble {
     enum nj_trouble_kind kind;
     const char *detail; /* which of several; "" */
     bool over;
-    int32_t level;        /* of a limit: 80 or 95 per cent; 0 else */
+    int32_t level;        /* of a limit: 80 or 95 per cent (0..100); 0 else */
     const char *severity; /* "info", "warning", "critical" */
     const char *message;  /* one line for people, with the figures */
     int64_t since_ns;     /* when it began, as far as is known */
-    double value, limit;  /* limit 0: none. Bytes, or a count */
+    double value, limit;  /* finite, as per_hour is. limit 0: none. Bytes, or a count */
     double per_hour;      /* of a leak */
     int64_t reaches_ns;   /* wall: when the limit is reached at this pace; 0: not foreseen */
     const char *process;  /* the suspicious one's command; "" */
@@ -233,7 +233,12 @@ enum {
     NJ_USAGE_ITEMS_MAX = 256, /* in one event */
     NJ_USAGE_PODS_MAX = 256,
     NJ_USAGE_PLACEMENT_MAX = 16 << 10,
+    NJ_USAGE_SKETCH_MAX = 1 << 10, /* bytes: a sample a second fits well */
+    NJ_USAGE_PARTS_MAX = 64,
 };
+/* Of requests, limits and bytes: 256 TiB, so that sums over a cluster fit. An encoder caps them, and takes
+ * negative ones for 0; a decoder refuses what is beyond. */
+#define NJ_USAGE_AMOUNT_MAX ((int64_t)1 << 48)
 
 struct nj_usage {
     int64_t minute_ns;
@@ -242,7 +247,7 @@ struct nj_usage {
     const struct nj_usage_pod
         *pods; /* every pod of the node that is not over; over several events of one minute */
     size_t pods_count;
-    uint32_t part, parts; /* of this minute: 0..parts-1 */
+    uint32_t part, parts; /* of this minute: 0..parts-1; parts is at least 1 */
 };
 
 struct nj_event {

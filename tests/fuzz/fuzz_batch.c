@@ -2,6 +2,7 @@
  * What stands in an opened packet: batch, acknowledgement, event. Whatever is accepted keeps the decoder's
  * promises, and an agent that encodes it again makes something that is accepted again and says the same.
  */
+#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,6 +53,41 @@ static void check_rollups(const struct nj_rollups *rollups)
     }
 }
 
+static void check_usage(const struct nj_usage *usage)
+{
+    check(usage->part < usage->parts && usage->parts <= NJ_USAGE_PARTS_MAX);
+    check(usage->count <= NJ_USAGE_ITEMS_MAX && usage->pods_count <= NJ_USAGE_PODS_MAX);
+    for (size_t i = 0; i < usage->count; i++) {
+        const struct nj_usage_item *item = &usage->items[i];
+        check_text(item->namespace);
+        check_text(item->pod_uid);
+        check_text(item->container);
+        check_text(item->workload);
+        check(item->memory_limit_bytes >= 0 && item->memory_limit_bytes <= NJ_USAGE_AMOUNT_MAX);
+        for (int k = 0; k < NJ_USAGE_METRICS; k++)
+            check(item->metrics[k].sketch != NULL && item->metrics[k].len <= NJ_USAGE_SKETCH_MAX);
+    }
+    for (size_t i = 0; i < usage->pods_count; i++) {
+        check_text(usage->pods[i].pod_uid);
+        check(usage->pods[i].pod_uid[0] != '\0');
+        check_text(usage->pods[i].placement);
+        check(strlen(usage->pods[i].placement) <= NJ_USAGE_PLACEMENT_MAX);
+        check(usage->pods[i].cpu_request_millis >= 0);
+    }
+}
+
+static void check_trouble(const struct nj_trouble *trouble)
+{
+    enum nj_trouble_kind kind;
+    check(nj_trouble_kind_parse(nj_trouble_kind_name(trouble->kind), &kind) == 0 && kind == trouble->kind);
+    check(trouble->level >= 0 && trouble->level <= 100);
+    check(isfinite(trouble->value) && isfinite(trouble->limit) && isfinite(trouble->per_hour));
+    check_text(trouble->detail);
+    check_text(trouble->severity);
+    check_text(trouble->message);
+    check_text(trouble->process);
+}
+
 static void check_plan(const struct nj_plan *plan)
 {
     check_text(plan->version);
@@ -94,6 +130,12 @@ static void check_event(const struct nj_event *event)
         check_text(event->check.evidence);
     else if (event->type == NJ_EVENT_ROLLUPS)
         check_rollups(&event->rollups);
+    else if (event->type == NJ_EVENT_OOM_KILL)
+        check(event->oom_kill.count > 0);
+    else if (event->type == NJ_EVENT_TROUBLE)
+        check_trouble(&event->trouble);
+    else if (event->type == NJ_EVENT_USAGE)
+        check_usage(&event->usage);
     else
         check(event->type == NJ_EVENT_LOST_CRASHES);
 }

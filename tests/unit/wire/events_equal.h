@@ -86,6 +86,80 @@ static inline void assert_same_rollup(const struct nj_check_rollup *got, const s
     assert_memory_equal(got->latency, wanted->latency_len > 0 ? wanted->latency : "", wanted->latency_len);
 }
 
+static inline void assert_same_oom_kill(const struct nj_oom_kill *got, const struct nj_oom_kill *wanted)
+{
+    assert_same_text(got->container_id, wanted->container_id);
+    assert_true(got->count == wanted->count);
+    assert_same_text(got->process, wanted->process);
+    assert_int_equal(got->pid, wanted->pid);
+    assert_true(got->process_bytes == wanted->process_bytes);
+    assert_true(got->memory_limit_bytes == wanted->memory_limit_bytes);
+    assert_true(got->memory_usage_bytes == wanted->memory_usage_bytes);
+}
+
+static inline void assert_same_trouble(const struct nj_trouble *got, const struct nj_trouble *wanted)
+{
+    assert_int_equal(got->kind, wanted->kind);
+    assert_same_text(got->detail, wanted->detail);
+    assert_int_equal(got->over, wanted->over);
+    assert_int_equal(got->level, wanted->level);
+    assert_same_text(got->severity, wanted->severity);
+    assert_same_text(got->message, wanted->message);
+    assert_true(got->since_ns == wanted->since_ns);
+    assert_true(got->value == wanted->value);
+    assert_true(got->limit == wanted->limit);
+    assert_true(got->per_hour == wanted->per_hour);
+    assert_true(got->reaches_ns == wanted->reaches_ns);
+    assert_same_text(got->process, wanted->process);
+    assert_int_equal(got->pid, wanted->pid);
+}
+
+static inline void assert_same_usage_item(const struct nj_usage_item *got, const struct nj_usage_item *wanted)
+{
+    assert_same_text(got->namespace, wanted->namespace);
+    assert_same_text(got->pod, wanted->pod);
+    assert_same_text(got->pod_uid, wanted->pod_uid);
+    assert_same_text(got->container, wanted->container);
+    assert_same_text(got->workload_kind, wanted->workload_kind);
+    assert_same_text(got->workload, wanted->workload);
+    assert_true(got->cpu_request_millis == wanted->cpu_request_millis);
+    assert_true(got->cpu_limit_millis == wanted->cpu_limit_millis);
+    assert_true(got->memory_request_bytes == wanted->memory_request_bytes);
+    assert_true(got->memory_limit_bytes == wanted->memory_limit_bytes);
+    assert_true(got->started_ns == wanted->started_ns);
+    assert_true(got->oom_kills == wanted->oom_kills);
+    for (int i = 0; i < NJ_USAGE_METRICS; i++) {
+        assert_non_null(got->metrics[i].sketch);
+        assert_int_equal(got->metrics[i].len, wanted->metrics[i].len);
+        assert_memory_equal(got->metrics[i].sketch,
+                            wanted->metrics[i].len > 0 ? wanted->metrics[i].sketch : "",
+                            wanted->metrics[i].len);
+    }
+}
+
+static inline void assert_same_usage(const struct nj_usage *got, const struct nj_usage *wanted)
+{
+    assert_true(got->minute_ns == wanted->minute_ns);
+    assert_int_equal(got->part, wanted->part);
+    assert_int_equal(got->parts, wanted->parts);
+    assert_int_equal(got->count, wanted->count);
+    for (size_t i = 0; i < wanted->count; i++)
+        assert_same_usage_item(&got->items[i], &wanted->items[i]);
+    assert_int_equal(got->pods_count, wanted->pods_count);
+    for (size_t i = 0; i < wanted->pods_count; i++) {
+        const struct nj_usage_pod *got_pod = &got->pods[i], *wanted_pod = &wanted->pods[i];
+        assert_same_text(got_pod->namespace, wanted_pod->namespace);
+        assert_same_text(got_pod->pod, wanted_pod->pod);
+        assert_same_text(got_pod->pod_uid, wanted_pod->pod_uid);
+        assert_same_text(got_pod->workload_kind, wanted_pod->workload_kind);
+        assert_same_text(got_pod->workload, wanted_pod->workload);
+        assert_true(got_pod->cpu_request_millis == wanted_pod->cpu_request_millis);
+        assert_true(got_pod->memory_request_bytes == wanted_pod->memory_request_bytes);
+        assert_int_equal(got_pod->priority, wanted_pod->priority);
+        assert_same_text(got_pod->placement, wanted_pod->placement);
+    }
+}
+
 /* All but seq. */
 static inline void assert_same_event(const struct nj_event *got, const struct nj_event *wanted)
 {
@@ -117,9 +191,13 @@ static inline void assert_same_event(const struct nj_event *got, const struct nj
         assert_int_equal(got->cleared.cause, wanted->cleared.cause);
         break;
     case NJ_EVENT_OOM_KILL:
+        assert_same_oom_kill(&got->oom_kill, &wanted->oom_kill);
+        break;
     case NJ_EVENT_TROUBLE:
+        assert_same_trouble(&got->trouble, &wanted->trouble);
+        break;
     case NJ_EVENT_USAGE:
-        fail(); /* none is asked for here */
+        assert_same_usage(&got->usage, &wanted->usage);
         break;
     case NJ_EVENT_POD_FAILURE:
         assert_same_text(got->failure.reason, wanted->failure.reason);

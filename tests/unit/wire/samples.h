@@ -8,7 +8,7 @@
 
 #include "common/wire/event.h"
 
-enum { SAMPLES = 12 };
+enum { SAMPLES = 18 };
 
 static inline struct nj_subject sample_subject(void)
 {
@@ -107,6 +107,123 @@ static inline struct nj_rollups sample_rollups(void)
         .minute_ns = INT64_MAX, .items = items, .count = sizeof(items) / sizeof(items[0])};
 }
 
+static inline struct nj_oom_kill sample_oom_kill(void)
+{
+    return (struct nj_oom_kill){
+        .container_id = "containerd://6f1d",
+        .count = UINT64_MAX,
+        .process = "worker",
+        .pid = INT32_MAX,
+        .process_bytes = INT64_MAX,
+        .memory_limit_bytes = 64 << 20,
+        .memory_usage_bytes = INT64_MIN,
+    };
+}
+
+static inline struct nj_trouble sample_trouble(void)
+{
+    return (struct nj_trouble){
+        .kind = NJ_TROUBLE_LEAK_SOCKETS,
+        .detail = "CLOSE_WAIT",
+        .over = true,
+        .level = 95,
+        .severity = "critical",
+        .message = "412 sockets in CLOSE_WAIT, 60 more an hour",
+        .since_ns = INT64_MIN,
+        .value = -0.0,
+        .limit = 1.7976931348623157e308,
+        .per_hour = 4.9e-324,
+        .reaches_ns = INT64_MAX,
+        .process = "java",
+        .pid = INT32_MIN,
+    };
+}
+
+static inline struct nj_usage sample_usage(void)
+{
+    static const struct nj_usage_item items[] = {
+        {
+            .namespace = "shop",
+            .pod = "cart-5f7c9-x2k4p",
+            .pod_uid = "1d9c2b1e-7a41-4d0e-9f7e-3b6f1c2a9d10",
+            .container = "app",
+            .workload_kind = "Deployment",
+            .workload = "cart",
+            .cpu_request_millis = 250,
+            .cpu_limit_millis = NJ_USAGE_AMOUNT_MAX,
+            .memory_request_bytes = 1,
+            .memory_limit_bytes = NJ_USAGE_AMOUNT_MAX,
+            .started_ns = INT64_MIN,
+            .oom_kills = UINT64_MAX,
+            .metrics = {[NJ_USAGE_CPU] = {"\x01\x00\xff", 3},
+                        [NJ_USAGE_MEMORY] = {"m", 1},
+                        [NJ_USAGE_THROTTLED] = {"t\0t", 3},
+                        [NJ_USAGE_GPU] = {"gg", 2},
+                        [NJ_USAGE_GPU_MEMORY] = {"gm", 2}},
+        },
+        {0}, /* a node's, of which nothing is known */
+        {.pod_uid = "2", .container = "app", .metrics = {[NJ_USAGE_MEMORY] = {"m", 1}}},
+    };
+    static const struct nj_usage_pod pods[] = {
+        {
+            .namespace = "shop",
+            .pod = "cart-5f7c9-x2k4p",
+            .pod_uid = "1d9c2b1e-7a41-4d0e-9f7e-3b6f1c2a9d10",
+            .workload_kind = "Deployment",
+            .workload = "cart",
+            .cpu_request_millis = 250,
+            .memory_request_bytes = NJ_USAGE_AMOUNT_MAX,
+            .priority = INT32_MIN,
+            .placement = "{\"nodeSelector\":{\"zone\":\"a\"}}",
+        },
+        {.pod_uid = "2"},
+    };
+    return (struct nj_usage){
+        .minute_ns = INT64_MAX,
+        .items = items,
+        .count = sizeof(items) / sizeof(items[0]),
+        .pods = pods,
+        .pods_count = sizeof(pods) / sizeof(pods[0]),
+        .part = NJ_USAGE_PARTS_MAX - 1,
+        .parts = NJ_USAGE_PARTS_MAX,
+    };
+}
+
+/* The samples of what an inspection tells. */
+static inline struct nj_event sample_inspected(int index)
+{
+    struct nj_event event = {.id = "x", .subject = sample_subject(), .at_ns = INT64_MAX};
+    switch (index) {
+    case 0:
+        event.type = NJ_EVENT_OOM_KILL;
+        event.oom_kill = sample_oom_kill();
+        break;
+    case 1:
+        event = (struct nj_event){.id = "oom-bare", .type = NJ_EVENT_OOM_KILL};
+        event.oom_kill.count = 1;
+        break;
+    case 2:
+        event.type = NJ_EVENT_TROUBLE;
+        event.trouble = sample_trouble();
+        break;
+    case 3:
+        event = (struct nj_event){.id = "trouble-bare", .type = NJ_EVENT_TROUBLE};
+        event.trouble.kind = NJ_TROUBLE_NODE_LOSS;
+        break;
+    case 4:
+        event.type = NJ_EVENT_USAGE;
+        event.usage = sample_usage();
+        break;
+    default:
+        event = (struct nj_event){.id = "usage-empty", .type = NJ_EVENT_USAGE};
+        event.usage.parts = 1;
+        break;
+    }
+    return event;
+}
+
+enum { SAMPLES_INSPECTED = 12 }; /* the first of them */
+
 /* `index` in 0..SAMPLES-1; seq rises with it. */
 static inline struct nj_event sample_event(int index)
 {
@@ -180,8 +297,12 @@ static inline struct nj_event sample_event(int index)
         event.type = NJ_EVENT_ROLLUPS;
         event.rollups = sample_rollups();
         break;
-    default:
+    case 11:
         event = (struct nj_event){.seq = 12, .id = "rollups-empty", .type = NJ_EVENT_ROLLUPS};
+        break;
+    default:
+        event = sample_inspected(index - SAMPLES_INSPECTED);
+        event.seq = (uint64_t)index + 1;
         break;
     }
     return event;
