@@ -76,7 +76,8 @@ static const size_t text_offsets[] = {
     offsetof(struct nj_incident, group),          offsetof(struct nj_incident, monitor),
     offsetof(struct nj_incident, step),           offsetof(struct nj_incident, cause),
     offsetof(struct nj_incident, expected),       offsetof(struct nj_incident, got),
-    offsetof(struct nj_incident, body),
+    offsetof(struct nj_incident, body),           offsetof(struct nj_incident, detail),
+    offsetof(struct nj_incident, process),
 };
 
 static const char **text_at(struct nj_incident *record, size_t i)

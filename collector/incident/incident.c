@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "common/base/alloc.h"
@@ -100,7 +101,8 @@ static const size_t string_offsets[] = {
     offsetof(struct nj_incident, group),          offsetof(struct nj_incident, monitor),
     offsetof(struct nj_incident, step),           offsetof(struct nj_incident, cause),
     offsetof(struct nj_incident, expected),       offsetof(struct nj_incident, got),
-    offsetof(struct nj_incident, body),
+    offsetof(struct nj_incident, body),           offsetof(struct nj_incident, detail),
+    offsetof(struct nj_incident, process),
 };
 
 static const char **string_at(struct nj_incident *incident, size_t i)
@@ -178,6 +180,27 @@ static void add_probe(const struct nj_incident *incident, struct nj_buf *out)
     add_number(out, "targetsTotal", counted, incident->targets_total);
 }
 
+static void add_figure(struct nj_buf *out, const char *name, bool known, double value)
+{
+    if (known && isfinite(value))
+        nj_buf_printf(out, ",\"%s\":%.15g", name, value);
+    else
+        nj_buf_printf(out, ",\"%s\":null", name);
+}
+
+static void add_trouble(const struct nj_incident *incident, struct nj_buf *out)
+{
+    bool of_node = incident->kind == NJ_INCIDENT_NODE;
+    add_text_or_null(out, "detail", incident->detail);
+    add_text_or_null(out, "process", incident->process);
+    add_number(out, "pid", incident->pid != 0, incident->pid);
+    add_figure(out, "value", incident->value != 0, incident->value);
+    add_figure(out, "limit", incident->at_most != 0, incident->at_most);
+    add_figure(out, "perHour", incident->per_hour != 0, incident->per_hour);
+    add_time(out, "reachesAt", incident->reaches_ns);
+    add_number(out, "evictions", of_node, (int64_t)incident->evictions);
+}
+
 static void add_where(const struct nj_incident *incident, struct nj_buf *out)
 {
     struct nj_buf name = {0};
@@ -221,6 +244,7 @@ int nj_incident_json(const struct nj_incident *incident, const char *public_url,
     add_text(out, "resolvedCause", incident->resolved_cause);
     add_text(out, "suppressed", incident->suppressed);
     add_probe(incident, out);
+    add_trouble(incident, out);
     struct nj_buf url = {0};
     nj_incident_url(incident, public_url, &url);
     add_text_or_null(out, "url", nj_buf_str(&url));

@@ -68,14 +68,23 @@ struct nj_incident {
     int64_t resolved_ns;        /* 0 while open */
     const char *resolved_cause; /* "stable", "started", "deleted", "completed", "scheduled",
                                  * "superseded" (it waits for something else now), "passing", "gone" (no
-                                 * failing target is left), "stale", "evicted" */
-    const char *suppressed;     /* why nobody is told; "" when somebody is */
+                                 * failing target is left), "over" (of a leak, a limit, a node), "quiet" (no
+                                 * further OOM kill), "stale", "evicted" */
+    const char *suppressed; /* why nobody is told: "node" (its node's incident was); "" when somebody is */
     /* Of probes; "" and 0 else. */
     const char *group;                                /* alert group of the monitor that opened it */
     const char *monitor;                              /* id of the latest failing one */
     const char *step, *cause, *expected, *got, *body; /* of the latest failure */
     int32_t status;
     int32_t targets_failing, targets_total;
+    /* Of leaks, limits that are near, OOM kills and nodes, told last; "" and 0 else. */
+    const char *detail;    /* which of several: a TCP state, a mount, a port */
+    const char *process;   /* the suspicious or killed one's command */
+    int32_t pid;           /* on the node */
+    double value, at_most; /* how much there is, and its limit: bytes or a count; 0: not known, none */
+    double per_hour;       /* how fast a leak climbs */
+    int64_t reaches_ns;    /* when it reaches the limit at this pace; 0: not foreseen */
+    uint64_t evictions;    /* pods that the node has evicted within it */
 };
 
 /* A pod, or a container of it, that is in trouble within an incident; a target of a check. */
@@ -94,10 +103,11 @@ void nj_incident_done(struct nj_incident *copy);
  * fullName, kind, severity, state, revision, cluster, project, namespace, workloadKind, workload, container,
  * pod, podUid, node, reason, message, image, exitCode, signal, restartCount, memoryLimitBytes, crashId,
  * crashLoop, count, lost, firstAt, lastAt, resolvedAt, resolvedCause, suppressed, group, monitor, step,
- * cause, expected, got, body, status, targetsFailing, targetsTotal, url. Times are RFC 3339 or null.
- * exitCode, signal, restartCount and crashId are null when there is no crash, memoryLimitBytes when there is
- * no limit, url without a public URL; what is of probes is null where it is not known or does not apply. 0 or
- * -EOVERFLOW, as the other functions that append. */
+ * cause, expected, got, body, status, targetsFailing, targetsTotal, detail, process, pid, value, limit,
+ * perHour, reachesAt, evictions, url. Times are RFC 3339 or null. exitCode, signal, restartCount and crashId
+ * are null when there is no crash, memoryLimitBytes when there is no limit, url without a public URL; what is
+ * of probes, leaks, limits and nodes is null where it is not known or does not apply. 0 or -EOVERFLOW, as the
+ * other functions that append. */
 int nj_incident_json(const struct nj_incident *incident, const char *public_url, struct nj_buf *out);
 
 /* Where people read about it, the page: "https://nightjar.example/incidents/7". Appends nothing when

@@ -7,7 +7,7 @@
     "workload, container, pod, pod_uid, node, reason, message, image, exit_code, signal, restart_count, "    \
     "memory_limit_bytes, crash_id, crash_loop, count, lost, first_ns, last_ns, resolved_ns, "                \
     "resolved_cause, suppressed, alert_group, monitor, step, cause, expected, got, body, status, "           \
-    "targets_failing, targets_total"
+    "targets_failing, targets_total, detail, process, pid, value, at_most, per_hour, reaches_ns, evictions"
 
 int nj_sqlite_put_incident(struct nj_store *store, const struct nj_incident *incident, struct nj_err *err)
 {
@@ -18,12 +18,13 @@ int nj_sqlite_put_incident(struct nj_store *store, const struct nj_incident *inc
     struct nj_binder put = nj_sql_use(
         sqlite, NJ_SQL_PUT_INCIDENT,
         "INSERT INTO incident (" INCIDENT_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-        "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO "
+        "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (id) DO "
         "UPDATE SET (" INCIDENT_COLUMNS
         ") = (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, "
         "?21, "
         "?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, "
-        "?38, ?39, ?40, ?41)");
+        "?38, ?39, ?40, ?41, ?42, ?43, ?44, ?45, ?46, ?47, ?48, ?49)");
     nj_sql_int(&put, incident->id);
     nj_sql_text(&put, incident->fingerprint);
     nj_sql_text(&put, nj_incident_kind_name(incident->kind));
@@ -65,6 +66,14 @@ int nj_sqlite_put_incident(struct nj_store *store, const struct nj_incident *inc
     nj_sql_int(&put, incident->status);
     nj_sql_int(&put, incident->targets_failing);
     nj_sql_int(&put, incident->targets_total);
+    nj_sql_text(&put, incident->detail);
+    nj_sql_text(&put, incident->process);
+    nj_sql_int(&put, incident->pid);
+    nj_sql_real(&put, incident->value);
+    nj_sql_real(&put, incident->at_most);
+    nj_sql_real(&put, incident->per_hour);
+    nj_sql_int(&put, incident->reaches_ns);
+    nj_sql_int(&put, (int64_t)incident->evictions);
     return nj_sql_run(sqlite, &put, "store an incident", err);
 }
 
@@ -113,6 +122,14 @@ static int read_incident(struct nj_sqlite *sqlite, sqlite3_stmt *statement, stru
     incident->status = (int32_t)nj_row_int(&row);
     incident->targets_failing = (int32_t)nj_row_int(&row);
     incident->targets_total = (int32_t)nj_row_int(&row);
+    incident->detail = nj_row_text(&row);
+    incident->process = nj_row_text(&row);
+    incident->pid = (int32_t)nj_row_int(&row);
+    incident->value = nj_row_real(&row);
+    incident->at_most = nj_row_real(&row);
+    incident->per_hour = nj_row_real(&row);
+    incident->reaches_ns = nj_row_int(&row);
+    incident->evictions = (uint64_t)nj_row_int(&row);
     if (nj_incident_kind_parse(kind, &incident->kind) < 0 ||
         nj_severity_parse(severity, &incident->severity) < 0 ||
         nj_incident_state_parse(state, &incident->state) < 0)

@@ -134,6 +134,7 @@ struct nj_binder {
 struct nj_binder nj_sql_use(struct nj_sqlite *sqlite, enum nj_sql_slot slot, const char *sql);
 void nj_sql_text(struct nj_binder *binder, const char *text); /* borrowed until the statement is reset */
 void nj_sql_int(struct nj_binder *binder, int64_t value);
+void nj_sql_real(struct nj_binder *binder, double value); /* not a NaN: that would bind NULL */
 void nj_sql_blob(struct nj_binder *binder, const void *bytes, size_t len); /* likewise */
 
 /* Runs a statement that yields no row and resets it. */
@@ -162,6 +163,7 @@ struct nj_row {
 };
 const char *nj_row_text(struct nj_row *row); /* never NULL; borrowed until the next step */
 int64_t nj_row_int(struct nj_row *row);
+double nj_row_real(struct nj_row *row);
 const void *nj_row_blob(struct nj_row *row, size_t *ret_len); /* likewise; never NULL */
 
 /* A point's key: resolution, the minute of its beginning, the series' number. Of the first point that begins

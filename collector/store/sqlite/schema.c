@@ -168,9 +168,19 @@ static const char version_3[] =
     "  minute_ns INTEGER NOT NULL, id_hash INTEGER NOT NULL,"
     "  PRIMARY KEY (minute_ns, id_hash)"
     ") STRICT, WITHOUT ROWID;";
+
+static const char version_4[] =
+    "ALTER TABLE incident ADD COLUMN detail TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE incident ADD COLUMN process TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE incident ADD COLUMN pid INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE incident ADD COLUMN value REAL NOT NULL DEFAULT 0;"
+    "ALTER TABLE incident ADD COLUMN at_most REAL NOT NULL DEFAULT 0;"
+    "ALTER TABLE incident ADD COLUMN per_hour REAL NOT NULL DEFAULT 0;"
+    "ALTER TABLE incident ADD COLUMN reaches_ns INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE incident ADD COLUMN evictions INTEGER NOT NULL DEFAULT 0;";
 /* clang-format on */
 
-static const char *const migrations[] = {version_1, version_2, version_3};
+static const char *const migrations[] = {version_1, version_2, version_3, version_4};
 
 enum { NEWEST = sizeof(migrations) / sizeof(migrations[0]) };
 

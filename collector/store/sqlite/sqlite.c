@@ -92,6 +92,12 @@ void nj_sql_int(struct nj_binder *binder, int64_t value)
         note(binder, sqlite3_bind_int64(binder->statement, binder->next, value));
 }
 
+void nj_sql_real(struct nj_binder *binder, double value)
+{
+    if (binder->statement != NULL)
+        note(binder, sqlite3_bind_double(binder->statement, binder->next, value));
+}
+
 void nj_sql_blob(struct nj_binder *binder, const void *bytes, size_t len)
 {
     /* A NULL pointer would bind NULL. */
@@ -161,6 +167,11 @@ const char *nj_row_text(struct nj_row *row)
 int64_t nj_row_int(struct nj_row *row)
 {
     return sqlite3_column_int64(row->statement, row->next++);
+}
+
+double nj_row_real(struct nj_row *row)
+{
+    return sqlite3_column_double(row->statement, row->next++);
 }
 
 const void *nj_row_blob(struct nj_row *row, size_t *ret_len)

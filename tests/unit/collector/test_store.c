@@ -522,13 +522,25 @@ static void an_incident_comes_back_as_it_was_put_last(void **state)
     probe.targets_failing = 2;
     probe.targets_total = 3;
     put_incident(fixture, &probe);
+    struct nj_incident leak = make_incident(3, "cc");
+    leak.kind = NJ_INCIDENT_LEAK;
+    leak.detail = "CLOSE_WAIT";
+    leak.process = "java";
+    leak.pid = 4711;
+    leak.value = 3120;
+    leak.at_most = 4096;
+    leak.per_hour = 0.25;
+    leak.reaches_ns = noon_ns + NJ_DAY;
+    leak.evictions = 3;
+    put_incident(fixture, &leak);
     commit(fixture);
     reopen(fixture);
     assert_incident(fixture, &incident);
     assert_incident(fixture, &probe);
+    assert_incident(fixture, &leak);
     struct expectation none = {0};
     assert_int_equal(-ENOENT,
-                     fixture->store->ops->get_incident(fixture->store, 3, check_incident, &none, NULL));
+                     fixture->store->ops->get_incident(fixture->store, 4, check_incident, &none, NULL));
 }
 
 static void incidents_are_found_by_every_filter_and_paged_newest_first(void **state)
