@@ -158,7 +158,7 @@ stage_manifests() {
         return 0
     fi
     local folder count
-    for folder in deploy/manifests deploy/manifests/persistent; do
+    for folder in deploy/manifests deploy/manifests/persistent deploy/manifests/host-network; do
         kubectl kustomize "$folder" >"$logs/kustomize.yaml" || return 1
         count=$(grep -c '^kind:' "$logs/kustomize.yaml")
         grep -q '^kind: DaemonSet' "$logs/kustomize.yaml" || { echo "$folder: no DaemonSet"; return 1; }
