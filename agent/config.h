@@ -41,6 +41,13 @@ struct nj_agent_config {
         int64_t max_response_bytes;
     } probes;
     struct {
+        bool enabled, exits;
+        int64_t interval_ns, leak_after_ns;
+        int64_t max_processes, max_containers;
+        char *proc, *cgroup, *root; /* where the node's own are seen */
+        char *kernel_log;           /* "" for none */
+    } inspect;
+    struct {
         char *listen; /* metrics and health */
         int64_t max_connections;
     } http;
