@@ -137,9 +137,10 @@ static void on_timer_closed(uv_handle_t *handle)
         on_closed(data);
 }
 
-static void finish_closing(struct nj_capture *capture)
+void nj_capture_finish_closing(struct nj_capture *capture)
 {
-    if (!capture->closing || capture->closed || capture->jobs != NULL || capture->batch.busy)
+    if (!capture->closing || capture->closed || capture->jobs != NULL || capture->batch.busy ||
+        capture->holds_opening > 0)
         return;
     capture->closed = true;
     nj_timer_stop(&capture->retry);
@@ -278,7 +279,7 @@ void nj_capture_fetched(struct nj_capture_job *job)
         leave(job);
     else
         make_ready(job);
-    finish_closing(capture);
+    nj_capture_finish_closing(capture);
 }
 
 /* The outbox takes such a one neither now nor later. */
@@ -338,7 +339,7 @@ static void on_worked(struct nj_job *work)
     if (capture->broken && !was_broken)
         capture->on_broken(capture->data, &capture->batch.err);
     pump(capture);
-    finish_closing(capture);
+    nj_capture_finish_closing(capture);
 }
 
 /* --- findings --- */
@@ -418,6 +419,8 @@ struct nj_capture *nj_capture_new(const struct nj_capture_options *options)
     capture->log_dir = nj_strdup(options->log_dir);
     capture->max_files = options->max_files;
     capture->max_queue = options->max_queue != 0 ? options->max_queue : NJ_CAPTURE_QUEUE_MAX;
+    capture->max_held = options->max_held != 0 ? options->max_held : NJ_CAPTURE_HELD_MAX;
+    capture->hold_ns = options->hold_ns != 0 ? options->hold_ns : NJ_MIN;
     capture->limits = options->limits;
     capture->redactor = nj_shared_redactor_new(options->redactor);
     capture->on_workload = options->on_workload;
@@ -426,6 +429,7 @@ struct nj_capture *nj_capture_new(const struct nj_capture_options *options)
     capture->data = options->data;
     capture->ready_end = &capture->ready;
     nj_arena_init(&capture->batch.arena, ARENA_MAX);
+    nj_timer_init(&capture->hold_timer, options->loop, nj_capture_holds_expire, capture);
     nj_timer_init(&capture->retry, options->loop, on_retry, capture);
     (void)uv_timer_init(&options->loop->uv, &capture->pause);
     (void)uv_timer_init(&options->loop->uv, &capture->drain);
@@ -463,7 +467,7 @@ static void on_drain(uv_timer_t *timer)
 {
     struct nj_capture *capture = timer->data;
     expire(capture);
-    finish_closing(capture);
+    nj_capture_finish_closing(capture);
 }
 
 void nj_capture_close(struct nj_capture *capture, int64_t drain_ns, void (*on_closed)(void *data), void *data)
@@ -474,11 +478,12 @@ void nj_capture_close(struct nj_capture *capture, int64_t drain_ns, void (*on_cl
         return;
     }
     capture->closing = true;
+    nj_capture_holds_close(capture);
     capture->on_closed = on_closed;
     capture->on_closed_data = data;
     if (capture->jobs != NULL && drain_ns > 0 && !capture->broken)
         (void)uv_timer_start(&capture->drain, on_drain, (uint64_t)(drain_ns / NJ_MS) + 1, 0);
     else
         expire(capture);
-    finish_closing(capture);
+    nj_capture_finish_closing(capture);
 }

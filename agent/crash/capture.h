@@ -8,8 +8,9 @@
  * still open. The queue is bounded; what a bound forces out is counted, states before facts. What was not
  * stored when the process ends is found again by the next one.
  *
- * The log: from the file, which an announced end has opened already where there was one; when that is gone, from the API server, if what it has is the same instance's. Loop
- * thread only; reading and storing happen on the worker.
+ * The log: from the file, which an announced end has opened already where there was one; when that is gone,
+ * from the API server, if what it has is the same instance's. Loop thread only; reading and storing happen on
+ * the worker.
  */
 #ifndef NJ_CRASH_CAPTURE_H
 #define NJ_CRASH_CAPTURE_H

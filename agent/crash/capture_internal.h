@@ -1,6 +1,7 @@
 /*
  * How the capture's parts work together. Private to agent/crash/capture*.c: capture.c keeps the queue,
- * capture_fetch.c asks the API server for a log, capture_store.c is what happens on the worker.
+ * capture_fetch.c asks the API server for a log, capture_hold.c holds the files of announced ends,
+ * capture_store.c is what happens on the worker.
  */
 #ifndef NJ_CRASH_CAPTURE_INTERNAL_H
 #define NJ_CRASH_CAPTURE_INTERNAL_H
@@ -40,6 +41,21 @@ enum nj_log_outcome {              /* from NJ_LOG_GONE on there is none */
                       NJ_LOG_UNREADABLE,     /* the file, or the API's answer */
 };
 
+/* The log file of a container whose end was announced, open until its crash is found. While it is being
+ * opened the worker has `source.attempt` and `files`; work that is submitted later may read them there. */
+struct nj_capture_hold {
+    UT_hash_handle hh; /* by id, in order of arrival; no more once a finding has it */
+    struct nj_capture *capture;
+    struct nj_job work;
+    int64_t until_ns; /* monotonic */
+    struct nj_log_source source;
+    char *namespace, *pod, *directory_uid, *container; /* of `source` */
+    struct nj_log_files files;                         /* fd -1: there is none */
+    bool opening;
+    bool released; /* while it was being opened */
+    char id[];     /* key: without scheme */
+};
+
 struct nj_capture_job {
     struct nj_capture_job *next_of_pod;
     struct nj_capture_job *prev, *next; /* of all, in order of arrival */
@@ -71,8 +87,9 @@ struct nj_capture_job {
     int attempts_count;
     struct nj_log_files files;
     bool holds_file;
-    bool previous; /* for the API */
-    int fetches;   /* asked the API so often */
+    struct nj_capture_hold *hold; /* of its announced end; NULL */
+    bool previous;                /* for the API */
+    int fetches;                  /* asked the API so often */
     struct nj_http_request *request;
     struct nj_buf api_text;
     int api_error;       /* of the last fetch: 0, or a negative errno */
@@ -110,6 +127,10 @@ struct nj_capture {
     char *log_dir;
     size_t max_files, files;
     size_t max_queue, queued;
+    struct nj_capture_hold *holds; /* that wait for their crash */
+    size_t max_held, files_held, holds_opening;
+    int64_t hold_ns;
+    struct nj_timer hold_timer;
     struct nj_log_limits limits;
     struct nj_shared_redactor *redactor;
     void (*on_workload)(void *data, const char *pod_uid, const char *kind, const char *name);
@@ -144,6 +165,7 @@ struct nj_capture {
     struct {
         struct nj_counter *crashes[NJ_CAPTURE_REASONS], *lost, *from_file, *from_api, *gone, *other_instance,
             *unreadable, *redacted;
+        struct nj_counter *held_used, *held_unused, *held_gone, *held_dropped;
         struct nj_counter *failed_appends, *dropped_facts, *dropped_states, *invalid;
         struct nj_gauge *waiting, *files;
         struct nj_histogram *seconds;
@@ -157,6 +179,18 @@ struct nj_capture_job *nj_capture_job_new(struct nj_capture *capture, const stru
 void nj_capture_job_free(struct nj_capture_job *job); /* in no queue any more */
 /* Opens the file of the first of the numbers for which there is one. */
 void nj_capture_job_open(struct nj_capture_job *job);
+/* Files of findings and of announced ends were opened or closed. */
+void nj_capture_count_files(struct nj_capture *capture, int jobs, int holds);
+
+/* capture.c: when everything has ended that had to. */
+void nj_capture_finish_closing(struct nj_capture *capture);
+
+/* capture_hold.c. The file of an announced end goes to its finding, which releases it; NULL: there is none.
+ */
+struct nj_capture_hold *nj_capture_hold_take(struct nj_capture *capture, const char *container_id);
+void nj_capture_hold_release(struct nj_capture_hold *hold); /* takes NULL */
+void nj_capture_holds_expire(struct nj_timer *timer);
+void nj_capture_holds_close(struct nj_capture *capture);
 
 /* capture_metrics.c */
 void nj_capture_add_metrics(struct nj_capture *capture, struct nj_metrics *metrics);

@@ -22,29 +22,33 @@ void nj_shared_redactor_unref(struct nj_shared_redactor *shared)
     free(shared);
 }
 
-static void count_file(struct nj_capture *capture, int change)
+void nj_capture_count_files(struct nj_capture *capture, int jobs, int holds)
 {
-    capture->files += (size_t)change;
-    nj_gauge_set(capture->metrics.files, (int64_t)capture->files);
+    capture->files += (size_t)jobs;
+    capture->files_held += (size_t)holds;
+    nj_gauge_set(capture->metrics.files, (int64_t)(capture->files + capture->files_held));
 }
 
-/* The first of the numbers for which there is a file. */
+/* The first of the numbers for which there is a file, unless its announced end has opened it. */
 void nj_capture_job_open(struct nj_capture_job *job)
 {
+    if (job->hold != NULL && !job->hold->opening && job->hold->files.fd >= 0)
+        return;
     for (int i = 0; i < job->attempts_count && !job->holds_file; i++) {
         job->source.attempt = job->attempts[i];
         job->holds_file = nj_log_open(&job->source, &job->files) == 0;
     }
     if (job->holds_file)
-        count_file(job->capture, 1);
+        nj_capture_count_files(job->capture, 1, 0);
 }
 
 void nj_capture_job_free(struct nj_capture_job *job)
 {
     if (job->holds_file) {
         nj_log_close(&job->files);
-        count_file(job->capture, -1);
+        nj_capture_count_files(job->capture, -1, 0);
     }
+    nj_capture_hold_release(job->hold);
     nj_owners_cancel(&job->owner_request);
     nj_shared_redactor_unref(job->redactor);
     nj_buf_done(&job->event);
@@ -77,6 +81,7 @@ static void copy_log_source(struct nj_capture_job *job, const struct nj_finding 
     job->container = nj_strdup(event->subject.container);
     job->directory_uid = nj_strdup(finding->directory_uid);
     job->previous = finding->previous;
+    job->hold = nj_capture_hold_take(job->capture, event->crash.container_id);
     job->attempts_count = finding->attempts_count;
     memcpy(job->attempts, finding->attempts, sizeof(job->attempts));
     job->source = (struct nj_log_source){.log_dir = job->capture->log_dir,

@@ -14,6 +14,8 @@ void nj_capture_add_metrics(struct nj_capture *capture, struct nj_metrics *metri
         "Logs of crashed containers that were captured, by where they came from.";
     static const char missing[] = "nightjar_agent_log_missing_total";
     static const char missing_help[] = "Crashes without a log, by why there is none.";
+    static const char held[] = "nightjar_agent_held_logs_total";
+    static const char held_help[] = "Log files held from an announced end on, by what became of them.";
     static const char dropped[] = "nightjar_agent_findings_dropped_total";
     static const char dropped_help[] = "Findings that were given up before they were stored.";
     static const double bounds[] = {0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30};
@@ -30,6 +32,10 @@ void nj_capture_add_metrics(struct nj_capture *capture, struct nj_metrics *metri
     capture->metrics.other_instance =
         nj_metrics_counter(metrics, missing, "cause=\"other_instance\"", missing_help);
     capture->metrics.unreadable = nj_metrics_counter(metrics, missing, "cause=\"unreadable\"", missing_help);
+    capture->metrics.held_used = nj_metrics_counter(metrics, held, "outcome=\"used\"", held_help);
+    capture->metrics.held_unused = nj_metrics_counter(metrics, held, "outcome=\"unused\"", held_help);
+    capture->metrics.held_gone = nj_metrics_counter(metrics, held, "outcome=\"no_file\"", held_help);
+    capture->metrics.held_dropped = nj_metrics_counter(metrics, held, "outcome=\"no_room\"", held_help);
     capture->metrics.redacted = nj_metrics_counter(metrics, "nightjar_agent_secrets_hidden_total", "",
                                                    "Secrets hidden in logs and messages.");
     capture->metrics.failed_appends = nj_metrics_counter(metrics, "nightjar_agent_store_failures_total", "",

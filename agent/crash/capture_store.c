@@ -39,19 +39,19 @@ static void keep_log(struct nj_capture_job *job, struct nj_log_result *result, e
                                             .missing = ""};
 }
 
-/* Reads the file of one of the numbers the instance may have. True: the log is had. */
-static bool read_file(struct nj_capture_job *job, int32_t attempt, struct nj_event *event,
-                      struct nj_buf *ret_text, struct nj_err *why)
+/* Reads the file of one of the numbers the instance may have: `held`, or what there is now. True: the log is
+ * had. */
+static bool read_file(struct nj_capture_job *job, int32_t attempt, const struct nj_log_files *held,
+                      struct nj_event *event, struct nj_buf *ret_text, struct nj_err *why)
 {
     struct nj_log_source source = job->source;
     struct nj_log_files files = {.fd = -1};
-    bool held = job->holds_file && attempt == source.attempt;
     source.attempt = attempt;
-    int rc = held ? 0 : nj_log_open(&source, &files);
+    int rc = held != NULL ? 0 : nj_log_open(&source, &files);
     struct nj_log_result result = {0};
     struct nj_err err = {0};
     if (rc == 0 || rc == -ENOENT)
-        rc = nj_log_capture(&source, held ? &job->files : &files, &job->limits, job->redactor->redactor,
+        rc = nj_log_capture(&source, held != NULL ? held : &files, &job->limits, job->redactor->redactor,
                             &result, &err);
     else
         (void)nj_err_set(&err, rc, "%s", strerror(-rc));
@@ -115,6 +115,19 @@ static bool read_answer(struct nj_capture_job *job, struct nj_event *event, stru
     return false;
 }
 
+/* The file that the container's announced end has opened, if it has one of the instance's numbers. */
+static bool read_held(struct nj_capture_job *job, struct nj_event *event, struct nj_buf *ret_text,
+                      struct nj_err *why)
+{
+    const struct nj_capture_hold *hold = job->hold;
+    if (hold == NULL || hold->files.fd < 0)
+        return false;
+    bool is_its = false;
+    for (int i = 0; i < job->attempts_count; i++)
+        is_its = is_its || job->attempts[i] == hold->source.attempt;
+    return is_its && read_file(job, hold->source.attempt, &hold->files, event, ret_text, why);
+}
+
 /* False: the API server has to be asked first. Without memory job->stored says so. */
 static bool find_log(struct nj_capture_job *job, struct nj_event *event, struct nj_buf *ret_text,
                      struct nj_arena *arena)
@@ -122,8 +135,11 @@ static bool find_log(struct nj_capture_job *job, struct nj_event *event, struct 
     struct nj_err why = {.text = "the log file is gone"};
     job->log_outcome = NJ_LOG_GONE;
     job->redacted = 0;
+    if (read_held(job, event, ret_text, &why))
+        return true;
     for (int i = 0; i < job->attempts_count && job->stored == 0; i++) {
-        if (read_file(job, job->attempts[i], event, ret_text, &why))
+        bool is_open = job->holds_file && job->attempts[i] == job->source.attempt;
+        if (read_file(job, job->attempts[i], is_open ? &job->files : NULL, event, ret_text, &why))
             return true;
     }
     if (job->stored == 0 && job->fetches > 0 && read_answer(job, event, ret_text, &why))

@@ -52,6 +52,9 @@ struct nj_log_result {
 int nj_log_open(const struct nj_log_source *source, struct nj_log_files *ret_files);
 void nj_log_close(struct nj_log_files *files);
 
+/* The highest number that a log of the container has, whatever `source->attempt`; -ENOENT etc. Blocking. */
+int32_t nj_log_newest(const struct nj_log_source *source);
+
 /* Reads the end of the open file backwards, and rotated predecessors as far as they are needed. 0, -ENOENT
  * when there is no file at all, or another errno with a text. */
 int nj_log_capture(const struct nj_log_source *source, const struct nj_log_files *files,

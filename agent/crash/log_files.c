@@ -44,6 +44,37 @@ int nj_log_path(const struct nj_log_source *source, char *ret_path, size_t size)
     return len < 0 || (size_t)len >= size - (size_t)dir ? -ENAMETOOLONG : 0;
 }
 
+int32_t nj_log_newest(const struct nj_log_source *source)
+{
+    char path[NJ_LOG_PATH_MAX];
+    struct nj_log_source any = *source;
+    any.attempt = 0;
+    int rc = container_dir(&any, path, sizeof(path));
+    if (rc < 0)
+        return rc;
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (dir == NULL) {
+        rc = -errno;
+        if (fd >= 0)
+            (void)close(fd);
+        return rc;
+    }
+    int64_t newest = -ENOENT;
+    for (struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
+        char name[16] = "";
+        size_t len = strlen(entry->d_name);
+        if (!nj_str_ends(entry->d_name, ".log") || len - 4 >= sizeof(name))
+            continue;
+        memcpy(name, entry->d_name, len - 4);
+        int64_t number = 0;
+        if (nj_parse_int(name, 0, INT32_MAX, &number) == 0 && number > newest)
+            newest = number;
+    }
+    (void)closedir(dir);
+    return (int32_t)newest;
+}
+
 /* Puts bytes in front of what is there. */
 static int prepend(struct nj_buf *out, const char *bytes, size_t len)
 {

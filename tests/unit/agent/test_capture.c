@@ -473,6 +473,213 @@ static void test_new_settings(void **state)
     assert_true(log_of(f, "after")->cut);
 }
 
+/* --- ends that are announced before the pod's status tells them --- */
+
+static void announce(struct fixture *f, const char *pod, const char *container_id, int32_t attempt)
+{
+    struct nj_capture_end end = {.container_id = container_id,
+                                 .namespace = "shop",
+                                 .pod = pod,
+                                 .directory_uid = pod,
+                                 .container = "c",
+                                 .attempt = attempt,
+                                 .exit_code = 3 << 8};
+    nj_capture_container_ended(f->capture, &end);
+}
+
+/* The worker has done what was asked of it so far. */
+static void on_flushed(struct nj_job *job)
+{
+    *(bool *)job->data = true;
+}
+
+static void nothing(struct nj_job *job)
+{
+    (void)job;
+}
+
+static void flush_worker(struct fixture *f)
+{
+    bool flushed = false;
+    struct nj_job job = {.run = nothing, .done = on_flushed, .data = &flushed};
+    assert_int_equal(nj_worker_submit(f->worker, &job), 0);
+    test_run_until(f->test, &flushed);
+}
+
+static void run_until_metric(struct fixture *f, const char *line)
+{
+    while (!metric(f, line))
+        (void)uv_run(&f->test->loop.uv, UV_RUN_ONCE);
+}
+
+/* The kubelet has removed the dead container and its log before the status with the crash arrives. */
+static void test_end_announced(void **state)
+{
+    struct fixture *f = *state;
+    write_log(f, "web-1", 1, LINE_1 LINE_2);
+    announce(f, "web-1", "1", 1); /* the kernel's word has no scheme, the status has one */
+    flush_worker(f);
+    assert_true(metric(f, "nightjar_agent_log_files_open 1\n"));
+    remove_log(f, "web-1", 1);
+    tell_crash(f, "web-1", "a");
+    wait_idle(f);
+    read_back(f);
+    assert_string_equal(log_of(f, "a")->text, "starting\n[stderr] FATAL: password=[REDACTED]\n");
+    assert_string_equal(log_of(f, "a")->source, "file");
+    assert_false(log_of(f, "a")->cut);
+    assert_int_equal(f->api.asked, 0);
+    assert_true(metric(f, "nightjar_agent_held_logs_total{outcome=\"used\"} 1\n"));
+    assert_true(metric(f, "nightjar_agent_log_files_open 0\n"));
+}
+
+/* What the container wrote last reaches the file after the end was announced. */
+static void test_log_goes_on_after_the_end(void **state)
+{
+    struct fixture *f = *state;
+    write_log(f, "web-1", 1, LINE_1);
+    announce(f, "web-1", "x://1", 1);
+    flush_worker(f);
+    write_log(f, "web-1", 1, LINE_1 LINE_2); /* the same file, written to */
+    remove_log(f, "web-1", 1);
+    tell_crash(f, "web-1", "a");
+    wait_idle(f);
+    read_back(f);
+    assert_int_equal(log_of(f, "a")->lines, 2);
+}
+
+/* The status comes while the file is being opened. */
+static void test_end_and_crash_at_once(void **state)
+{
+    struct fixture *f = *state;
+    write_log(f, "web-1", 1, LINE_1);
+    announce(f, "web-1", "x://1", 1);
+    tell_crash(f, "web-1", "a");
+    wait_idle(f);
+    read_back(f);
+    assert_string_equal(log_of(f, "a")->text, "starting\n");
+    assert_true(metric(f, "nightjar_agent_held_logs_total{outcome=\"used\"} 1\n"));
+}
+
+/* Which number the instance has is not known: the newest is taken, if it is the instance's indeed. */
+static void test_end_without_a_number(void **state)
+{
+    struct fixture *f = *state;
+    write_log(f, "web-1", 0, "2026-11-21T09:10:00Z stdout F an earlier one\n");
+    write_log(f, "web-1", 1, LINE_1);
+    write_log(f, "web-2", 1, LINE_1);
+    write_log(f, "web-2", 2, "2026-11-21T09:20:00Z stdout F a later one\n");
+    announce(f, "web-1", "1", -1);
+    announce(f, "web-2", "2", -1);
+    flush_worker(f);
+    remove_log(f, "web-1", 1);
+    tell_crash(f, "web-1", "a");
+    struct made made;
+    make_crash(&made, "web-2", "b");
+    made.event.crash.container_id = "x://2";
+    hand_over(f, &made);
+    wait_idle(f);
+    read_back(f);
+    assert_string_equal(log_of(f, "a")->text, "starting\n");
+    assert_string_equal(log_of(f, "b")->text, "starting\n");
+}
+
+/* There is no file, or names that no pod has: the crash's log comes as ever. */
+static void test_end_without_a_file(void **state)
+{
+    struct fixture *f = *state;
+    announce(f, "web-1", "1", -1);
+    announce(f, "../web-2", "2", 1);
+    flush_worker(f);
+    assert_true(metric(f, "nightjar_agent_held_logs_total{outcome=\"no_file\"} 2\n"));
+    write_log(f, "web-1", 1, LINE_1);
+    tell_crash(f, "web-1", "a");
+    wait_idle(f);
+    read_back(f);
+    assert_string_equal(log_of(f, "a")->text, "starting\n");
+}
+
+/* Ends that no crash follows are held for a while, and so many at most. */
+static void test_held_files_are_bounded(void **state)
+{
+    struct fixture *f = *state;
+    close_capture(f, 0);
+    f->options.max_held = 2;
+    open_capture(f);
+    int before = test_count_fds();
+    write_log(f, "web-1", 1, LINE_1);
+    write_log(f, "web-2", 1, LINE_1);
+    write_log(f, "web-3", 1, LINE_1);
+    announce(f, "web-1", "1", 1);
+    announce(f, "web-2", "2", 1);
+    announce(f, "web-2", "x://2", 1); /* the same one */
+    announce(f, "web-3", "3", 1);     /* in place of the oldest */
+    flush_worker(f);
+    assert_int_equal(test_count_fds(), before + 2);
+    assert_true(metric(f, "nightjar_agent_held_logs_total{outcome=\"no_room\"} 1\n"));
+    struct nj_capture_end well = {.container_id = "4",
+                                  .namespace = "shop",
+                                  .pod = "web-1",
+                                  .directory_uid = "web-1",
+                                  .container = "c",
+                                  .attempt = 1};
+    nj_capture_container_ended(f->capture, &well);
+    flush_worker(f);
+    assert_int_equal(test_count_fds(), before + 2);
+    close_capture(f, 0);
+    assert_int_equal(test_count_fds(), before);
+}
+
+static void test_held_files_expire(void **state)
+{
+    struct fixture *f = *state;
+    close_capture(f, 0);
+    f->options.hold_ns = NJ_MS;
+    open_capture(f);
+    int before = test_count_fds();
+    write_log(f, "web-1", 1, LINE_1);
+    announce(f, "web-1", "1", 1);
+    announce(f, "web-2", "2", 1);
+    run_until_metric(f, "nightjar_agent_held_logs_total{outcome=\"unused\"} 2\n");
+    flush_worker(f);
+    assert_int_equal(test_count_fds(), before);
+}
+
+/* The worker has no room for more: the file is held nevertheless. */
+static void test_end_with_a_full_worker(void **state)
+{
+    struct fixture *f = *state;
+    enum { JOBS = 16 };
+    struct nj_job jobs[JOBS];
+    bool flushed[JOBS] = {false};
+    int submitted = 0;
+    write_log(f, "web-1", 1, LINE_1);
+    for (; submitted < JOBS; submitted++) {
+        jobs[submitted] = (struct nj_job){.run = nothing, .done = on_flushed, .data = &flushed[submitted]};
+        if (nj_worker_submit(f->worker, &jobs[submitted]) < 0)
+            break;
+    }
+    announce(f, "web-1", "1", 1);
+    for (int i = 0; i < submitted; i++)
+        test_run_until(f->test, &flushed[i]);
+    flush_worker(f);
+    remove_log(f, "web-1", 1);
+    tell_crash(f, "web-1", "a");
+    wait_idle(f);
+    read_back(f);
+    assert_string_equal(log_of(f, "a")->text, "starting\n");
+}
+
+static void test_ended_while_a_file_is_opened(void **state)
+{
+    struct fixture *f = *state;
+    write_log(f, "web-1", 1, LINE_1);
+    announce(f, "web-1", "1", 1);
+    announce(f, "web-1", "2", 1);
+    tell_crash(f, "web-1", "a");
+    close_capture(f, 0);
+    nj_capture_close(NULL, 0, NULL, NULL);
+}
+
 /* --- order --- */
 
 /* A pod's findings are stored in their order, however long the first one takes; another pod's are not held
@@ -707,6 +914,15 @@ int main(void)
         T(test_corrections),
         T(test_messages_are_redacted),
         T(test_new_settings),
+        T(test_end_announced),
+        T(test_log_goes_on_after_the_end),
+        T(test_end_and_crash_at_once),
+        T(test_end_without_a_number),
+        T(test_end_without_a_file),
+        T(test_held_files_are_bounded),
+        T(test_held_files_expire),
+        T(test_end_with_a_full_worker),
+        T(test_ended_while_a_file_is_opened),
         T(test_order_within_a_pod),
         T(test_after_all),
         T(test_records_alone),
