@@ -168,17 +168,41 @@ void nj_kube_sort_pairs(struct nj_kube_pair *pairs, size_t count)
     }
 }
 
+/* Where a resource goes: `cpu` in millis, `memory` in bytes, others nowhere. */
+static void set_amount(const char *name, const char *quantity, int64_t *cpu, int64_t *memory)
+{
+    bool is_cpu = strcmp(name, "cpu") == 0;
+    int64_t value;
+    if ((is_cpu || strcmp(name, "memory") == 0) &&
+        nj_quantity_parse(quantity, is_cpu ? 1000 : 1, &value) == 0)
+        *(is_cpu ? cpu : memory) = value;
+}
+
 void nj_kube_set_resource(struct nj_container_spec *container, enum nj_kube_resource which, const char *name,
                           const char *quantity)
 {
-    bool cpu = strcmp(name, "cpu") == 0;
-    int64_t value;
-    if ((!cpu && strcmp(name, "memory") != 0) || nj_quantity_parse(quantity, cpu ? 1000 : 1, &value) < 0)
-        return;
     if (which == NJ_KUBE_LIMIT)
-        *(cpu ? &container->cpu_limit_millis : &container->memory_limit_bytes) = value;
+        set_amount(name, quantity, &container->cpu_limit_millis, &container->memory_limit_bytes);
     else
-        *(cpu ? &container->cpu_request_millis : &container->memory_request_bytes) = value;
+        set_amount(name, quantity, &container->cpu_request_millis, &container->memory_request_bytes);
+}
+
+void nj_kube_set_overhead(struct nj_pod_object *pod, const char *name, const char *quantity)
+{
+    set_amount(name, quantity, &pod->overhead_cpu_millis, &pod->overhead_memory_bytes);
+}
+
+void nj_kube_set_node_resource(struct nj_node_object *node, enum nj_kube_node_resource which,
+                               const char *name, const char *quantity)
+{
+    int64_t pods;
+    if (which == NJ_KUBE_CAPACITY) {
+        set_amount(name, quantity, &node->capacity_cpu_millis, &node->capacity_memory_bytes);
+        return;
+    }
+    set_amount(name, quantity, &node->allocatable_cpu_millis, &node->allocatable_memory_bytes);
+    if (strcmp(name, "pods") == 0 && nj_quantity_parse(quantity, 1, &pods) == 0)
+        node->allocatable_pods = pods;
 }
 
 enum nj_container_type nj_kube_init_type(const struct nj_pod_object *pod, const char *name)

@@ -51,6 +51,12 @@ enum nj_kube_resource { NJ_KUBE_LIMIT, NJ_KUBE_REQUEST };
 void nj_kube_set_resource(struct nj_container_spec *container, enum nj_kube_resource which, const char *name,
                           const char *quantity);
 
+/* A pod's overhead, and what a node has; likewise. */
+void nj_kube_set_overhead(struct nj_pod_object *pod, const char *name, const char *quantity);
+enum nj_kube_node_resource { NJ_KUBE_CAPACITY, NJ_KUBE_ALLOCATABLE };
+void nj_kube_set_node_resource(struct nj_node_object *node, enum nj_kube_node_resource which,
+                               const char *name, const char *quantity);
+
 /* SIDECAR when the pod's spec says that the init container `name` is one, else INIT. */
 enum nj_container_type nj_kube_init_type(const struct nj_pod_object *pod, const char *name);
 

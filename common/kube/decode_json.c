@@ -151,7 +151,8 @@ static const char *const wanted_metadata[] = {"name",
                                               "ownerReferences",
                                               NULL};
 static const char *const wanted_spec[] = {
-    "nodeName", "restartPolicy", "hostNetwork", "initContainers", "containers", "ephemeralContainers", NULL};
+    "nodeName",     "restartPolicy", "hostNetwork", "initContainers", "containers", "ephemeralContainers",
+    "nodeSelector", "affinity",      "tolerations", "priority",       "overhead",   NULL};
 static const char *const wanted_status[] = {"phase",
                                             "reason",
                                             "message",
@@ -172,6 +173,8 @@ static const char *const wanted_slice[] = {"addressType", "endpoints", "ports", 
 static const char *const wanted_ingress_spec[] = {"ingressClassName", "defaultBackend", "tls", "rules", NULL};
 static const char *const wanted_ingress_status[] = {"loadBalancer", NULL};
 static const char *const wanted_deployment_spec[] = {"progressDeadlineSeconds", NULL};
+static const char *const wanted_node_spec[] = {"unschedulable", "taints", NULL};
+static const char *const wanted_node_status[] = {"capacity", "allocatable", "conditions", "nodeInfo", NULL};
 
 static bool decode_part(struct nj_json_reader *reader, const struct nj_json_member *part,
                         const char *const *wanted, nj_json_read_fn *read, struct nj_kube_object *object)
@@ -224,7 +227,8 @@ static bool decode_parts(struct nj_json_reader *reader, const struct parts *part
         copy_part(reader, &parts->status, &object->custom.status, &object->custom.status_len);
         return true;
     case NJ_KUBE_NODE:
-        return false;
+        return decode_part(reader, &parts->spec, wanted_node_spec, nj_json_read_node_spec, object) &&
+               decode_part(reader, &parts->status, wanted_node_status, nj_json_read_node_status, object);
     }
     return false;
 }

@@ -37,6 +37,13 @@ void nj_json_strings(struct nj_json_reader *reader, struct json_object *array,
 void nj_json_port(struct nj_json_reader *reader, struct json_object *object, const char *key,
                   const char **ret_name, uint16_t *ret_number);
 
+/* Of pods and nodes. Outputs stay as they are for none. */
+void nj_json_conditions(struct nj_json_reader *reader, struct json_object *array,
+                        const struct nj_pod_condition **ret_conditions, size_t *ret_count);
+
+/* What a pod asks of its node: decode_json_node.c. */
+void nj_json_placement(struct nj_json_reader *reader, struct json_object *spec, struct nj_pod_object *pod);
+
 /* A part of an object: its spec, its status; `json` may be NULL. */
 typedef void nj_json_read_fn(struct nj_json_reader *reader, struct json_object *json,
                              struct nj_kube_object *object);
@@ -47,5 +54,7 @@ nj_json_read_fn nj_json_read_slice; /* the whole of it: a slice has neither spec
 nj_json_read_fn nj_json_read_ingress_spec;
 nj_json_read_fn nj_json_read_ingress_status;
 nj_json_read_fn nj_json_read_deployment_spec;
+nj_json_read_fn nj_json_read_node_spec;
+nj_json_read_fn nj_json_read_node_status;
 
 #endif

@@ -133,6 +133,7 @@ void nj_json_read_pod_spec(struct nj_json_reader *reader, struct json_object *js
     pod->node_name = nj_json_string(reader, json, "nodeName");
     pod->restart_policy = nj_json_string(reader, json, "restartPolicy");
     pod->host_network = nj_json_bool(json, "hostNetwork", false);
+    nj_json_placement(reader, json, pod);
 }
 
 static struct nj_container_state read_state(struct nj_json_reader *reader, struct json_object *object)
@@ -183,8 +184,8 @@ static void read_statuses(struct nj_json_reader *reader, struct json_object *arr
     }
 }
 
-static void read_conditions(struct nj_json_reader *reader, struct json_object *array,
-                            struct nj_pod_object *pod)
+void nj_json_conditions(struct nj_json_reader *reader, struct json_object *array,
+                        const struct nj_pod_condition **ret_conditions, size_t *ret_count)
 {
     size_t count = nj_json_len(array);
     struct nj_pod_condition *conditions = nj_json_array(reader, count, sizeof(*conditions));
@@ -199,8 +200,8 @@ static void read_conditions(struct nj_json_reader *reader, struct json_object *a
                                       .message = nj_json_string(reader, condition, "message"),
                                       .last_transition_ns = nj_json_time(condition, "lastTransitionTime")};
     }
-    pod->conditions = conditions;
-    pod->conditions_count = count;
+    *ret_conditions = conditions;
+    *ret_count = count;
 }
 
 /* podIPs; a server before dual stack has podIP alone. */
@@ -236,7 +237,7 @@ void nj_json_read_pod_status(struct nj_json_reader *reader, struct json_object *
         read_statuses(reader, ephemeral, NJ_CONTAINER_EPHEMERAL, pod, statuses);
         pod->statuses = statuses;
     }
-    read_conditions(reader, nj_json_get(json, "conditions"), pod);
+    nj_json_conditions(reader, nj_json_get(json, "conditions"), &pod->conditions, &pod->conditions_count);
     pod->phase = nj_json_string(reader, json, "phase");
     pod->reason = nj_json_string(reader, json, "reason");
     pod->message = nj_json_string(reader, json, "message");

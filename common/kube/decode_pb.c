@@ -183,6 +183,8 @@ static bool decode_parts(struct nj_pb_arena *allocator, const struct parts *part
     case NJ_KUBE_DEPLOYMENT:
         return decode_part(allocator, spec, nj_pb_decode_deployment_spec, object);
     case NJ_KUBE_NODE:
+        return decode_part(allocator, spec, nj_pb_decode_node_spec, object) &&
+               decode_part(allocator, status, nj_pb_decode_node_status, object);
     case NJ_KUBE_CUSTOM: /* a server sends these in JSON only */
         return false;
     }

@@ -32,6 +32,13 @@ void nj_pb_strings(char **strings, size_t count, const char *const **ret_strings
 /* An IntOrString; NULL is no port. */
 void nj_pb_port(const K8s__IntOrString *port, const char **ret_name, uint16_t *ret_number);
 
+/* Of pods and nodes. False when the arena is full. */
+bool nj_pb_conditions(struct nj_pb_arena *allocator, K8s__PodCondition **conditions, size_t count,
+                      const struct nj_pod_condition **ret_conditions, size_t *ret_count);
+
+/* What a pod asks of its node: decode_pb_node.c. False when the arena is full. */
+bool nj_pb_placement(struct nj_pb_arena *allocator, const K8s__PodSpec *pb, struct nj_pod_object *pod);
+
 /* A part of an object (its spec, its status). False when it is malformed or the arena full. */
 typedef bool nj_pb_decode_fn(struct nj_pb_arena *allocator, const struct nj_pb_field *field,
                              struct nj_kube_object *object);
@@ -42,5 +49,7 @@ nj_pb_decode_fn nj_pb_decode_slice; /* the whole of it: a slice has neither spec
 nj_pb_decode_fn nj_pb_decode_ingress_spec;
 nj_pb_decode_fn nj_pb_decode_ingress_status;
 nj_pb_decode_fn nj_pb_decode_deployment_spec;
+nj_pb_decode_fn nj_pb_decode_node_spec;
+nj_pb_decode_fn nj_pb_decode_node_status;
 
 #endif

@@ -127,7 +127,7 @@ bool nj_pb_decode_pod_spec(struct nj_pb_arena *allocator, const struct nj_pb_fie
     for (size_t i = 0; taken && i < pb->n_ephemeralcontainers; i++)
         taken = set_container(allocator, pb->ephemeralcontainers[i]->ephemeralcontainercommon,
                               NJ_CONTAINER_EPHEMERAL, &specs[count++]);
-    if (!taken)
+    if (!taken || !nj_pb_placement(allocator, pb, pod))
         return false;
     pod->containers = specs;
     pod->containers_count = count;
@@ -176,23 +176,23 @@ static struct nj_container_status container_status(const K8s__ContainerStatus *p
                                         .last_state = container_state(pb->laststate)};
 }
 
-static bool decode_conditions(struct nj_pb_arena *allocator, const K8s__PodStatus *pb,
-                              struct nj_pod_object *pod)
+bool nj_pb_conditions(struct nj_pb_arena *allocator, K8s__PodCondition **conditions, size_t count,
+                      const struct nj_pod_condition **ret_conditions, size_t *ret_count)
 {
-    struct nj_pod_condition *conditions;
-    if (!nj_pb_array(allocator, pb->n_conditions, sizeof(*conditions), &conditions))
+    struct nj_pod_condition *taken;
+    if (!nj_pb_array(allocator, count, sizeof(*taken), &taken))
         return false;
-    for (size_t i = 0; i < pb->n_conditions; i++) {
-        const K8s__PodCondition *condition = pb->conditions[i];
-        conditions[i] =
+    for (size_t i = 0; i < count; i++) {
+        const K8s__PodCondition *condition = conditions[i];
+        taken[i] =
             (struct nj_pod_condition){.type = nj_str(condition->type),
                                       .status = nj_str(condition->status),
                                       .reason = nj_str(condition->reason),
                                       .message = nj_str(condition->message),
                                       .last_transition_ns = nj_pb_time_ns(condition->lasttransitiontime)};
     }
-    pod->conditions = conditions;
-    pod->conditions_count = pb->n_conditions;
+    *ret_conditions = taken;
+    *ret_count = count;
     return true;
 }
 
@@ -218,7 +218,10 @@ bool nj_pb_decode_pod_status(struct nj_pb_arena *allocator, const struct nj_pb_f
     struct nj_pod_object *pod = &object->pod;
     K8s__PodStatus *pb = k8s__pod_status__unpack(&allocator->base, field->len, field->data);
     struct nj_container_status *statuses;
-    if (pb == NULL || !decode_conditions(allocator, pb, pod) || !decode_ips(allocator, pb, pod) ||
+    if (pb == NULL ||
+        !nj_pb_conditions(allocator, pb->conditions, pb->n_conditions, &pod->conditions,
+                          &pod->conditions_count) ||
+        !decode_ips(allocator, pb, pod) ||
         !new_container_array(allocator,
                              pb->n_initcontainerstatuses + pb->n_containerstatuses +
                                  pb->n_ephemeralcontainerstatuses,

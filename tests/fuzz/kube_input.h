@@ -24,6 +24,7 @@ enum {
     AS_INGRESS,
     AS_DEPLOYMENT,
     AS_CUSTOM,
+    AS_NODE,
     AS_COUNT
 };
 
@@ -70,6 +71,29 @@ static inline size_t see_pod(const struct nj_pod_object *pod)
     }
     for (size_t i = 0; i < pod->statuses_count; i++)
         sum += see(pod->statuses[i].last_state.reason);
+    sum += see_pairs(pod->node_selector, pod->node_selector_count);
+    for (size_t i = 0; i < pod->node_affinity_count; i++) {
+        const struct nj_node_term *term = &pod->node_affinity[i];
+        for (size_t j = 0; j < term->count; j++)
+            sum += see(term->requirements[j].key) + see(term->requirements[j].operator) +
+                   see_texts(term->requirements[j].values, term->requirements[j].values_count);
+    }
+    for (size_t i = 0; i < pod->tolerations_count; i++)
+        sum += see(pod->tolerations[i].key) + see(pod->tolerations[i].operator) +
+               see(pod->tolerations[i].value) + see(pod->tolerations[i].effect);
+    return sum;
+}
+
+static inline size_t see_node(const struct nj_node_object *node)
+{
+    size_t sum = see(node->kubelet_version);
+    for (size_t i = 0; i < node->taints_count; i++)
+        sum += see(node->taints[i].key) + see(node->taints[i].value) + see(node->taints[i].effect);
+    for (size_t i = 0; i < node->conditions_count; i++)
+        sum += see(node->conditions[i].type) + see(node->conditions[i].status) +
+               see(node->conditions[i].reason) + see(node->conditions[i].message);
+    if (node->allocatable_pods < 0 || node->capacity_memory_bytes < 0)
+        abort();
     return sum;
 }
 
@@ -128,6 +152,8 @@ static inline int see_object(void *data, const struct nj_kube_object *object)
         *seen += see_ingress(&object->ingress);
         break;
     case NJ_KUBE_NODE:
+        *seen += see_node(&object->node);
+        break;
     case NJ_KUBE_CUSTOM:
         *seen += see(object->custom.spec);
         *seen += see(object->custom.status);
@@ -159,7 +185,7 @@ static inline void decode_one(enum nj_kube_encoding encoding, int as, const uint
     static const enum nj_kube_kind kinds[AS_COUNT] = {
         [AS_POD] = NJ_KUBE_POD,       [AS_META] = NJ_KUBE_META,       [AS_SERVICE] = NJ_KUBE_SERVICE,
         [AS_SLICE] = NJ_KUBE_SLICE,   [AS_INGRESS] = NJ_KUBE_INGRESS, [AS_DEPLOYMENT] = NJ_KUBE_DEPLOYMENT,
-        [AS_CUSTOM] = NJ_KUBE_CUSTOM,
+        [AS_CUSTOM] = NJ_KUBE_CUSTOM, [AS_NODE] = NJ_KUBE_NODE,
     };
     size_t seen = 0;
     struct nj_arena arena;

@@ -82,6 +82,63 @@ static void probe(struct nj_buf *out, const char *name, const struct nj_pod_prob
     number(out, "probe.success_threshold", 0, p->success_threshold);
 }
 
+static void conditions(struct nj_buf *out, const struct nj_pod_condition *items, size_t count)
+{
+    number(out, "conditions", 0, (int64_t)count);
+    for (size_t i = 0; i < count; i++) {
+        const struct nj_pod_condition *c = &items[i];
+        text(out, "condition.type", i, c->type);
+        text(out, "condition.status", i, c->status);
+        text(out, "condition.reason", i, c->reason);
+        text(out, "condition.message", i, c->message);
+        number(out, "condition.last_transition_ns", i, c->last_transition_ns);
+    }
+}
+
+static void placement(struct nj_buf *out, const struct nj_pod_object *p)
+{
+    number(out, "priority", 0, p->priority);
+    number(out, "overhead.cpu", 0, p->overhead_cpu_millis);
+    number(out, "overhead.memory", 0, p->overhead_memory_bytes);
+    pairs(out, "node_selector", p->node_selector, p->node_selector_count);
+    number(out, "terms", 0, (int64_t)p->node_affinity_count);
+    for (size_t i = 0; i < p->node_affinity_count; i++) {
+        const struct nj_node_term *term = &p->node_affinity[i];
+        number(out, "requirements", i, (int64_t)term->count);
+        for (size_t j = 0; j < term->count; j++) {
+            text(out, "requirement.key", j, term->requirements[j].key);
+            text(out, "requirement.operator", j, term->requirements[j].operator);
+            texts(out, "requirement.value", term->requirements[j].values, term->requirements[j].values_count);
+            number(out, "requirement.of_field", j, term->requirements[j].of_field);
+        }
+    }
+    number(out, "tolerations", 0, (int64_t)p->tolerations_count);
+    for (size_t i = 0; i < p->tolerations_count; i++) {
+        text(out, "toleration.key", i, p->tolerations[i].key);
+        text(out, "toleration.operator", i, p->tolerations[i].operator);
+        text(out, "toleration.value", i, p->tolerations[i].value);
+        text(out, "toleration.effect", i, p->tolerations[i].effect);
+    }
+}
+
+static void node(struct nj_buf *out, const struct nj_node_object *n)
+{
+    number(out, "unschedulable", 0, n->unschedulable);
+    number(out, "taints", 0, (int64_t)n->taints_count);
+    for (size_t i = 0; i < n->taints_count; i++) {
+        text(out, "taint.key", i, n->taints[i].key);
+        text(out, "taint.value", i, n->taints[i].value);
+        text(out, "taint.effect", i, n->taints[i].effect);
+    }
+    number(out, "allocatable.cpu", 0, n->allocatable_cpu_millis);
+    number(out, "allocatable.memory", 0, n->allocatable_memory_bytes);
+    number(out, "allocatable.pods", 0, n->allocatable_pods);
+    number(out, "capacity.cpu", 0, n->capacity_cpu_millis);
+    number(out, "capacity.memory", 0, n->capacity_memory_bytes);
+    conditions(out, n->conditions, n->conditions_count);
+    text(out, "kubelet_version", 0, n->kubelet_version);
+}
+
 static void pod(struct nj_buf *out, const struct nj_pod_object *p)
 {
     text(out, "node_name", 0, p->node_name);
@@ -126,15 +183,8 @@ static void pod(struct nj_buf *out, const struct nj_pod_object *p)
         state(out, i, &s->state);
         state(out, i, &s->last_state);
     }
-    number(out, "conditions", 0, (int64_t)p->conditions_count);
-    for (size_t i = 0; i < p->conditions_count; i++) {
-        const struct nj_pod_condition *c = &p->conditions[i];
-        text(out, "condition.type", i, c->type);
-        text(out, "condition.status", i, c->status);
-        text(out, "condition.reason", i, c->reason);
-        text(out, "condition.message", i, c->message);
-        number(out, "condition.last_transition_ns", i, c->last_transition_ns);
-    }
+    conditions(out, p->conditions, p->conditions_count);
+    placement(out, p);
 }
 
 static void service(struct nj_buf *out, const struct nj_service_object *s)
@@ -224,6 +274,7 @@ void describe_object(const struct nj_kube_object *object, struct nj_buf *out)
         text(out, "status", object->custom.status_len, object->custom.status);
         break;
     case NJ_KUBE_NODE:
+        node(out, &object->node);
         break;
     }
 }

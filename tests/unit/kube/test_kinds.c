@@ -413,7 +413,8 @@ static const char ingress_text[] =
     "{\"host\":\"x.b.example.com\",\"http\":{\"paths\":[{\"backend\":{\"service\":{\"name\":\"web\","
     "\"port\":{\"number\":81}}}}]}},"
     "{\"host\":\"y.x.b.example.com\",\"http\":{\"paths\":[{}]}}]},"
-    "\"status\":{\"loadBalancer\":{\"ingress\":[{\"ip\":\"192.0.2.1\"},{\"hostname\":\"lb.example.com\"}]}}}";
+    "\"status\":{\"capacity\":3,\"allocatable\":{\"pods\":null},\"conditions\":[0],\"nodeInfo\":1,"
+    "\"loadBalancer\":{\"ingress\":[{\"ip\":\"192.0.2.1\"},{\"hostname\":\"lb.example.com\"}]}}}";
 
 static void an_ingress_tells_every_path_and_the_fallback_last(void **state)
 {
@@ -526,6 +527,199 @@ static void an_ingress_is_equal_in_both_encodings(void **state)
     assert_equal(*state, NJ_KUBE_INGRESS, ingress_text, &packed);
 }
 
+/* --- nodes, and what pods ask of them */
+
+static const char placed_pod[] =
+    "{\"spec\":{\"priority\":-5,\"overhead\":{\"cpu\":\"250m\",\"memory\":\"120Mi\"},"
+    "\"nodeSelector\":{\"zone\":\"b\",\"disk\":\"ssd\"},"
+    "\"affinity\":{\"podAffinity\":{},\"nodeAffinity\":{"
+    "\"preferredDuringSchedulingIgnoredDuringExecution\":[{\"weight\":1,\"preference\":{}}],"
+    "\"requiredDuringSchedulingIgnoredDuringExecution\":{\"nodeSelectorTerms\":["
+    "{\"matchExpressions\":[{\"key\":\"arch\",\"operator\":\"In\",\"values\":[\"amd64\",\"arm64\"]},"
+    "{\"key\":\"gpu\",\"operator\":\"Exists\"}],"
+    "\"matchFields\":[{\"key\":\"metadata.name\",\"operator\":\"In\",\"values\":[\"node1\"]}]},{}]}}},"
+    "\"tolerations\":[{\"operator\":\"Exists\",\"tolerationSeconds\":300},"
+    "{\"key\":\"dedicated\",\"value\":\"db\",\"effect\":\"NoSchedule\"}]}}";
+
+static void a_pod_says_where_it_may_go(void **state)
+{
+    struct nj_kube_object object = from_json(*state, NJ_KUBE_POD, placed_pod);
+    const struct nj_pod_object *pod = &object.pod;
+    assert_int_equal(pod->priority, -5);
+    assert_int_equal(pod->overhead_cpu_millis, 250);
+    assert_int_equal(pod->overhead_memory_bytes, 120 << 20);
+    assert_int_equal(pod->node_selector_count, 2);
+    assert_string_equal(pod->node_selector[0].key, "disk");
+    assert_string_equal(pod->node_selector[1].value, "b");
+    assert_int_equal(pod->node_affinity_count, 2);
+    const struct nj_node_term *term = &pod->node_affinity[0];
+    assert_int_equal(term->count, 3);
+    assert_string_equal(term->requirements[0].operator, "In");
+    assert_int_equal(term->requirements[0].values_count, 2);
+    assert_string_equal(term->requirements[0].values[1], "arm64");
+    assert_string_equal(term->requirements[1].key, "gpu");
+    assert_int_equal(term->requirements[1].values_count, 0);
+    assert_false(term->requirements[1].of_field);
+    assert_true(term->requirements[2].of_field);
+    assert_int_equal(pod->node_affinity[1].count, 0);
+    assert_int_equal(pod->tolerations_count, 2);
+    assert_string_equal(pod->tolerations[0].key, "");
+    assert_string_equal(pod->tolerations[0].operator, "Exists");
+    assert_string_equal(pod->tolerations[1].operator, "");
+    assert_string_equal(pod->tolerations[1].value, "db");
+    assert_string_equal(pod->tolerations[1].effect, "NoSchedule");
+}
+
+static void where_a_pod_may_go_is_equal_in_both_encodings(void **state)
+{
+    char *archs[] = {(char *)"amd64", (char *)"arm64"}, *names[] = {(char *)"node1"};
+    K8s__NodeSelectorRequirement arch = K8S__NODE_SELECTOR_REQUIREMENT__INIT;
+    K8s__NodeSelectorRequirement gpu = K8S__NODE_SELECTOR_REQUIREMENT__INIT;
+    K8s__NodeSelectorRequirement name = K8S__NODE_SELECTOR_REQUIREMENT__INIT;
+    arch.key = (char *)"arch";
+    arch.operator_ = name.operator_ = (char *)"In";
+    arch.values = archs;
+    arch.n_values = 2;
+    gpu.key = (char *)"gpu";
+    gpu.operator_ = (char *)"Exists";
+    name.key = (char *)"metadata.name";
+    name.values = names;
+    name.n_values = 1;
+    K8s__NodeSelectorRequirement *expressions[] = {&arch, &gpu}, *fields[] = {&name};
+    K8s__NodeSelectorTerm term = K8S__NODE_SELECTOR_TERM__INIT, empty = K8S__NODE_SELECTOR_TERM__INIT;
+    term.matchexpressions = expressions;
+    term.n_matchexpressions = 2;
+    term.matchfields = fields;
+    term.n_matchfields = 1;
+    K8s__NodeSelectorTerm *terms[] = {&term, &empty};
+    K8s__NodeSelector required = K8S__NODE_SELECTOR__INIT;
+    required.nodeselectorterms = terms;
+    required.n_nodeselectorterms = 2;
+    K8s__NodeAffinity node_affinity = K8S__NODE_AFFINITY__INIT;
+    node_affinity.requiredduringschedulingignoredduringexecution = &required;
+    K8s__Affinity affinity = K8S__AFFINITY__INIT;
+    affinity.nodeaffinity = &node_affinity;
+    K8s__Toleration any = K8S__TOLERATION__INIT, db = K8S__TOLERATION__INIT, *tolerations[] = {&any, &db};
+    any.operator_ = (char *)"Exists";
+    SET(any, tolerationseconds, 300);
+    db.key = (char *)"dedicated";
+    db.value = (char *)"db";
+    db.effect = (char *)"NoSchedule";
+    K8s__StringEntry zone = K8S__STRING_ENTRY__INIT, disk = K8S__STRING_ENTRY__INIT;
+    zone.key = (char *)"zone";
+    zone.value = (char *)"b";
+    disk.key = (char *)"disk";
+    disk.value = (char *)"ssd";
+    K8s__StringEntry *selector[] = {&zone, &disk};
+    K8s__Quantity cpu = K8S__QUANTITY__INIT, memory = K8S__QUANTITY__INIT;
+    cpu.string = (char *)"250m";
+    memory.string = (char *)"120Mi";
+    K8s__QuantityEntry cpu_entry = K8S__QUANTITY_ENTRY__INIT, memory_entry = K8S__QUANTITY_ENTRY__INIT;
+    cpu_entry.key = (char *)"cpu";
+    cpu_entry.value = &cpu;
+    memory_entry.key = (char *)"memory";
+    memory_entry.value = &memory;
+    K8s__QuantityEntry *overhead[] = {&cpu_entry, &memory_entry};
+    K8s__PodSpec spec = K8S__POD_SPEC__INIT;
+    SET(spec, priority, -5);
+    spec.affinity = &affinity;
+    spec.tolerations = tolerations;
+    spec.n_tolerations = 2;
+    spec.nodeselector = selector;
+    spec.n_nodeselector = 2;
+    spec.overhead = overhead;
+    spec.n_overhead = 2;
+    struct packed packed = {.len = 0};
+    put_message(&packed, 2, &spec.base);
+    assert_equal(*state, NJ_KUBE_POD, placed_pod, &packed);
+}
+
+static const char tainted_node[] =
+    "{\"spec\":{\"unschedulable\":true,\"taints\":[{\"key\":\"dedicated\",\"value\":\"db\","
+    "\"effect\":\"NoSchedule\"},{\"key\":\"node.kubernetes.io/not-ready\",\"effect\":\"NoExecute\","
+    "\"timeAdded\":\"2026-11-21T09:13:19Z\"}]},"
+    "\"status\":{\"capacity\":{\"cpu\":\"2\",\"memory\":\"4Gi\",\"pods\":\"110\"},"
+    "\"allocatable\":{\"cpu\":\"1900m\",\"memory\":\"nonsense\",\"pods\":\"100\",\"hugepages-2Mi\":\"1Mi\"},"
+    "\"conditions\":[{\"type\":\"Ready\",\"status\":\"Unknown\",\"reason\":\"NodeStatusUnknown\","
+    "\"message\":\"Kubelet stopped posting node status.\",\"lastHeartbeatTime\":\"2026-11-21T09:12:19Z\","
+    "\"lastTransitionTime\":\"2026-11-21T09:13:19Z\"}],\"nodeInfo\":{\"kubeletVersion\":\"v1.33.1\"}}}";
+
+static void a_node_says_what_it_has_and_how_it_is(void **state)
+{
+    struct nj_kube_object object = from_json(*state, NJ_KUBE_NODE, tainted_node);
+    const struct nj_node_object *node = &object.node;
+    assert_true(node->unschedulable);
+    assert_int_equal(node->taints_count, 2);
+    assert_string_equal(node->taints[0].value, "db");
+    assert_string_equal(node->taints[1].value, "");
+    assert_string_equal(node->taints[1].effect, "NoExecute");
+    assert_int_equal(node->capacity_cpu_millis, 2000);
+    assert_true(node->capacity_memory_bytes == (int64_t)4 << 30);
+    assert_int_equal(node->allocatable_cpu_millis, 1900);
+    assert_int_equal(node->allocatable_memory_bytes, 0);
+    assert_int_equal(node->allocatable_pods, 100);
+    assert_int_equal(node->conditions_count, 1);
+    assert_string_equal(node->conditions[0].reason, "NodeStatusUnknown");
+    assert_true(node->conditions[0].last_transition_ns == 1795252399 * NJ_SEC);
+    assert_string_equal(node->kubelet_version, "v1.33.1");
+}
+
+struct amount {
+    K8s__Quantity quantity;
+    K8s__QuantityEntry entry;
+};
+
+static K8s__QuantityEntry *amount(struct amount *amount, const char *name, const char *text)
+{
+    k8s__quantity__init(&amount->quantity);
+    k8s__quantity_entry__init(&amount->entry);
+    amount->quantity.string = (char *)text;
+    amount->entry.key = (char *)name;
+    amount->entry.value = &amount->quantity;
+    return &amount->entry;
+}
+
+static void a_node_is_equal_in_both_encodings(void **state)
+{
+    K8s__Taint taints[2] = {K8S__TAINT__INIT, K8S__TAINT__INIT}, *taint_list[] = {&taints[0], &taints[1]};
+    taints[0].key = (char *)"dedicated";
+    taints[0].value = (char *)"db";
+    taints[0].effect = (char *)"NoSchedule";
+    taints[1].key = (char *)"node.kubernetes.io/not-ready";
+    taints[1].effect = (char *)"NoExecute";
+    K8s__NodeSpec spec = K8S__NODE_SPEC__INIT;
+    SET(spec, unschedulable, true);
+    spec.taints = taint_list;
+    spec.n_taints = 2;
+    struct amount amounts[6];
+    K8s__QuantityEntry *capacity[] = {amount(&amounts[0], "cpu", "2"), amount(&amounts[1], "memory", "4Gi")};
+    K8s__QuantityEntry *allocatable[] = {
+        amount(&amounts[2], "cpu", "1900m"), amount(&amounts[3], "memory", "nonsense"),
+        amount(&amounts[4], "pods", "100"), amount(&amounts[5], "hugepages-2Mi", "1Mi")};
+    K8s__Time since = K8S__TIME__INIT;
+    SET(since, seconds, 1795252399);
+    K8s__PodCondition ready = K8S__POD_CONDITION__INIT, *conditions[] = {&ready};
+    ready.type = (char *)"Ready";
+    ready.status = (char *)"Unknown";
+    ready.reason = (char *)"NodeStatusUnknown";
+    ready.message = (char *)"Kubelet stopped posting node status.";
+    ready.lasttransitiontime = &since;
+    K8s__NodeSystemInfo info = K8S__NODE_SYSTEM_INFO__INIT;
+    info.kubeletversion = (char *)"v1.33.1";
+    K8s__NodeStatus status = K8S__NODE_STATUS__INIT;
+    status.capacity = capacity;
+    status.n_capacity = 2;
+    status.allocatable = allocatable;
+    status.n_allocatable = 4;
+    status.conditions = conditions;
+    status.n_conditions = 1;
+    status.nodeinfo = &info;
+    struct packed packed = {.len = 0};
+    put_message(&packed, 2, &spec.base);
+    put_message(&packed, 3, &status.base);
+    assert_equal(*state, NJ_KUBE_NODE, tainted_node, &packed);
+}
+
 /* --- the rest */
 
 static void deployments_have_a_deadline(void **state)
@@ -572,12 +766,16 @@ static void what_is_absent_or_odd_reads_as_empty(void **state)
         "{}", "{\"spec\":{},\"status\":{}}", "{\"spec\":null,\"status\":null}",
         "{\"spec\":{\"ports\":[3,null,{}],\"selector\":[],\"clusterIPs\":\"x\",\"rules\":[1,{\"http\":7},"
         "{\"http\":{\"paths\":[null]}}],\"tls\":[2],\"defaultBackend\":1,\"containers\":[{\"ports\":[1],"
-        "\"readinessProbe\":3,\"livenessProbe\":{\"httpGet\":5}}]},\"endpoints\":[4,{\"addresses\":[1,null]}]"
+        "\"readinessProbe\":3,\"livenessProbe\":{\"httpGet\":5}}],\"taints\":[1],\"nodeSelector\":{\"a\":1},"
+        "\"overhead\":[],\"priority\":\"x\",\"tolerations\":[null],\"affinity\":{\"nodeAffinity\":{"
+        "\"requiredDuringSchedulingIgnoredDuringExecution\":{\"nodeSelectorTerms\":[1,{\"matchFields\":[2,"
+        "{\"values\":[null]}]}]}}}},\"endpoints\":[4,{\"addresses\":[1,null]}]"
         ","
-        "\"ports\":[5],\"status\":{\"loadBalancer\":{\"ingress\":[null,1]},\"podIPs\":[1]}}"};
-    static const enum nj_kube_kind kinds[] = {NJ_KUBE_META,  NJ_KUBE_POD,     NJ_KUBE_SERVICE,
-                                              NJ_KUBE_SLICE, NJ_KUBE_INGRESS, NJ_KUBE_DEPLOYMENT,
-                                              NJ_KUBE_CUSTOM};
+        "\"ports\":[5],\"status\":{\"capacity\":3,\"allocatable\":{\"pods\":null},\"conditions\":[0],"
+        "\"nodeInfo\":1,\"loadBalancer\":{\"ingress\":[null,1]},\"podIPs\":[1]}}"};
+    static const enum nj_kube_kind kinds[] = {NJ_KUBE_META,   NJ_KUBE_POD,     NJ_KUBE_SERVICE,
+                                              NJ_KUBE_SLICE,  NJ_KUBE_INGRESS, NJ_KUBE_DEPLOYMENT,
+                                              NJ_KUBE_CUSTOM, NJ_KUBE_NODE};
     for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
         struct nj_buf text = {0};
         for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -602,6 +800,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(endpoints_are_ready_unless_they_say_otherwise, setup, teardown),
         cmocka_unit_test_setup_teardown(an_ingress_tells_every_path_and_the_fallback_last, setup, teardown),
         cmocka_unit_test_setup_teardown(an_ingress_is_equal_in_both_encodings, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_pod_says_where_it_may_go, setup, teardown),
+        cmocka_unit_test_setup_teardown(where_a_pod_may_go_is_equal_in_both_encodings, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_node_says_what_it_has_and_how_it_is, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_node_is_equal_in_both_encodings, setup, teardown),
         cmocka_unit_test_setup_teardown(deployments_have_a_deadline, setup, teardown),
         cmocka_unit_test_setup_teardown(a_custom_resources_parts_are_their_text, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_absent_or_odd_reads_as_empty, setup, teardown),

@@ -90,7 +90,8 @@ static const struct {
 } kinds[] = {{"pods", NJ_KUBE_POD},
              {"services", NJ_KUBE_SERVICE},
              {"endpointslices", NJ_KUBE_SLICE},
-             {"deployments", NJ_KUBE_DEPLOYMENT}};
+             {"deployments", NJ_KUBE_DEPLOYMENT},
+             {"nodes", NJ_KUBE_NODE}};
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 
 /* Returns how many events were compared. */
@@ -280,7 +281,7 @@ static int on_frame(void *data, const void *bytes, size_t len)
 {
     struct framed *framed = data;
     struct nj_buf one = {0};
-    describe_event(framed->encoding, NJ_KUBE_POD, bytes, len, framed->arena, &one);
+    describe_event(framed->encoding, NJ_KUBE_SERVICE, bytes, len, framed->arena, &one);
     assert_int_equal(nj_buf_append(&framed->text, one.data, one.len), 0);
     nj_buf_done(&one);
     framed->count++;
