@@ -40,9 +40,12 @@ struct nj_cgroup;
 int nj_cgroup_open(struct nj_cgroups *cgroups, const char *text, struct nj_cgroup **ret_cgroup);
 void nj_cgroup_close(struct nj_cgroup *cgroup); /* takes NULL */
 /* Fills in cpu, memory, oom_kills, I/O, pids and pressure; what cannot be read is NJ_UNKNOWN. -ENOENT when it
- * is gone. */
+ * is gone: all of that is NJ_UNKNOWN then. */
 int nj_cgroup_read(struct nj_cgroup *cgroup, struct nj_container_figures *figures);
-/* Only the counter of OOM kills: one read. NJ_UNKNOWN. */
+/* Makes those unknown. */
+void nj_cgroup_unknown(struct nj_container_figures *figures);
+/* Only the counter of OOM kills, of the container and all that it nests: one read on version 2; on version 1,
+ * which counts a kill where the victim was, one for each nested cgroup too. Rises only. NJ_UNKNOWN. */
 uint64_t nj_cgroup_oom_kills(struct nj_cgroup *cgroup);
 /* The directory of the controller, for watching; borrowed. NULL when there is none. */
 const char *nj_cgroup_memory_path(const struct nj_cgroup *cgroup);
