@@ -1,5 +1,6 @@
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 #include "agent/crash/capture_internal.h"
 #include "common/base/str.h"
@@ -35,17 +36,25 @@ void nj_capture_hold_release(struct nj_capture_hold *hold)
 }
 
 /* Out of those that wait for their crash. */
-static void forget(struct nj_capture_hold *hold)
+static void forget(struct nj_capture *capture, struct nj_capture_hold *hold)
 {
-    struct nj_capture *capture = hold->capture;
-    HASH_DEL(capture->holds, hold); /* which keeps the order of arrival */
+    DL_DELETE(capture->holds, hold);
+    capture->holds_count--;
 }
 
-static void let_go(struct nj_capture_hold *hold, struct nj_counter *why)
+/* The oldest ones: those whose time is up, or `count` of them. */
+static void let_go(struct nj_capture *capture, int64_t until_ns, size_t count, struct nj_counter *why)
 {
-    nj_counter_add(why, 1);
-    forget(hold);
-    nj_capture_hold_release(hold);
+    struct nj_capture_hold *hold = NULL;
+    struct nj_capture_hold *next = NULL;
+    DL_FOREACH_SAFE (capture->holds, hold, next) {
+        if (count == 0 || hold->until_ns > until_ns)
+            return;
+        count--;
+        nj_counter_add(why, 1);
+        forget(capture, hold);
+        nj_capture_hold_release(hold);
+    }
 }
 
 static void arm(struct nj_capture *capture)
@@ -61,17 +70,14 @@ static void arm(struct nj_capture *capture)
 void nj_capture_holds_expire(struct nj_timer *timer)
 {
     struct nj_capture *capture = timer->data;
-    int64_t now_ns = nj_loop_mono_ns(capture->loop);
-    while (capture->holds != NULL && capture->holds->until_ns <= now_ns)
-        let_go(capture->holds, capture->metrics.held_unused);
+    let_go(capture, nj_loop_mono_ns(capture->loop), SIZE_MAX, capture->metrics.held_unused);
     arm(capture);
 }
 
 void nj_capture_holds_close(struct nj_capture *capture)
 {
     nj_timer_stop(&capture->hold_timer);
-    while (capture->holds != NULL)
-        let_go(capture->holds, capture->metrics.held_unused);
+    let_go(capture, INT64_MAX, SIZE_MAX, capture->metrics.held_unused);
 }
 
 static void open_file(struct nj_job *work)
@@ -101,8 +107,11 @@ static void opened(struct nj_job *work)
 static struct nj_capture_hold *find(struct nj_capture *capture, const char *id)
 {
     struct nj_capture_hold *hold = NULL;
-    HASH_FIND(hh, capture->holds, id, strlen(id), hold);
-    return hold;
+    DL_FOREACH (capture->holds, hold) { /* they are few */
+        if (nj_streq(hold->id, id))
+            return hold;
+    }
+    return NULL;
 }
 
 void nj_capture_container_ended(struct nj_capture *capture, const struct nj_capture_end *end)
@@ -110,8 +119,8 @@ void nj_capture_container_ended(struct nj_capture *capture, const struct nj_capt
     const char *id = without_scheme(end->container_id);
     if (capture->closing || end->exit_code == 0 || *id == '\0' || find(capture, id) != NULL)
         return;
-    if (HASH_COUNT(capture->holds) >= capture->max_held)
-        let_go(capture->holds, capture->metrics.held_dropped);
+    if (capture->holds_count >= capture->max_held)
+        let_go(capture, INT64_MAX, 1, capture->metrics.held_dropped);
     size_t len = strlen(id);
     struct nj_capture_hold *hold = nj_calloc(1, sizeof(*hold) + len + 1);
     memcpy(hold->id, id, len);
@@ -130,7 +139,8 @@ void nj_capture_container_ended(struct nj_capture *capture, const struct nj_capt
     hold->files.fd = -1;
     hold->opening = true;
     hold->work = (struct nj_job){.run = open_file, .done = opened, .data = hold};
-    HASH_ADD_KEYPTR(hh, capture->holds, hold->id, len, hold);
+    DL_APPEND(capture->holds, hold);
+    capture->holds_count++;
     arm(capture);
     capture->holds_opening++;
     if (nj_worker_submit(capture->worker, &hold->work) < 0) { /* it is full: an open() can be afforded here */
@@ -144,7 +154,7 @@ struct nj_capture_hold *nj_capture_hold_take(struct nj_capture *capture, const c
     struct nj_capture_hold *hold = find(capture, without_scheme(container_id));
     if (hold == NULL)
         return NULL;
-    forget(hold);
+    forget(capture, hold);
     arm(capture);
     nj_counter_add(capture->metrics.held_used, 1);
     return hold;

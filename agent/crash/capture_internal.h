@@ -44,7 +44,7 @@ enum nj_log_outcome {              /* from NJ_LOG_GONE on there is none */
 /* The log file of a container whose end was announced, open until its crash is found. While it is being
  * opened the worker has `source.attempt` and `files`; work that is submitted later may read them there. */
 struct nj_capture_hold {
-    UT_hash_handle hh; /* by id, in order of arrival; no more once a finding has it */
+    struct nj_capture_hold *prev, *next; /* in order of arrival; until a finding has it */
     struct nj_capture *capture;
     struct nj_job work;
     int64_t until_ns; /* monotonic */
@@ -53,7 +53,7 @@ struct nj_capture_hold {
     struct nj_log_files files;                         /* fd -1: there is none */
     bool opening;
     bool released; /* while it was being opened */
-    char id[];     /* key: without scheme */
+    char id[];     /* without scheme */
 };
 
 struct nj_capture_job {
@@ -128,7 +128,7 @@ struct nj_capture {
     size_t max_files, files;
     size_t max_queue, queued;
     struct nj_capture_hold *holds; /* that wait for their crash */
-    size_t max_held, files_held, holds_opening;
+    size_t max_held, holds_count, files_held, holds_opening;
     int64_t hold_ns;
     struct nj_timer hold_timer;
     struct nj_log_limits limits;

@@ -21,7 +21,9 @@ struct nj_exits_options {
     void *data;
 };
 
-/* -EPERM, -ECONNREFUSED: not to be had here, with a text that says why. */
+/* Not to be had here, with a text that says why and what would help: -ECONNREFUSED in another network
+ * namespace, -ENODATA in another pid or user namespace, -EPERM without the capability NET_ADMIN (Linux 6.6
+ * needs none). */
 int nj_exits_start(const struct nj_exits_options *options, struct nj_exits **ret_exits, struct nj_err *err);
 void nj_exits_close(struct nj_exits *exits, void (*on_closed)(void *data), void *data); /* takes NULL */
 
