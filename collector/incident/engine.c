@@ -68,6 +68,10 @@ static enum nj_clearable trouble_of(enum nj_incident_kind kind)
 {
     if (kind == NJ_INCIDENT_CRASH)
         return NJ_CLEARABLE_CRASH;
+    if (nj_incident_is_of_checks(kind))
+        return NJ_CLEARABLE_CHECK;
+    if (nj_incident_is_of_troubles(kind) || kind == NJ_INCIDENT_OOM_KILL)
+        return NJ_CLEARABLE_TROUBLE;
     return kind == NJ_INCIDENT_POD_FAILURE ? NJ_CLEARABLE_POD : NJ_CLEARABLE_WAITING;
 }
 
@@ -89,7 +93,9 @@ static enum nj_severity severity_of(const struct nj_incident *record)
 
 void nj_open_transition(struct nj_engine *engine, struct nj_open *open, enum nj_transition transition)
 {
-    if (engine->options.on_transition != NULL)
+    /* Who was not told that there is trouble is not told that it got worse, or is over. */
+    bool silent = open->record.suppressed[0] != '\0' || open == engine->lifted;
+    if (engine->options.on_transition != NULL && !silent)
         engine->options.on_transition(engine->options.data, &open->record, transition);
 }
 
@@ -130,13 +136,18 @@ struct nj_open *nj_report_open(struct nj_engine *engine, const struct nj_report 
     return nj_open_add(engine, &identity);
 }
 
+const char *nj_report_node(const struct nj_report *report)
+{
+    const char *node = report->event->subject.node;
+    return node[0] != '\0' ? node : nj_str(report->origin->node);
+}
+
 bool nj_report_set_place(struct nj_incident *record, const struct nj_report *report)
 {
     const struct nj_subject *subject = &report->event->subject;
-    const char *node = subject->node[0] != '\0' ? subject->node : nj_str(report->origin->node);
     bool changed = nj_open_set(&record->pod, subject->pod, NJ_ENGINE_NAME_MAX);
     changed |= nj_open_set(&record->pod_uid, subject->pod_uid, NJ_ENGINE_NAME_MAX);
-    changed |= nj_open_set(&record->node, node, NJ_ENGINE_NAME_MAX);
+    changed |= nj_open_set(&record->node, nj_report_node(report), NJ_ENGINE_NAME_MAX);
     if (nj_str(report->origin->project)[0] != '\0')
         changed |= nj_open_set(&record->project, report->origin->project, NJ_ENGINE_NAME_MAX);
     return changed;
@@ -177,6 +188,8 @@ void nj_open_settle(struct nj_engine *engine, struct nj_open *open, enum nj_seve
         open->record.severity = severity;
     open->record.revision++;
     nj_open_changed(engine, open);
+    if (opened)
+        nj_absorb_opened(engine, open);
     if (opened)
         nj_open_transition(engine, open, NJ_TRANSITION_OPENED);
 }
@@ -232,8 +245,7 @@ static int64_t apply_crash(struct nj_engine *engine, const struct nj_report *rep
     bool opened = open == NULL;
     if (opened && late)
         return 0;
-    if (opened)
-        open = nj_report_open(engine, report);
+    open = nj_report_join(engine, report, open);
     struct nj_incident *record = &open->record;
     if (report->at_ns >= record->last_ns || record->crash_id[0] == '\0') {
         (void)nj_report_set_place(record, report);
@@ -255,8 +267,8 @@ static int64_t apply_lost(struct nj_engine *engine, const struct nj_report *repo
     bool opened = open == NULL;
     if (opened && late)
         return 0;
+    open = nj_report_join(engine, report, open);
     if (opened) {
-        open = nj_report_open(engine, report);
         (void)nj_report_set_place(&open->record, report);
         (void)set_words(&open->record, "Restarted", "it was restarted, and nobody saw why", "");
     }
@@ -277,8 +289,8 @@ static int64_t apply_crash_loop(struct nj_engine *engine, const struct nj_report
     if (is_late(engine, report))
         return open == NULL ? 0 : open->record.id;
     bool opened = open == NULL;
+    open = nj_report_join(engine, report, open);
     if (opened) {
-        open = nj_report_open(engine, report);
         (void)nj_report_set_place(&open->record, report);
         (void)set_words(&open->record, stuck->reason, stuck->message, stuck->image);
     }
@@ -300,8 +312,7 @@ static int64_t apply_lasting(struct nj_engine *engine, const struct nj_report *r
     if (is_late(engine, report))
         return open == NULL ? 0 : open->record.id;
     bool opened = open == NULL;
-    if (opened)
-        open = nj_report_open(engine, report);
+    open = nj_report_join(engine, report, open);
     struct nj_incident *record = &open->record;
     bool is_new = put_subject(engine, open, report);
     bool changed = is_new;
@@ -315,6 +326,8 @@ static int64_t apply_lasting(struct nj_engine *engine, const struct nj_report *r
     nj_open_heard(engine, open, report->now_ns);
     if (changed)
         settle(engine, open, opened);
+    if (is_new && report->kind == NJ_INCIDENT_POD_FAILURE)
+        nj_absorb_eviction(engine, report);
     return record->id;
 }
 
@@ -334,6 +347,16 @@ struct clearing {
     enum nj_incident_kind other;
 };
 
+/* NULL: of the whole pod. A trouble's subject says which container's, and which of its troubles. */
+static bool is_of_container(const struct nj_open_subject *subject, const char *container)
+{
+    if (container == NULL)
+        return true;
+    return nj_incident_is_of_troubles(subject->incident->record.kind)
+               ? nj_trouble_is_in(subject->container, container)
+               : strcmp(subject->container, container) == 0;
+}
+
 static void clear(struct nj_engine *engine, const char *uid, const struct clearing *clearing)
 {
     struct nj_open_pod *pod = nj_open_pod_find(engine, uid);
@@ -341,8 +364,7 @@ static void clear(struct nj_engine *engine, const char *uid, const struct cleari
          subject = next) {
         next = subject->pod_next;
         struct nj_open *open = subject->incident;
-        if (open == NULL ||
-            (clearing->container != NULL && strcmp(subject->container, clearing->container) != 0) ||
+        if (open == NULL || !is_of_container(subject, clearing->container) ||
             !clearing->matches(open->record.kind, clearing->other) ||
             (!clearing->for_good && subject->since_ns - NJ_SEC >= clearing->upto_ns))
             continue;
@@ -376,6 +398,12 @@ static bool any_but_checks(enum nj_incident_kind kind, enum nj_incident_kind oth
 {
     (void)other;
     return !nj_incident_is_of_checks(kind);
+}
+
+/* That it stays up, nothing of what leaks in it, or of which of its processes are killed. */
+static bool any_instability(enum nj_incident_kind kind, enum nj_incident_kind other)
+{
+    return any_but_checks(kind, other) && !nj_incident_is_of_troubles(kind) && kind != NJ_INCIDENT_OOM_KILL;
 }
 
 static bool that_kind(enum nj_incident_kind kind, enum nj_incident_kind other)
@@ -413,7 +441,7 @@ static void apply_cleared(struct nj_engine *engine, const struct nj_report *repo
                                 .at_ns = report->at_ns,
                                 .now_ns = report->now_ns,
                                 .matches = any_but_checks};
-    bool waiting_only = false;
+    bool waiting_only = false, stopped = false;
     switch (report->event->cleared.cause) {
     case NJ_CLEARED_STARTED:
         clearing.cause = "started";
@@ -428,14 +456,17 @@ static void apply_cleared(struct nj_engine *engine, const struct nj_report *repo
         break;
     case NJ_CLEARED_STABLE:
         clearing.cause = "stable";
+        clearing.matches = any_instability;
         break;
     case NJ_CLEARED_COMPLETED:
         clearing.cause = "completed";
+        stopped = true;
         break;
     case NJ_CLEARED_DELETED:
         clearing.cause = "deleted";
         clearing.matches = any_kind;
         clearing.for_good = true;
+        stopped = true;
         break;
     default:
         return;
@@ -448,6 +479,9 @@ static void apply_cleared(struct nj_engine *engine, const struct nj_report *repo
     if (!waiting_only)
         nj_clearing_put(engine, report->uid, report->container, NJ_CLEARABLE_CRASH, remembered_ns,
                         report->now_ns);
+    if (stopped)
+        nj_clearing_put(engine, report->uid, report->container, NJ_CLEARABLE_TROUBLE, remembered_ns,
+                        report->now_ns);
     if (clearing.for_good) {
         nj_clearing_put(engine, report->uid, report->container, NJ_CLEARABLE_POD, remembered_ns,
                         report->now_ns);
@@ -457,8 +491,8 @@ static void apply_cleared(struct nj_engine *engine, const struct nj_report *repo
     clear(engine, report->uid, &clearing);
 }
 
-int64_t nj_engine_apply(struct nj_engine *engine, const struct nj_event_origin *origin,
-                        const struct nj_event *event, bool is_new, int64_t now_ns)
+static int64_t apply(struct nj_engine *engine, const struct nj_event_origin *origin,
+                     const struct nj_event *event, bool is_new, int64_t now_ns)
 {
     const struct nj_subject *subject = &event->subject;
     struct nj_report report = {.origin = origin,
@@ -490,17 +524,31 @@ int64_t nj_engine_apply(struct nj_engine *engine, const struct nj_event_origin *
         nj_engine_apply_rollups(engine, &report);
         return 0;
     case NJ_EVENT_OOM_KILL:
+        return nj_engine_apply_oom_kill(engine, &report, is_new);
     case NJ_EVENT_TROUBLE:
+        return nj_engine_apply_trouble(engine, &report);
     case NJ_EVENT_USAGE:
+        nj_engine_apply_usage(engine, &report);
         return 0;
     }
     return 0;
 }
 
+int64_t nj_engine_apply(struct nj_engine *engine, const struct nj_event_origin *origin,
+                        const struct nj_event *event, bool is_new, int64_t now_ns)
+{
+    int64_t id = apply(engine, origin, event, is_new, now_ns);
+    nj_absorb_settle(engine);
+    return id;
+}
+
 void nj_engine_tick(struct nj_engine *engine, int64_t now_ns)
 {
     nj_engine_note_time(engine, now_ns);
+    nj_engine_tick_lasting(engine, now_ns);
+    nj_engine_tick_ooms(engine, now_ns);
     while (engine->quiet != NULL && engine->quiet->heard_ns < now_ns - engine->options.stale_after_ns)
         nj_open_resolve(engine, engine->quiet, "stale", now_ns);
+    nj_engine_tick_absorbed(engine, now_ns);
     nj_clearings_expire(engine, now_ns);
 }

@@ -17,6 +17,25 @@
  * target, and so do its going and its pod's deletion. Rollups of a failing target keep its incident from
  * being stale; one that passed a whole minute later says that its end was lost, and clears it.
  *
+ * Troubles. A leak or a limit that is near is a subject of its container's incident, "container|kind|detail"
+ * of the pod; a node's, of the node's incident ("node/NAME"); that a node's pods would find no other node, of
+ * the cluster's one incident of capacity. The incident shows the worst that is told, and of equals the
+ * latest; it has WORSENED when it becomes critical (80 to 95 per cent, a node under pressure that is not
+ * ready any more). What is over is cleared. An end that is lost with a restart of its agent is made up for by
+ * the pod's deletion, by the container's completion, and by being stale. A lasting trouble is told once, so
+ * minutes of use of its container (of its node) keep it from being stale, for NJ_ENGINE_TROUBLE_KEPT_NS since
+ * it was told; a node's conditions, which the collector watches itself, are never stale, and a forecast is
+ * not while the process that made it lives.
+ *
+ * OOM kills of processes in a container that lives on count one by one, and are over ("quiet") when there was
+ * none for NJ_ENGINE_OOM_QUIET_NS, or when the container has completed or its pod is deleted.
+ *
+ * Absorption. While a node's incident has one of the Node's conditions (not ready, pressure, no network), and
+ * for NJ_ENGINE_NODE_GRACE_NS after, what events of its pods open, and that all its checks fail, is
+ * suppressed as "node": kept, counted, and without transitions. An event of another node that is well lifts
+ * that, and so does the end of the grace: then it has OPENED. What is over before was never told. Pods that
+ * such a node evicts count in its incident. After a start the grace begins anew where the node has recovered.
+ *
  * Kinds. A crash or lost crashes: crash. CrashLoopBackOff belongs to the crash incident of its container and
  * marks it as a loop. Other waiting reasons: image_pull (ErrImagePull, ImagePullBackOff, ErrImageNeverPull,
  * ImageInspectError, InvalidImageName, RegistryUnavailable, SignatureValidationFailed), config_error
@@ -30,11 +49,12 @@
  * monitor says (without a word warning, a node's critical), and critical when all of several targets fail. It
  * only rises while an incident is open.
  *
- * Count: distinct crashes, pods that got stuck, pods that were ended, targets that began to fail. Lost
- * crashes count in `lost` alone.
+ * Count: distinct crashes, processes that were killed, pods that got stuck, pods that were ended, targets
+ * that began to fail, troubles that began or made the incident worse. Lost crashes count in `lost` alone.
  *
  * Clearing. STARTED ends what is waited for, SCHEDULED unschedulable; STABLE, COMPLETED and DELETED end
- * everything of the container, or of the whole pod when the event names no container. What happened before a
+ * everything of the container, or of the whole pod when the event names no container (STABLE neither troubles
+ * nor OOM kills). What happened before a
  * clearing of the same subject and arrives after it reopens nothing, though a crash is still counted where an
  * incident is open. Kubernetes' times are whole seconds: events within one second of a clearing are not taken
  * for older. After DELETED nothing of the pod is news. Clearings are remembered for NJ_ENGINE_CLEARED_AGE_NS
@@ -51,6 +71,9 @@ struct nj_engine;
 
 #define NJ_ENGINE_CLEARED_AGE_NS (10 * NJ_MIN)
 #define NJ_ENGINE_HEAR_AGAIN_NS NJ_HOUR
+#define NJ_ENGINE_OOM_QUIET_NS (10 * NJ_MIN)
+#define NJ_ENGINE_NODE_GRACE_NS (2 * NJ_MIN)
+#define NJ_ENGINE_TROUBLE_KEPT_NS (7 * NJ_DAY)
 enum {
     NJ_ENGINE_CLEARED_MAX = 16384,
     NJ_ENGINE_NAME_MAX = 512,     /* bytes of a name, reason or image in an incident; longer ones are cut */
@@ -60,7 +83,8 @@ enum {
 enum nj_transition {
     NJ_TRANSITION_NONE,
     NJ_TRANSITION_OPENED,
-    NJ_TRANSITION_WORSENED, /* of an open one: some targets failed, now all do; may come again */
+    NJ_TRANSITION_WORSENED, /* of an open one: some targets failed, now all do (may come again); a trouble has
+                             * become critical */
     NJ_TRANSITION_RESOLVED,
 };
 const char *nj_transition_name(enum nj_transition transition); /* "opened", "worsened", "resolved" */
@@ -75,8 +99,8 @@ struct nj_engine_options {
     size_t
         max_subjects; /* of one incident; beyond, the one that was quiet longest is forgotten and counted */
 
-    /* An incident was opened or resolved, or worsened; called within nj_engine_apply() and nj_engine_tick(),
-     * with the record as it is at that moment. Borrowed. May be NULL. */
+    /* An incident was opened or resolved, or worsened, and is not suppressed; called within nj_engine_apply()
+     * and nj_engine_tick(), with the record as it is at that moment. Borrowed. May be NULL. */
     void (*on_transition)(void *data, const struct nj_incident *incident, enum nj_transition transition);
     void *data;
 };
@@ -126,6 +150,10 @@ int nj_engine_each_change(struct nj_engine *engine,
                           void *data);
 /* They are stored. */
 void nj_engine_clear_changes(struct nj_engine *engine);
+
+/* The kind of trouble that a subject's `container` stands for, and its detail (may be NULL; points into it,
+ * and is a hash when it was very long). False when it is none. */
+bool nj_engine_trouble_of(const char *identity, enum nj_trouble_kind *ret_kind, const char **ret_detail);
 
 /* What is in trouble now, of one kind and cluster. */
 void nj_engine_each_subject(struct nj_engine *engine, enum nj_incident_kind kind, const char *cluster,

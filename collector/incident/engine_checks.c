@@ -201,8 +201,8 @@ static int64_t apply_failing(struct nj_engine *engine, const struct nj_report *r
     if (nj_clearing_after(engine, target->uid, target->identity, NJ_CLEARABLE_CHECK, report->at_ns))
         return open == NULL ? 0 : open->record.id;
     bool opened = open == NULL;
+    open = nj_report_join(engine, report, open);
     if (opened) {
-        open = nj_report_open(engine, report);
         /* For as long as it lasts: its end is told to those who were told of its beginning. */
         (void)nj_open_set(&open->record.group, report->event->check.group, NJ_ENGINE_NAME_MAX);
     }

@@ -14,12 +14,13 @@
 #include "common/base/table.h"
 
 /* What a clearing is about: what is waited for, crashes, what ended the pod (nothing clears that but the
- * pod's end), or a check's failing. */
+ * pod's end), a check's failing, or a leak, a limit and OOM kills. */
 enum nj_clearable {
     NJ_CLEARABLE_WAITING,
     NJ_CLEARABLE_CRASH,
     NJ_CLEARABLE_POD,
     NJ_CLEARABLE_CHECK,
+    NJ_CLEARABLE_TROUBLE,
     NJ_CLEARABLES
 };
 
@@ -30,6 +31,7 @@ struct nj_open_subject {
     char *container, *pod_name;
     int64_t since_ns, stored_since_ns;
     bool stored, changed, gone;
+    bool told;                                           /* by an event, since the start */
     struct nj_open_subject *prev, *next;                 /* of the incident */
     struct nj_open_subject *pod_prev, *pod_next;         /* of the pod */
     struct nj_open_subject *changed_prev, *changed_next; /* not stored */
@@ -54,6 +56,13 @@ struct nj_open {
     UT_hash_handle hh, hh_id;
 };
 
+/* A node that has recovered from what absorbed its pods' troubles: for NJ_ENGINE_NODE_GRACE_NS. */
+struct nj_calm_node {
+    char *cluster, *node;
+    int64_t since_ns;
+    struct nj_calm_node *prev, *next;
+};
+
 struct nj_clearing {
     char *key; /* uid, '\0', container */
     size_t key_len;
@@ -72,6 +81,8 @@ struct nj_engine {
     struct nj_open_subject *changed_subjects;
     struct nj_open_pod *pods;
     struct nj_clearing *clearings;
+    struct nj_calm_node *calm; /* list: few at a time */
+    struct nj_open *lifted;    /* suppressed until this event: told once it is written */
     size_t open_of[NJ_INCIDENT_KINDS];
     struct nj_engine_losses losses;
     int64_t ticked_ns; /* 0: not yet */
@@ -111,6 +122,7 @@ bool nj_clearing_after(struct nj_engine *engine, const char *uid, const char *co
  * NJ_ENGINE_HEAR_AGAIN_NS; after the wall clock was set back, nothing was heard later than now. Before what
  * follows, at each tick. */
 void nj_engine_note_time(struct nj_engine *engine, int64_t now_ns);
+void nj_calm_remove(struct nj_engine *engine, struct nj_calm_node *calm);
 void nj_clearings_expire(struct nj_engine *engine, int64_t now_ns);
 
 #endif

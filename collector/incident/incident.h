@@ -90,8 +90,10 @@ struct nj_incident {
 /* A pod, or a container of it, that is in trouble within an incident; a target of a check. */
 struct nj_incident_subject {
     const char *pod_uid, *container; /* container "" for the pod as a whole; "monitor|target" of a check, and
-                                        the same as pod_uid when it is no pod's */
-    const char *pod;                 /* name; a target's */
+                                        the same as pod_uid when it is no pod's; "container|kind|detail" of a
+                                        trouble, see nj_engine_trouble_of(), whose pod_uid is "node/NAME" when
+                                        it is a node's */
+    const char *pod;                 /* name; a target's; a node's */
     int64_t since_ns;                /* its latest event */
 };
 

@@ -8,7 +8,7 @@
 #include "common/base/buf.h"
 #include "tests/unit/test.h"
 
-enum { MANY = 2048, WORD = 32 };
+enum { MANY = 2048, WORD = 32, NODES = 4 };
 
 struct slow_subject {
     char uid[WORD], container[WORD];
@@ -19,8 +19,11 @@ struct slow_incident {
     int64_t id;
     enum nj_incident_kind kind;
     char workload[WORD], container[WORD], reason[WORD], crash_id[WORD];
-    bool open, crash_loop;
-    uint64_t count, lost;
+    char pod[WORD], node[WORD], detail[WORD]; /* of the latest */
+    bool open, crash_loop, suppressed;
+    uint64_t count, lost, evictions;
+    enum nj_severity severity; /* of troubles */
+    int64_t heard_ns;
     int targets_total;
     int64_t first_ns, last_ns;
     struct slow_subject subjects[64];
@@ -29,8 +32,14 @@ struct slow_incident {
 
 struct slow_clearing {
     char uid[WORD], container[WORD];
-    enum nj_cleared_cause cause; /* 0: a check's target passed or is gone */
-    int64_t at_ns;
+    enum nj_cleared_cause cause; /* 0: a check's target passed or is gone, or a trouble is over */
+    int64_t at_ns, told_ns;
+};
+
+struct slow_node {
+    char name[WORD];
+    bool calm; /* well again, and not yet for long */
+    int64_t calm_ns;
 };
 
 struct slow_engine {
@@ -40,6 +49,9 @@ struct slow_engine {
     size_t clearings_count;
     char known[MANY][WORD];
     size_t known_count;
+    struct slow_node nodes[NODES];
+    struct slow_incident *lifted;
+    int64_t now_ns;
     struct nj_buf transitions;
 };
 
@@ -62,7 +74,8 @@ static void set(char word[WORD], const char *text)
 
 bool slow_engine_is_new(struct slow_engine *slow, const struct nj_event *event)
 {
-    if (event->type != NJ_EVENT_CRASH && event->type != NJ_EVENT_LOST_CRASHES)
+    if (event->type != NJ_EVENT_CRASH && event->type != NJ_EVENT_LOST_CRASHES &&
+        event->type != NJ_EVENT_OOM_KILL)
         return true;
     char name[WORD];
     (void)snprintf(name, sizeof(name), "%d:%s", event->type, event->id);
@@ -76,6 +89,8 @@ bool slow_engine_is_new(struct slow_engine *slow, const struct nj_event *event)
 
 static enum nj_incident_kind kind_of(const struct nj_event *event)
 {
+    if (event->type == NJ_EVENT_OOM_KILL)
+        return NJ_INCIDENT_OOM_KILL;
     if (event->type == NJ_EVENT_POD_FAILURE)
         return NJ_INCIDENT_POD_FAILURE;
     if (event->type != NJ_EVENT_STUCK || strcmp(event->stuck.reason, "CrashLoopBackOff") == 0)
@@ -95,11 +110,19 @@ static bool waits(enum nj_incident_kind kind)
            kind == NJ_INCIDENT_START_ERROR || kind == NJ_INCIDENT_STUCK;
 }
 
+static bool is_of_troubles(enum nj_incident_kind kind)
+{
+    return kind == NJ_INCIDENT_LEAK || kind == NJ_INCIDENT_NEAR_LIMIT || kind == NJ_INCIDENT_NODE ||
+           kind == NJ_INCIDENT_CAPACITY;
+}
+
 /* Does this clearing speak of that kind? */
 static bool speaks_of(enum nj_cleared_cause cause, enum nj_incident_kind kind)
 {
     if (cause == NJ_CLEARED_STARTED)
         return waits(kind);
+    if (is_of_troubles(kind) || kind == NJ_INCIDENT_OOM_KILL)
+        return cause == NJ_CLEARED_COMPLETED || cause == NJ_CLEARED_DELETED;
     if (kind == NJ_INCIDENT_PROBE)
         return cause == NJ_CLEARED_DELETED;
     return cause == NJ_CLEARED_SCHEDULED ? kind == NJ_INCIDENT_UNSCHEDULABLE : true;
@@ -111,6 +134,8 @@ static bool rules_out(enum nj_cleared_cause cause, enum nj_incident_kind kind)
 {
     if (cause == NJ_CLEARED_DELETED)
         return true;
+    if (is_of_troubles(kind) || kind == NJ_INCIDENT_OOM_KILL)
+        return cause == NJ_CLEARED_COMPLETED || (cause == 0 && kind != NJ_INCIDENT_OOM_KILL);
     if (kind == NJ_INCIDENT_PROBE || cause == 0)
         return kind == NJ_INCIDENT_PROBE && cause == 0;
     if (kind == NJ_INCIDENT_POD_FAILURE)
@@ -150,8 +175,11 @@ static bool add_subject(struct slow_incident *incident, const char *uid, const c
     for (size_t i = 0; i < incident->subjects_count; i++) {
         struct slow_subject *subject = &incident->subjects[i];
         if (strcmp(subject->uid, uid) == 0 && strcmp(subject->container, container) == 0) {
-            if (at_ns > subject->since_ns)
-                subject->since_ns = at_ns;
+            struct slow_subject again = *subject; /* the latest comes last */
+            if (at_ns > again.since_ns)
+                again.since_ns = at_ns;
+            memmove(subject, subject + 1, (incident->subjects_count - i - 1) * sizeof(*subject));
+            incident->subjects[incident->subjects_count - 1] = again;
             return false;
         }
     }
@@ -160,6 +188,13 @@ static bool add_subject(struct slow_incident *incident, const char *uid, const c
     set(subject->container, container);
     subject->since_ns = at_ns;
     return true;
+}
+
+static void close_incident(struct slow_engine *slow, struct slow_incident *incident, const char *cause)
+{
+    incident->open = false;
+    if (!incident->suppressed)
+        (void)nj_buf_printf(&slow->transitions, "-%d %s;", (int)incident->id, cause);
 }
 
 static void drop_subjects(struct slow_engine *slow, const char *uid, const char *container, bool whole_pod,
@@ -174,8 +209,12 @@ static void drop_subjects(struct slow_engine *slow, const char *uid, const char 
             continue;
         for (size_t s = 0; s < incident->subjects_count;) {
             const struct slow_subject *subject = &incident->subjects[s];
-            bool same =
-                strcmp(subject->uid, uid) == 0 && (whole_pod || strcmp(subject->container, container) == 0);
+            size_t len = strlen(container);
+            bool of_container =
+                is_of_troubles(incident->kind)
+                    ? strncmp(subject->container, container, len) == 0 && subject->container[len] == '|'
+                    : strcmp(subject->container, container) == 0;
+            bool same = strcmp(subject->uid, uid) == 0 && (whole_pod || of_container);
             bool newer = subject->since_ns >= at_ns + NJ_SEC;
             if (!same || (newer && (superseded || cause != NJ_CLEARED_DELETED))) {
                 s++;
@@ -184,10 +223,9 @@ static void drop_subjects(struct slow_engine *slow, const char *uid, const char 
             memmove(&incident->subjects[s], &incident->subjects[s + 1],
                     (incident->subjects_count - s - 1) * sizeof(*subject));
             incident->subjects_count--;
-            if (incident->subjects_count == 0) {
-                incident->open = false;
-                (void)nj_buf_printf(&slow->transitions, "-%d %s;", (int)incident->id, cause_name);
-            }
+            incident->heard_ns = slow->now_ns;
+            if (incident->subjects_count == 0)
+                close_incident(slow, incident, cause_name);
         }
     }
 }
@@ -207,6 +245,7 @@ static void apply_cleared(struct slow_engine *slow, const struct nj_event *event
     set(clearing->container, event->subject.container);
     clearing->cause = cause;
     clearing->at_ns = event->at_ns;
+    clearing->told_ns = slow->now_ns;
     drop_subjects(slow, event->subject.pod_uid, event->subject.container, whole_pod, cause, names[cause],
                   NJ_INCIDENT_CRASH, event->at_ns, false);
 }
@@ -222,9 +261,66 @@ static const char *reason_of(const struct nj_event *event)
         return event->failure.reason;
     case NJ_EVENT_CHECK:
         return "";
+    case NJ_EVENT_OOM_KILL:
+        return "OOMKill";
+    case NJ_EVENT_TROUBLE:
+        return "";
     default:
         return "Restarted";
     }
+}
+
+static bool is_bad(const struct slow_engine *slow, const char *node)
+{
+    for (size_t i = 0; i < slow->count; i++) {
+        const struct slow_incident *incident = &slow->incidents[i];
+        if (!incident->open || incident->kind != NJ_INCIDENT_NODE || strcmp(incident->workload, node) != 0)
+            continue;
+        for (size_t s = 0; s < incident->subjects_count; s++) {
+            if (strcmp(incident->subjects[s].container, "|node_not_ready|") == 0 ||
+                strcmp(incident->subjects[s].container, "|node_memory|") == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+static struct slow_node *node_of(struct slow_engine *slow, const char *name)
+{
+    size_t i = 0;
+    while (i < NODES && slow->nodes[i].name[0] != '\0' && strcmp(slow->nodes[i].name, name) != 0)
+        i++;
+    assert_true(i < NODES);
+    set(slow->nodes[i].name, name);
+    return &slow->nodes[i];
+}
+
+static bool is_unwell(struct slow_engine *slow, const char *node)
+{
+    return is_bad(slow, node) || node_of(slow, node)->calm;
+}
+
+static void place(struct slow_incident *incident, const struct nj_event *event)
+{
+    set(incident->pod, event->subject.pod_uid);
+    set(incident->node, event->subject.node);
+}
+
+/* An event of another node that is well is told of. */
+static void join(struct slow_engine *slow, struct slow_incident *incident, const struct nj_event *event)
+{
+    incident->heard_ns = slow->now_ns;
+    if (!incident->suppressed || strcmp(incident->node, event->subject.node) == 0 ||
+        is_unwell(slow, event->subject.node))
+        return;
+    incident->suppressed = false;
+    slow->lifted = incident;
+}
+
+static void worsen(struct slow_engine *slow, const struct slow_incident *incident)
+{
+    if (!incident->suppressed && slow->lifted != incident)
+        (void)nj_buf_printf(&slow->transitions, "^%d;", (int)incident->id);
 }
 
 static struct slow_incident *open_incident(struct slow_engine *slow, const struct nj_event *event,
@@ -236,10 +332,15 @@ static struct slow_incident *open_incident(struct slow_engine *slow, const struc
     incident->kind = kind;
     incident->open = true;
     incident->first_ns = incident->last_ns = event->at_ns;
+    incident->heard_ns = slow->now_ns;
+    place(incident, event);
     set(incident->workload, event->subject.workload);
     set(incident->container, container);
     set(incident->reason, reason_of(event));
-    (void)nj_buf_printf(&slow->transitions, "+%d %s;", (int)incident->id, nj_incident_kind_name(kind));
+    incident->suppressed =
+        kind != NJ_INCIDENT_NODE && kind != NJ_INCIDENT_CAPACITY && is_unwell(slow, event->subject.node);
+    if (!incident->suppressed)
+        (void)nj_buf_printf(&slow->transitions, "+%d %s;", (int)incident->id, nj_incident_kind_name(kind));
     return incident;
 }
 
@@ -252,16 +353,23 @@ static void write_event(struct slow_incident *incident, const struct nj_event *e
         if (latest || incident->crash_id[0] == '\0') {
             set(incident->reason, event->crash.reason);
             set(incident->crash_id, event->id);
+            place(incident, event);
         }
         incident->count++;
+    } else if (event->type == NJ_EVENT_OOM_KILL) {
+        if (latest)
+            place(incident, event);
+        incident->count += event->oom_kill.count;
     } else if (event->type == NJ_EVENT_LOST_CRASHES) {
         incident->lost += event->lost.count;
     } else if (event->type == NJ_EVENT_STUCK && incident->kind == NJ_INCIDENT_CRASH) {
         incident->crash_loop = true;
         return;
     } else {
-        if (latest || opened)
+        if (latest || opened) {
             set(incident->reason, reason_of(event));
+            place(incident, event);
+        }
         incident->count += is_new_subject;
     }
     if (event->at_ns < incident->first_ns)
@@ -285,7 +393,7 @@ static void judge(struct slow_engine *slow, struct slow_incident *incident,
     set(incident->reason, flaps ? "Flapping" : down ? "AllFail" : "SomeFail");
     incident->targets_total = origin->targets_total;
     if (down && !was_down && !flapped_alone && !opened)
-        (void)nj_buf_printf(&slow->transitions, "^%d;", (int)incident->id);
+        worsen(slow, incident);
 }
 
 static struct slow_subject *find_target(struct slow_engine *slow, const char *uid, const char *identity,
@@ -318,10 +426,10 @@ static void end_target(struct slow_engine *slow, const struct nj_event_origin *o
         set(clearing->container, identity);
         clearing->cause = 0;
         clearing->at_ns = event->at_ns;
+        clearing->told_ns = slow->now_ns;
         *subject = incident->subjects[--incident->subjects_count];
         if (incident->subjects_count == 0) {
-            incident->open = false;
-            (void)nj_buf_printf(&slow->transitions, "-%d %s;", (int)incident->id, event->check.state);
+            close_incident(slow, incident, event->check.state);
             return;
         }
     } else {
@@ -350,6 +458,9 @@ static int64_t apply_check(struct slow_engine *slow, const struct nj_event_origi
     bool opened = incident == NULL;
     if (opened)
         incident = open_incident(slow, event, NJ_INCIDENT_PROBE, "");
+    join(slow, incident, event);
+    if (event->at_ns >= incident->last_ns)
+        place(incident, event);
     bool is_new = add_subject(incident, event->subject.pod_uid, identity, event->at_ns);
     bool flapped_alone = strcmp(incident->reason, "Flapping") == 0 && incident->targets_total <= 1;
     judge(slow, incident, origin, flaps, flapped_alone, opened);
@@ -361,12 +472,147 @@ static int64_t apply_check(struct slow_engine *slow, const struct nj_event_origi
     return incident->id;
 }
 
-int64_t slow_engine_apply(struct slow_engine *slow, const struct nj_event_origin *origin,
-                          const struct nj_event *event, bool is_new, int64_t now_ns)
+static const struct {
+    enum nj_trouble_kind kind;
+    enum nj_incident_kind incident;
+    const char *reason;
+} troubles[] = {{NJ_TROUBLE_LEAK_FDS, NJ_INCIDENT_LEAK, "FdLeak"},
+                {NJ_TROUBLE_LEAK_SOCKETS, NJ_INCIDENT_LEAK, "SocketLeak"},
+                {NJ_TROUBLE_NEAR_FDS, NJ_INCIDENT_NEAR_LIMIT, "FdsNearLimit"},
+                {NJ_TROUBLE_NODE_NOT_READY, NJ_INCIDENT_NODE, "NotReady"},
+                {NJ_TROUBLE_NODE_MEMORY, NJ_INCIDENT_NODE, "MemoryPressure"},
+                {NJ_TROUBLE_NODE_DISK_FULL, NJ_INCIDENT_NODE, "DiskFull"},
+                {NJ_TROUBLE_NODE_LOSS, NJ_INCIDENT_CAPACITY, "NodeLoss"}};
+
+static const char *reason_of_trouble(const char *identity)
 {
-    (void)now_ns;
+    for (size_t i = 0; i < sizeof(troubles) / sizeof(troubles[0]); i++) {
+        const char *at = strchr(identity, '|') + 1;
+        const char *name = nj_trouble_kind_name(troubles[i].kind);
+        if (strncmp(at, name, strlen(name)) == 0 && at[strlen(name)] == '|')
+            return troubles[i].reason;
+    }
+    fail_msg("%s is of no known kind", identity);
+    return "";
+}
+
+static bool shows(const struct slow_incident *incident, const struct nj_event *event, const char *identity)
+{
+    return strcmp(incident->reason, reason_of_trouble(identity)) == 0 &&
+           strcmp(incident->detail, event->trouble.detail) == 0 &&
+           strcmp(incident->pod, event->subject.pod_uid) == 0 &&
+           strcmp(incident->node, event->subject.node) == 0;
+}
+
+static void end_trouble(struct slow_engine *slow, const struct nj_event *event,
+                        struct slow_incident *incident, const char *uid, const char *identity)
+{
+    struct slow_clearing *clearing = &slow->clearings[slow->clearings_count++];
+    set(clearing->uid, uid);
+    set(clearing->container, identity);
+    clearing->cause = 0;
+    clearing->at_ns = event->at_ns;
+    clearing->told_ns = slow->now_ns;
+    for (size_t s = 0; incident != NULL && s < incident->subjects_count; s++) {
+        struct slow_subject *subject = &incident->subjects[s];
+        if (strcmp(subject->uid, uid) != 0 || strcmp(subject->container, identity) != 0 ||
+            subject->since_ns >= event->at_ns + NJ_SEC)
+            continue;
+        memmove(subject, subject + 1, (incident->subjects_count - s - 1) * sizeof(*subject));
+        incident->subjects_count--;
+        if (incident->subjects_count == 0) {
+            close_incident(slow, incident, "over");
+        } else if (shows(incident, event, identity)) {
+            const char *left = incident->subjects[incident->subjects_count - 1].container;
+            set(incident->reason, reason_of_trouble(left));
+            set(incident->detail, strrchr(left, '|') + 1);
+        }
+        bool absorbed = strcmp(identity, "|node_not_ready|") == 0 || strcmp(identity, "|node_memory|") == 0;
+        if (absorbed && !is_bad(slow, event->subject.workload)) {
+            node_of(slow, event->subject.workload)->calm = true;
+            node_of(slow, event->subject.workload)->calm_ns = slow->now_ns;
+        }
+        return;
+    }
+}
+
+static int64_t begin_trouble(struct slow_engine *slow, const struct nj_event *event,
+                             enum nj_incident_kind kind, struct slow_incident *incident, const char *uid,
+                             const char *identity)
+{
+    enum nj_severity severity = NJ_SEVERITY_CRITICAL;
+    if (event->trouble.kind != NJ_TROUBLE_NODE_NOT_READY)
+        assert_int_equal(0, nj_severity_parse(event->trouble.severity, &severity));
+    if (comes_late(slow, event, uid, kind, identity) ||
+        comes_late(slow, event, uid, kind, event->subject.container))
+        return incident == NULL ? 0 : incident->id;
+    bool opened = incident == NULL;
+    if (opened) {
+        bool of_node = kind == NJ_INCIDENT_NODE || kind == NJ_INCIDENT_CAPACITY;
+        incident = open_incident(slow, event, kind, of_node ? "" : event->subject.container);
+        if (kind == NJ_INCIDENT_CAPACITY)
+            set(incident->workload, "prod");
+        incident->severity = severity;
+    }
+    join(slow, incident, event);
+    bool is_new = add_subject(incident, uid, identity, event->at_ns);
+    bool worse = severity > incident->severity;
+    bool latest = event->at_ns >= incident->last_ns;
+    if (worse || (latest && (severity == incident->severity || shows(incident, event, identity)))) {
+        set(incident->reason, reason_of_trouble(identity));
+        set(incident->detail, event->trouble.detail);
+        place(incident, event);
+    }
+    if (worse)
+        incident->severity = severity;
+    incident->count += is_new || worse;
+    if (event->at_ns < incident->first_ns)
+        incident->first_ns = event->at_ns;
+    if (event->at_ns > incident->last_ns)
+        incident->last_ns = event->at_ns;
+    if (worse)
+        worsen(slow, incident);
+    if (kind == NJ_INCIDENT_NODE && is_bad(slow, event->subject.workload))
+        node_of(slow, event->subject.workload)->calm = false;
+    return incident->id;
+}
+
+static int64_t apply_trouble(struct slow_engine *slow, const struct nj_event *event)
+{
+    char identity[WORD], uid[WORD];
+    enum nj_incident_kind kind = NJ_INCIDENT_KINDS;
+    for (size_t i = 0; i < sizeof(troubles) / sizeof(troubles[0]); i++) {
+        if (troubles[i].kind == event->trouble.kind)
+            kind = troubles[i].incident;
+    }
+    bool of_node = kind == NJ_INCIDENT_NODE || kind == NJ_INCIDENT_CAPACITY;
+    (void)snprintf(identity, sizeof(identity), "%s|%s|%s", event->subject.container,
+                   nj_trouble_kind_name(event->trouble.kind), event->trouble.detail);
+    (void)snprintf(uid, sizeof(uid), "%s%s", of_node ? "node/" : "",
+                   of_node ? event->subject.workload : event->subject.pod_uid);
+    struct slow_incident *incident =
+        find_open(slow, kind, kind == NJ_INCIDENT_CAPACITY ? "prod" : event->subject.workload,
+                  of_node ? "" : event->subject.container);
+    if (!event->trouble.over)
+        return begin_trouble(slow, event, kind, incident, uid, identity);
+    end_trouble(slow, event, incident, uid, identity);
+    return 0;
+}
+
+static void count_eviction(struct slow_engine *slow, const struct nj_event *event)
+{
+    struct slow_incident *incident = find_open(slow, NJ_INCIDENT_NODE, event->subject.node, "");
+    if (strcmp(event->failure.reason, "Evicted") == 0 && is_bad(slow, event->subject.node))
+        incident->evictions++;
+}
+
+static int64_t apply(struct slow_engine *slow, const struct nj_event_origin *origin,
+                     const struct nj_event *event, bool is_new)
+{
     if (event->type == NJ_EVENT_CHECK)
         return apply_check(slow, origin, event);
+    if (event->type == NJ_EVENT_TROUBLE)
+        return apply_trouble(slow, event);
     if (event->type == NJ_EVENT_CLEARED) {
         apply_cleared(slow, event);
         return 0;
@@ -374,6 +620,8 @@ int64_t slow_engine_apply(struct slow_engine *slow, const struct nj_event_origin
     enum nj_incident_kind kind = kind_of(event);
     const char *container = kind == NJ_INCIDENT_POD_FAILURE ? "" : event->subject.container;
     struct slow_incident *incident = find_open(slow, kind, event->subject.workload, container);
+    if (!is_new && event->type == NJ_EVENT_OOM_KILL)
+        return incident == NULL ? 0 : incident->id;
     if (!is_new) {
         if (event->type != NJ_EVENT_CRASH || incident == NULL || strcmp(incident->crash_id, event->id) != 0)
             return 0;
@@ -381,23 +629,107 @@ int64_t slow_engine_apply(struct slow_engine *slow, const struct nj_event_origin
         return incident->id;
     }
     bool late = comes_late(slow, event, event->subject.pod_uid, kind, container);
-    bool counts_late = event->type == NJ_EVENT_CRASH || event->type == NJ_EVENT_LOST_CRASHES;
+    bool counts_late = event->type == NJ_EVENT_CRASH || event->type == NJ_EVENT_LOST_CRASHES ||
+                       event->type == NJ_EVENT_OOM_KILL;
     if (late && (incident == NULL || !counts_late))
         return incident == NULL ? 0 : incident->id;
     bool opened = incident == NULL;
     if (opened)
         incident = open_incident(slow, event, kind, container);
+    join(slow, incident, event);
     bool is_new_subject = !late && add_subject(incident, event->subject.pod_uid, container, event->at_ns);
     write_event(incident, event, is_new_subject, opened);
     if (event->type == NJ_EVENT_STUCK && waits(kind))
         drop_subjects(slow, event->subject.pod_uid, container, false, NJ_CLEARED_STARTED, "superseded", kind,
                       event->at_ns, true);
+    if (is_new_subject && kind == NJ_INCIDENT_POD_FAILURE)
+        count_eviction(slow, event);
     return incident->id;
 }
 
-void slow_engine_forget_clearings(struct slow_engine *slow)
+int64_t slow_engine_apply(struct slow_engine *slow, const struct nj_event_origin *origin,
+                          const struct nj_event *event, bool is_new, int64_t now_ns)
+{
+    slow->now_ns = now_ns;
+    int64_t id = apply(slow, origin, event, is_new);
+    if (slow->lifted != NULL)
+        (void)nj_buf_printf(&slow->transitions, "+%d %s;", (int)slow->lifted->id,
+                            nj_incident_kind_name(slow->lifted->kind));
+    slow->lifted = NULL;
+    return id;
+}
+
+/* Each of a subject's clearings is remembered for as long as the latest. */
+static void forget_clearings(struct slow_engine *slow, int64_t now_ns)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < slow->clearings_count; i++) {
+        int64_t told_ns = 0;
+        for (size_t other = 0; other < slow->clearings_count; other++) {
+            const struct slow_clearing *clearing = &slow->clearings[other];
+            if (strcmp(clearing->uid, slow->clearings[i].uid) == 0 &&
+                strcmp(clearing->container, slow->clearings[i].container) == 0 && clearing->told_ns > told_ns)
+                told_ns = clearing->told_ns;
+        }
+        if (told_ns >= now_ns - NJ_ENGINE_CLEARED_AGE_NS)
+            slow->clearings[kept++] = slow->clearings[i];
+        else
+            slow->clearings[i].told_ns = told_ns; /* so that its like goes with it */
+    }
+    slow->clearings_count = kept;
+}
+
+void slow_engine_tick(struct slow_engine *slow, int64_t now_ns)
+{
+    slow->now_ns = now_ns;
+    for (size_t i = 0; i < slow->count; i++) {
+        struct slow_incident *incident = &slow->incidents[i];
+        if (incident->open && incident->kind == NJ_INCIDENT_OOM_KILL &&
+            incident->heard_ns <= now_ns - NJ_ENGINE_OOM_QUIET_NS) {
+            incident->subjects_count = 0;
+            close_incident(slow, incident, "quiet");
+        }
+    }
+    for (size_t i = 0; i < slow->count; i++) {
+        struct slow_incident *incident = &slow->incidents[i];
+        if (!incident->open || !incident->suppressed || is_bad(slow, incident->node))
+            continue;
+        struct slow_node *node = node_of(slow, incident->node);
+        if (!node->calm) {
+            node->calm = true;
+            node->calm_ns = now_ns;
+        } else if (now_ns - node->calm_ns >= NJ_ENGINE_NODE_GRACE_NS) {
+            incident->suppressed = false;
+            (void)nj_buf_printf(&slow->transitions, "+%d %s;", (int)incident->id,
+                                nj_incident_kind_name(incident->kind));
+        }
+    }
+    for (size_t i = 0; i < NODES; i++) {
+        if (slow->nodes[i].calm && now_ns - slow->nodes[i].calm_ns >= NJ_ENGINE_NODE_GRACE_NS)
+            slow->nodes[i].calm = false;
+    }
+    forget_clearings(slow, now_ns);
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const struct slow_subject *left = a, *right = b;
+    if (left->since_ns != right->since_ns)
+        return left->since_ns < right->since_ns ? -1 : 1;
+    int order = strcmp(left->uid, right->uid);
+    return order != 0 ? order : strcmp(left->container, right->container);
+}
+
+void slow_engine_restart(struct slow_engine *slow)
 {
     slow->clearings_count = 0;
+    for (size_t i = 0; i < NODES; i++)
+        slow->nodes[i].calm = false;
+    for (size_t i = 0; i < slow->count; i++) {
+        struct slow_incident *incident = &slow->incidents[i];
+        incident->heard_ns = incident->last_ns;
+        qsort(incident->subjects, incident->subjects_count, sizeof(incident->subjects[0]), by_time);
+    }
 }
 
 struct nj_buf *slow_engine_transitions(struct slow_engine *slow)
@@ -429,6 +761,13 @@ void slow_engine_assert_same(const struct slow_engine *slow, const struct nj_inc
     assert_string_equal(mine->reason, record->reason);
     assert_string_equal(mine->crash_id, record->crash_id);
     assert_int_equal(mine->crash_loop, record->crash_loop);
+    assert_string_equal(mine->suppressed ? "node" : "", record->suppressed);
+    assert_int_equal(mine->evictions, record->evictions);
+    if (is_of_troubles(mine->kind)) {
+        assert_int_equal(mine->severity, record->severity);
+        assert_string_equal(mine->detail, record->detail);
+        assert_string_equal(mine->node, record->node);
+    }
     assert_int_equal(mine->count, record->count);
     assert_int_equal(mine->lost, record->lost);
     assert_int_equal(mine->first_ns, record->first_ns);

@@ -16,8 +16,9 @@ void slow_engine_free(struct slow_engine *slow);
 bool slow_engine_is_new(struct slow_engine *slow, const struct nj_event *event);
 int64_t slow_engine_apply(struct slow_engine *slow, const struct nj_event_origin *origin,
                           const struct nj_event *event, bool is_new, int64_t now_ns);
-/* As a restart does. */
-void slow_engine_forget_clearings(struct slow_engine *slow);
+void slow_engine_tick(struct slow_engine *slow, int64_t now_ns);
+/* As a restart does: it forgets clearings, and when nodes recovered. */
+void slow_engine_restart(struct slow_engine *slow);
 
 struct nj_buf *
 slow_engine_transitions(struct slow_engine *slow); /* "+1 crash;^2;-1 stable;", ^ for worsened */

@@ -879,7 +879,6 @@ static int mirror_subject(void *data, int64_t incident_id, const struct nj_incid
         (*count)--;
     }
     if (present) {
-        /* Ordered by time, as the store gives them. */
         struct nj_incident_subject *put = &subjects[(*count)++];
         *put = *subject;
         size_t uid = strlen(subject->pod_uid) + 1, container = strlen(subject->container) + 1;
@@ -903,8 +902,30 @@ static void mirror_free(struct mirror *mirror)
     free(mirror);
 }
 
-static void restart(struct fixture *fixture, const struct mirror *mirror, int64_t next_id)
+static int order_subjects(const void *a, const void *b)
 {
+    const struct nj_incident_subject *left = a, *right = b;
+    if (left->since_ns != right->since_ns)
+        return left->since_ns < right->since_ns ? -1 : 1;
+    int order = strcmp(left->pod_uid, right->pod_uid);
+    return order != 0 ? order : strcmp(left->container, right->container);
+}
+
+static int order_incidents(const void *a, const void *b)
+{
+    const struct nj_incident *left = a, *right = b; /* the first member of what is sorted */
+    if (left->last_ns != right->last_ns)
+        return left->last_ns < right->last_ns ? -1 : 1;
+    return left->id < right->id ? -1 : 1;
+}
+
+/* Ordered as the store gives them. */
+static void restart(struct fixture *fixture, struct mirror *mirror, int64_t next_id)
+{
+    qsort(mirror->open, mirror->count, sizeof(mirror->open[0]), order_incidents);
+    for (size_t i = 0; i < mirror->count; i++)
+        qsort(mirror->open[i].subjects, mirror->open[i].subjects_count, sizeof(mirror->open[i].subjects[0]),
+              order_subjects);
     nj_engine_free(fixture->engine);
     fixture->engine = new_engine(fixture, 1000, 1000, next_id);
     for (size_t i = 0; i < mirror->count; i++) {
@@ -1257,6 +1278,8 @@ static struct nj_check_event random_check(unsigned *seed, size_t pod)
     };
 }
 
+#define STEP_NS (5 * NJ_SEC) /* so that a history has time for what is over by itself */
+
 /* The counts are what the store says, whatever that is: the engine only reads them. */
 static struct nj_event_origin random_origin(unsigned *seed)
 {
@@ -1268,6 +1291,29 @@ static struct nj_event_origin random_origin(unsigned *seed)
     return origin;
 }
 
+/* Of a pod's container, or of a node. */
+static void make_trouble(unsigned *seed, struct nj_event *event)
+{
+    static const enum nj_trouble_kind kinds[] = {
+        NJ_TROUBLE_LEAK_FDS,    NJ_TROUBLE_LEAK_SOCKETS,   NJ_TROUBLE_NEAR_FDS, NJ_TROUBLE_NODE_NOT_READY,
+        NJ_TROUBLE_NODE_MEMORY, NJ_TROUBLE_NODE_DISK_FULL, NJ_TROUBLE_NODE_LOSS};
+    static const char *const severities[] = {"warning", "warning", "critical"};
+    static const char *const states[] = {"SYN", "CLOSE"};
+    event->trouble = (struct nj_trouble){.kind = kinds[rand_r(seed) % 7],
+                                         .detail = "",
+                                         .over = rand_r(seed) % 3 == 0,
+                                         .severity = severities[rand_r(seed) % 3],
+                                         .message = "",
+                                         .process = ""};
+    if (event->trouble.kind == NJ_TROUBLE_LEAK_SOCKETS)
+        event->trouble.detail = states[rand_r(seed) % 2];
+    if (!nj_trouble_is_of_node(event->trouble.kind))
+        return;
+    event->subject.workload_kind = "Node";
+    event->subject.workload = event->subject.node;
+    event->subject.pod = event->subject.pod_uid = event->subject.container = event->subject.namespace = "";
+}
+
 static struct nj_event random_event(unsigned *seed, int step, char id[32])
 {
     static const char *const reasons[] = {"ErrImagePull",      "CreateContainerConfigError",
@@ -1277,15 +1323,27 @@ static struct nj_event random_event(unsigned *seed, int step, char id[32])
     static const char *const containers[] = {"a", "b", ""};
     static const char *const workloads[] = {"cart", "cart", "basket"};
     (void)snprintf(id, 32, "%d", (int)(rand_r(seed) % 4) == 0 ? step / 2 : step);
-    struct nj_event event = make_event((enum nj_event_type)(1 + rand_r(seed) % 6), id);
+    static const enum nj_event_type types[] = {NJ_EVENT_CRASH,    NJ_EVENT_LOST_CRASHES, NJ_EVENT_STUCK,
+                                               NJ_EVENT_CLEARED,  NJ_EVENT_POD_FAILURE,  NJ_EVENT_CHECK,
+                                               NJ_EVENT_OOM_KILL, NJ_EVENT_TROUBLE,      NJ_EVENT_TROUBLE};
+    static const char *const nodes[] = {"n1", "n1", "n2"};
+    struct nj_event event = make_event(types[rand_r(seed) % 9], id);
     size_t pod = (size_t)rand_r(seed) % 4;
+    /* The last pod's workload is on both. */
+    event.subject.node = pod < 3 ? nodes[pod] : nodes[rand_r(seed) % 3];
     event.subject.pod_uid = event.subject.pod = uids[pod];
     event.subject.workload = workloads[pod % 3];
     event.subject.container = containers[rand_r(seed) % 3];
     /* Mostly forwards, sometimes far back. */
-    event.at_ns = noon_ns + step * NJ_SEC - (rand_r(seed) % 4 == 0 ? rand_r(seed) % 40 * (NJ_SEC / 2) : 0);
+    event.at_ns = noon_ns + step * STEP_NS - (rand_r(seed) % 4 == 0 ? rand_r(seed) % 40 * (NJ_SEC / 2) : 0);
     if (event.type == NJ_EVENT_CRASH && event.subject.container[0] == '\0')
         event.subject.container = "a";
+    if (event.type == NJ_EVENT_OOM_KILL)
+        event.oom_kill = (struct nj_oom_kill){.count = 1 + rand_r(seed) % 2, .process = "worker"};
+    if (event.type == NJ_EVENT_POD_FAILURE && rand_r(seed) % 2 == 0)
+        event.failure.reason = "DeadlineExceeded";
+    if (event.type == NJ_EVENT_TROUBLE)
+        make_trouble(seed, &event);
     if (event.type == NJ_EVENT_CHECK) {
         event.check = random_check(seed, pod);
         event.subject.container = "";
@@ -1351,7 +1409,7 @@ static void random_events_give_what_the_rules_say(void **state)
             char id[32];
             const struct nj_event event = random_event(&seed, step, id);
             bool is_new = slow_engine_is_new(slow, &event);
-            fixture.now_ns = noon_ns + step * NJ_SEC;
+            fixture.now_ns = noon_ns + step * STEP_NS;
             const struct nj_event_origin origin = random_origin(&seed);
             int64_t got = nj_engine_apply(fixture.engine, &origin, &event, is_new, fixture.now_ns);
             int64_t expected = slow_engine_apply(slow, &origin, &event, is_new, fixture.now_ns);
@@ -1363,12 +1421,17 @@ static void random_events_give_what_the_rules_say(void **state)
                     0, nj_engine_each_change(fixture.engine, mirror_incident, mirror_subject, mirror));
                 nj_engine_clear_changes(fixture.engine);
             }
+            if (rand_r(&seed) % 8 == 0) {
+                nj_engine_tick(fixture.engine, fixture.now_ns);
+                slow_engine_tick(slow, fixture.now_ns);
+                assert_same_transitions(&fixture, slow, round, step);
+            }
             next_id = slow_engine_next_id(slow);
             if (rand_r(&seed) % 60 == 0) {
                 assert_int_equal(
                     0, nj_engine_each_change(fixture.engine, mirror_incident, mirror_subject, mirror));
                 restart(&fixture, mirror, next_id);
-                slow_engine_forget_clearings(slow);
+                slow_engine_restart(slow);
             }
         }
         assert_int_equal(0, nj_engine_each_change(fixture.engine, mirror_incident, mirror_subject, mirror));
