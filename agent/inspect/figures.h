@@ -62,7 +62,7 @@ struct nj_container_figures {
     char pod_uid[NJ_POD_UID_MAX]; /* with dashes; of a static pod its config hash; "" where the cgroup does
                                      not say */
     int64_t at_ns;                /* monotonic */
-    uint64_t processes, threads, zombies;
+    uint64_t processes, threads, zombies;    /* zombies are not among the processes */
     struct nj_inspect_process init;          /* its oldest process: the container's first */
     struct nj_inspect_process zombie_parent; /* whose children most of the zombies are */
     uint64_t fds;                            /* of all its processes */

@@ -17,8 +17,9 @@
 enum {
     STAT_MAX = 1024, /* of /proc/PID/stat: 52 numbers and a command of 64 bytes at most */
     LIMITS_MAX = 4096,
-    KERNEL_THREAD = 0x00200000, /* PF_KTHREAD in the flags (linux/sched.h) */
-    PROC_LINKS = 2,             /* of /proc/PID/task besides one for each thread */
+    ENDING = 0x00000004, /* PF_EXITING and PF_KTHREAD in the flags (linux/sched.h) */
+    KERNEL_THREAD = 0x00200000,
+    PROC_LINKS = 2, /* of /proc/PID/task besides one for each thread */
     LIST_FIRST = 256,
 };
 
@@ -111,6 +112,7 @@ bool nj_proc_stat_parse(const char *text, struct nj_proc_stat *ret_stat)
         return false;
     stat.parent = (int32_t)parent;
     stat.kernel_thread = (flags & KERNEL_THREAD) != 0;
+    stat.ending = (flags & ENDING) != 0 || stat.state == 'Z';
     *ret_stat = stat;
     return true;
 }
@@ -167,7 +169,8 @@ bool nj_proc_tells_fds(int proc)
     struct statfs system;
     struct stat info;
     return fstatfs(proc, &system) == 0 && system.f_type == PROC_SUPER_MAGIC &&
-           fstatat(proc, "self/fd", &info, 0) == 0 && info.st_size > 0;
+           (fstatat(proc, "self/fd", &info, 0) == 0 || fstatat(proc, "1/fd", &info, 0) == 0) &&
+           info.st_size > 0;
 }
 
 static DIR *open_directory(int at, const char *path)

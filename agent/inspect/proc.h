@@ -24,6 +24,7 @@ ssize_t nj_proc_read(int directory, const char *path, char *text, size_t size);
 struct nj_proc_stat {
     char state; /* 'R', 'S', 'D', 'Z', ... */
     bool kernel_thread;
+    bool ending; /* in exit(2), or a zombie */
     int32_t parent;
     uint64_t threads; /* with a leader that has ended before the others */
     uint64_t start;   /* ticks since boot */
@@ -51,7 +52,7 @@ int nj_proc_threads(int process, uint64_t *ret_threads);
 /* A thread of a process whose leader has ended: its directory, to be closed. */
 int nj_proc_live_thread(int process, int32_t pid);
 
-/* The processes there are, ascending. *ret_pids is grown as needed and stays the caller's; at most `max`, the
+/* The processes there are, ascending. *pids is grown as needed and stays the caller's; at most `max`, the
  * number of those beyond is *ret_left_out. */
 int nj_proc_list(int proc, size_t max, int32_t **pids, size_t *capacity, size_t *ret_count,
                  uint64_t *ret_left_out);
