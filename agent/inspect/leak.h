@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { NJ_LEAK_LEVELS = 6, NJ_LEAK_POINTS = 40 /* of a level */ };
+enum { NJ_LEAK_LEVELS = 7, NJ_LEAK_POINTS = 40 /* of a level */ };
 
 struct nj_leak_rules {
     int64_t interval_ns;   /* between two values */
@@ -23,7 +23,7 @@ struct nj_leak_rules {
     int64_t rhythm_ns; /* and this old where a daily rhythm would look the same; 0: 24 times least_span_ns */
 };
 
-struct nj_leak_series; /* opaque; about a KiB */
+struct nj_leak_series; /* opaque; one and a half KiB */
 
 struct nj_leak_series *nj_leak_series_new(const struct nj_leak_rules *rules);
 void nj_leak_series_free(struct nj_leak_series *series); /* takes NULL */
