@@ -1,6 +1,6 @@
 /*
  * Copies of many small things in one block of memory: the same code runs twice, first without a block, to
- * find out how much room it takes, then with one. Private to agent/probes; any thread.
+ * find out how much room it takes, then with one. For agent/probes and agent/inspect; any thread.
  *
  *     struct nj_pack pack = {0};
  *     fill(&pack, from);                  counts
