@@ -233,7 +233,8 @@ struct nj_store_ops {
                       struct nj_err *err);
 
     /* Adds a container's (or node's) minute to its series: the minute's point, and merged into the hour's and
-     * the day's. Sketches that are none are left out. The event's own identity goes by put_minute(). */
+     * the day's. Sketches that are none are left out; sums and extremes keep at least 8 digits, started_ns
+     * whole seconds. The event's own identity goes by put_minute(). */
     int (*add_usage)(struct nj_store *store, const char *cluster, const char *node, int64_t minute_ns,
                      const struct nj_usage_item *item, struct nj_err *err);
     /* Ordered by start_ns, then series; `by_series`: by series, then start_ns. -E2BIG: more than

@@ -11,6 +11,7 @@
 #include <sqlite3.h>
 
 #include "collector/store/store.h"
+#include "collector/store/usage_pack.h"
 #include "common/base/buf.h"
 
 struct nj_log_codec;
@@ -71,6 +72,14 @@ enum nj_sql_slot {
     NJ_SQL_PUT_POINT,
     NJ_SQL_NEXT_START,
     NJ_SQL_READ_POINT,
+    NJ_SQL_FIND_USAGE_SERIES,
+    NJ_SQL_ADD_USAGE_SERIES,
+    NJ_SQL_NAME_USAGE_SERIES,
+    NJ_SQL_EXTEND_USAGE_SERIES,
+    NJ_SQL_GET_USAGE_POINT,
+    NJ_SQL_ADD_USAGE_POINT,
+    NJ_SQL_PUT_USAGE_POINT,
+    NJ_SQL_NEXT_USAGE_START,
     NJ_SQL_PRUNE_FIRST, /* one slot for each of the statements in prune.c */
     NJ_SQL_PRUNE_LAST = NJ_SQL_PRUNE_FIRST + 23,
     NJ_SQL_SLOTS,
@@ -87,7 +96,8 @@ struct nj_sqlite {
     bool tail_stale;                        /* a rollback may have taken back what the tail holds */
     char absent[NJ_EVENT_ID_BYTES_MAX + 1]; /* the crash that has_crash() has just not found; "": none */
     struct nj_log_codec *codec;
-    struct nj_buf packed, text; /* scratch of put_crash, get_crash, and of points */
+    struct nj_buf packed, text;              /* scratch of put_crash, get_crash, and of points */
+    struct nj_usage_sum usage, usage_minute; /* scratch of add_usage */
 };
 
 static inline struct nj_sqlite *nj_sqlite_of(struct nj_store *store)
@@ -171,6 +181,7 @@ const void *nj_row_blob(struct nj_row *row, size_t *ret_len); /* likewise; never
 enum { NJ_POINT_RESOLUTION_SHIFT = 60, NJ_POINT_MINUTE_SHIFT = 32 };
 int64_t nj_point_key(enum nj_resolution resolution, int64_t start_ns, int64_t series);
 int64_t nj_point_start_ns(int64_t key);
+int64_t nj_point_start(enum nj_resolution resolution, int64_t at_ns); /* of the point that holds this time */
 
 /* What failed how often, as it stands in a point: lines "CAUSE\tSTATUS\tCOUNT\n". (causes.c) */
 struct nj_causes {
@@ -258,6 +269,11 @@ int nj_sqlite_add_rollup(struct nj_store *store, const char *cluster, int64_t mi
                          const struct nj_check_rollup *rollup, struct nj_err *err);
 int nj_sqlite_each_point(struct nj_store *store, const struct nj_series_filter *filter,
                          int (*on_point)(void *data, const struct nj_series_point *point), void *data,
+                         struct nj_err *err);
+int nj_sqlite_add_usage(struct nj_store *store, const char *cluster, const char *node, int64_t minute_ns,
+                        const struct nj_usage_item *item, struct nj_err *err);
+int nj_sqlite_each_usage(struct nj_store *store, const struct nj_usage_filter *filter, bool by_series,
+                         int (*on_point)(void *data, const struct nj_usage_point *point), void *data,
                          struct nj_err *err);
 
 int nj_sqlite_prune(struct nj_store *store, const struct nj_retention *retention, int64_t now_ns, int limit,

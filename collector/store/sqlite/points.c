@@ -127,7 +127,7 @@ static int each_at(struct nj_sqlite *sqlite, enum nj_resolution resolution, int6
 {
     for (size_t i = 0; i < chosen->count; i++) {
         const struct series *series = &chosen->series[i];
-        if (start_ns < series->first_ns || start_ns >= series->last_ns + NJ_DAY)
+        if (start_ns < series->first_ns || start_ns - series->last_ns >= NJ_DAY)
             continue;
         struct nj_binder read = nj_sql_use(sqlite, NJ_SQL_READ_POINT,
                                            "SELECT runs, failures, causes, latency FROM point WHERE key = ?");

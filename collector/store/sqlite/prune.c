@@ -61,57 +61,94 @@ static int run(struct nj_sqlite *sqlite, int slot, const char *sql, int64_t befo
     return rc;
 }
 
-/* Parameters: ?1 keys below, ?2 at most so many. By resolution, which is the key's highest bits. */
-static const char *const point_sql[NJ_RESOLUTIONS] = {
-    [NJ_RESOLUTION_MINUTE] =
-        "DELETE FROM point WHERE key IN (SELECT key FROM point WHERE key < ?1 ORDER BY key LIMIT ?2)",
-    [NJ_RESOLUTION_HOUR] = "DELETE FROM point WHERE key IN (SELECT key FROM point WHERE key >= 1 << 60 AND "
-                           "key < ?1 ORDER BY key LIMIT ?2)",
-    [NJ_RESOLUTION_DAY] = "DELETE FROM point WHERE key IN (SELECT key FROM point WHERE key >= 2 << 60 AND "
-                          "key < ?1 ORDER BY key LIMIT ?2)",
-};
+/* Points, by resolution, which is the key's highest bits, and their series. Parameters: ?1 keys below, or
+ * series that ended before; ?2 at most so many. */
+#define DELETE_POINTS(table, from)                                                                           \
+    "DELETE FROM " table " WHERE key IN (SELECT key FROM " table " WHERE key >= " from                       \
+    " AND key < ?1 ORDER BY key LIMIT ?2)"
+#define DELETE_SERIES(table)                                                                                 \
+    "DELETE FROM " table " WHERE number IN (SELECT number FROM " table                                       \
+    " WHERE last_ns < ?1 ORDER BY last_ns LIMIT ?2)"
 
-/* A point goes by its end. Series go with the last of their points, minutes' events with minutes. */
-static int prune_series(struct nj_sqlite *sqlite, const struct nj_retention *retention, int slot,
-                        int64_t now_ns, int *left, struct nj_err *err)
+static const struct {
+    size_t ages_offset; /* of the ages in struct nj_retention, one a resolution; 0: kept */
+    const char *points[NJ_RESOLUTIONS];
+    const char *series;
+} kinds[] = {
+    {.ages_offset = offsetof(struct nj_retention, points_ns),
+     .points = {[NJ_RESOLUTION_MINUTE] = DELETE_POINTS("point", "0"),
+                [NJ_RESOLUTION_HOUR] = DELETE_POINTS("point", "1 << 60"),
+                [NJ_RESOLUTION_DAY] = DELETE_POINTS("point", "2 << 60")},
+     .series = DELETE_SERIES("series")},
+    {.ages_offset = offsetof(struct nj_retention, usage_ns),
+     .points = {[NJ_RESOLUTION_MINUTE] = DELETE_POINTS("usage_point", "0"),
+                [NJ_RESOLUTION_HOUR] = DELETE_POINTS("usage_point", "1 << 60"),
+                [NJ_RESOLUTION_DAY] = DELETE_POINTS("usage_point", "2 << 60")},
+     .series = DELETE_SERIES("usage_series")},
+};
+enum { KINDS = sizeof(kinds) / sizeof(kinds[0]), SLOTS_PER_KIND = NJ_RESOLUTIONS + 1 };
+
+/* A point goes by its end. Series go with the last of their points. Of the kind's slots the last is the
+ * series'. */
+static int prune_kind(struct nj_sqlite *sqlite, size_t kind, const struct nj_retention *retention, int slot,
+                      int64_t now_ns, int *left, struct nj_err *err)
 {
+    const int64_t *ages_ns =
+        (const int64_t *)(const void *)((const char *)retention + kinds[kind].ages_offset);
     int64_t longest_ns = 0;
     int rows = 0;
-    for (int i = 0; i < NJ_RESOLUTIONS; i++, slot++) {
-        int64_t age_ns = retention->points_ns[i];
-        if (age_ns == 0)
+    for (int i = 0; i < NJ_RESOLUTIONS; i++) {
+        if (ages_ns[i] == 0)
             longest_ns = INT64_MAX;
-        else if (age_ns > longest_ns)
-            longest_ns = age_ns;
-        if (age_ns == 0 || *left <= 0)
+        else if (ages_ns[i] > longest_ns)
+            longest_ns = ages_ns[i];
+        if (ages_ns[i] == 0 || *left <= 0)
             continue;
         enum nj_resolution resolution = (enum nj_resolution)i;
-        int64_t before_ns = now_ns - age_ns - nj_resolution_ns(resolution);
-        int rc = run(sqlite, slot, point_sql[i], nj_point_key(resolution, before_ns, 0), *left, &rows, err);
+        int64_t before_ns = now_ns - ages_ns[i] - nj_resolution_ns(resolution);
+        int rc = run(sqlite, slot + i, kinds[kind].points[i], nj_point_key(resolution, before_ns, 0), *left,
+                     &rows, err);
         if (rc < 0)
             return rc;
         *left -= rows;
     }
-    if (retention->points_ns[NJ_RESOLUTION_MINUTE] > 0 && *left > 0) {
-        int rc =
-            run(sqlite, slot,
-                "DELETE FROM minute WHERE (minute_ns, id_hash) IN (SELECT minute_ns, id_hash FROM minute "
-                "WHERE minute_ns < ?1 ORDER BY minute_ns, id_hash LIMIT ?2)",
-                now_ns - retention->points_ns[NJ_RESOLUTION_MINUTE], *left, &rows, err);
-        if (rc < 0)
-            return rc;
-        *left -= rows;
-    }
-    slot++;
     if (longest_ns == INT64_MAX || *left <= 0)
         return 0;
-    int rc = run(sqlite, slot,
-                 "DELETE FROM series WHERE number IN (SELECT number FROM series WHERE last_ns < ?1 ORDER BY "
-                 "last_ns LIMIT ?2)",
-                 now_ns - longest_ns - 2 * NJ_DAY, *left, &rows, err);
+    int rc = run(sqlite, slot + NJ_RESOLUTIONS, kinds[kind].series, now_ns - longest_ns - 2 * NJ_DAY, *left,
+                 &rows, err);
     if (rc == 0)
         *left -= rows;
     return rc;
+}
+
+/* The events that told minutes: as long as any minutes are kept. */
+static int prune_minutes(struct nj_sqlite *sqlite, const struct nj_retention *retention, int slot,
+                         int64_t now_ns, int *left, struct nj_err *err)
+{
+    int64_t points_ns = retention->points_ns[NJ_RESOLUTION_MINUTE];
+    int64_t usage_ns = retention->usage_ns[NJ_RESOLUTION_MINUTE];
+    int rows = 0;
+    if (points_ns == 0 || usage_ns == 0 || *left <= 0)
+        return 0;
+    int rc = run(sqlite, slot,
+                 "DELETE FROM minute WHERE (minute_ns, id_hash) IN (SELECT minute_ns, id_hash FROM minute "
+                 "WHERE minute_ns < ?1 ORDER BY minute_ns, id_hash LIMIT ?2)",
+                 now_ns - (points_ns > usage_ns ? points_ns : usage_ns), *left, &rows, err);
+    if (rc == 0)
+        *left -= rows;
+    return rc;
+}
+
+/* Uses the slots from `slot` on: each kind's, and one. */
+static int prune_series(struct nj_sqlite *sqlite, const struct nj_retention *retention, int slot,
+                        int64_t now_ns, int *left, struct nj_err *err)
+{
+    for (size_t kind = 0; kind < KINDS; kind++, slot += SLOTS_PER_KIND) {
+        int rc = prune_kind(sqlite, kind, retention, slot, now_ns, left, err);
+        if (rc < 0)
+            return rc;
+    }
+    return prune_minutes(sqlite, retention, slot, now_ns, left, err);
 }
 
 int nj_sqlite_prune(struct nj_store *store, const struct nj_retention *retention, int64_t now_ns, int limit,
@@ -141,7 +178,7 @@ int nj_sqlite_prune(struct nj_store *store, const struct nj_retention *retention
         *ret_more = true;
         return 0;
     }
-    slot += NJ_RESOLUTIONS + 2;
+    slot += KINDS * SLOTS_PER_KIND + 1;
     int rows = 0;
     rc = run(sqlite, slot,
              "DELETE FROM sent WHERE rowid IN (SELECT rowid FROM sent WHERE at_ns < ?1 LIMIT ?2)",

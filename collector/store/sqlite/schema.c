@@ -178,9 +178,26 @@ static const char version_4[] =
     "ALTER TABLE incident ADD COLUMN per_hour REAL NOT NULL DEFAULT 0;"
     "ALTER TABLE incident ADD COLUMN reaches_ns INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE incident ADD COLUMN evictions INTEGER NOT NULL DEFAULT 0;";
+
+static const char version_5[] =
+    /* A container's, or with pod_uid '' a node's own. */
+    "CREATE TABLE usage_series ("
+    "  number INTEGER PRIMARY KEY,"
+    "  cluster TEXT NOT NULL, node TEXT NOT NULL, pod_uid TEXT NOT NULL, container TEXT NOT NULL,"
+    "  namespace TEXT NOT NULL, pod TEXT NOT NULL, workload_kind TEXT NOT NULL, workload TEXT NOT NULL,"
+    "  first_ns INTEGER NOT NULL, last_ns INTEGER NOT NULL" /* beginnings of its first and its last day */
+    ") STRICT;"
+    "CREATE UNIQUE INDEX usage_series_key ON usage_series (cluster, node, pod_uid, container);"
+    "CREATE INDEX usage_series_workload ON usage_series (cluster, namespace, workload);"
+    "CREATE INDEX usage_series_last ON usage_series (last_ns);"
+
+    "CREATE TABLE usage_point ("
+    "  key INTEGER PRIMARY KEY," /* nj_point_key() */
+    "  data BLOB NOT NULL" /* collector/store/usage_pack.h */
+    ") STRICT;";
 /* clang-format on */
 
-static const char *const migrations[] = {version_1, version_2, version_3, version_4};
+static const char *const migrations[] = {version_1, version_2, version_3, version_4, version_5};
 
 enum { NEWEST = sizeof(migrations) / sizeof(migrations[0]) };
 

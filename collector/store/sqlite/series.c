@@ -17,7 +17,7 @@ struct addition {
     struct nj_sketch latency; /* empty: none */
 };
 
-static int64_t start_of(enum nj_resolution resolution, int64_t at_ns)
+int64_t nj_point_start(enum nj_resolution resolution, int64_t at_ns)
 {
     int64_t length = nj_resolution_ns(resolution);
     int64_t past = at_ns % length;
@@ -46,7 +46,7 @@ int nj_sqlite_put_minute(struct nj_store *store, const char *id, int64_t minute_
     struct nj_sqlite *sqlite = nj_sqlite_of(store);
     struct nj_binder put = nj_sql_use(sqlite, NJ_SQL_PUT_MINUTE,
                                       "INSERT OR IGNORE INTO minute (minute_ns, id_hash) VALUES (?, ?)");
-    nj_sql_int(&put, start_of(NJ_RESOLUTION_MINUTE, minute_ns));
+    nj_sql_int(&put, nj_point_start(NJ_RESOLUTION_MINUTE, minute_ns));
     nj_sql_int(&put, (int64_t)nj_hash64(nj_str(id), strlen(nj_str(id))));
     int rc = nj_sql_run(sqlite, &put, "remember a minute", err);
     if (rc == 0)
@@ -57,7 +57,7 @@ int nj_sqlite_put_minute(struct nj_store *store, const char *id, int64_t minute_
 static int add_series(struct nj_sqlite *sqlite, const char *cluster, int64_t minute_ns,
                       const struct nj_check_rollup *rollup, int64_t *ret_number, struct nj_err *err)
 {
-    int64_t day_ns = start_of(NJ_RESOLUTION_DAY, minute_ns);
+    int64_t day_ns = nj_point_start(NJ_RESOLUTION_DAY, minute_ns);
     struct nj_binder add = nj_sql_use(sqlite, NJ_SQL_ADD_SERIES,
                                       "INSERT INTO series (cluster, monitor, target, target_name, namespace, "
                                       "service, first_ns, last_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
@@ -207,11 +207,11 @@ int nj_sqlite_add_rollup(struct nj_store *store, const char *cluster, int64_t mi
     bool is_new = false;
     for (int i = 0; rc == 0 && i < NJ_RESOLUTIONS; i++) {
         enum nj_resolution resolution = (enum nj_resolution)i;
-        int64_t key = nj_point_key(resolution, start_of(resolution, minute_ns), addition.series);
+        int64_t key = nj_point_key(resolution, nj_point_start(resolution, minute_ns), addition.series);
         rc = add_to_point(sqlite, key, &addition, &is_new, err);
     }
     nj_sketch_done(&addition.latency);
     if (rc == 0 && is_new) /* the day */
-        rc = extend_series(sqlite, addition.series, start_of(NJ_RESOLUTION_DAY, minute_ns), err);
+        rc = extend_series(sqlite, addition.series, nj_point_start(NJ_RESOLUTION_DAY, minute_ns), err);
     return rc;
 }

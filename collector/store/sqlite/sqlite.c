@@ -250,6 +250,8 @@ static void sqlite_close(struct nj_store *store)
     nj_log_codec_free(sqlite->codec);
     nj_buf_done(&sqlite->packed);
     nj_buf_done(&sqlite->text);
+    nj_usage_sum_done(&sqlite->usage);
+    nj_usage_sum_done(&sqlite->usage_minute);
     free(sqlite->path);
     free(sqlite);
 }
@@ -273,6 +275,8 @@ static const struct nj_store_ops sqlite_ops = {
     .put_minute = nj_sqlite_put_minute,
     .add_rollup = nj_sqlite_add_rollup,
     .each_point = nj_sqlite_each_point,
+    .add_usage = nj_sqlite_add_usage,
+    .each_usage = nj_sqlite_each_usage,
     .put_incident = nj_sqlite_put_incident,
     .put_subject = nj_sqlite_put_subject,
     .load_open = nj_sqlite_load_open,

@@ -64,6 +64,9 @@ static void the_defaults_are_sensible_and_pass_the_check(void **state)
     assert_string_equal("cluster.local", config.probes.cluster_domain);
     assert_int_equal(15 * NJ_MIN, config.probes.target_silent_after_ns);
     assert_int_equal(48 * NJ_HOUR, config.store.points_minute_ns);
+    assert_int_equal(48 * NJ_HOUR, config.store.usage_minute_ns);
+    assert_int_equal(35 * NJ_DAY, config.store.usage_hour_ns);
+    assert_int_equal(400 * NJ_DAY, config.store.usage_day_ns);
     assert_int_equal(400 * NJ_DAY, config.store.points_day_ns);
     assert_string_equal("/var/lib/nightjar/collector.db", config.store.path);
     assert_int_equal(30 * NJ_DAY, config.store.crashes_ns);

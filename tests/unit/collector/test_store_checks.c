@@ -570,6 +570,7 @@ static void each_resolution_goes_at_its_age_and_series_with_their_last_point(voi
     bounded.points_ns[NJ_RESOLUTION_MINUTE] = NJ_HOUR;
     bounded.points_ns[NJ_RESOLUTION_HOUR] = NJ_DAY;
     bounded.points_ns[NJ_RESOLUTION_DAY] = 10 * NJ_DAY;
+    bounded.usage_ns[NJ_RESOLUTION_MINUTE] = NJ_HOUR;
     begin(fixture);
     for (int i = 0; i < 5; i++)
         add_minute(fixture, "m", "t", noon_ns + i * NJ_MIN, 1, 1, 0);
