@@ -117,7 +117,9 @@ static void where(const struct sheet *sheet, const struct nj_alert *alert)
     const struct nj_incident *incident = alert->incident;
     field(sheet, NJ_WORD_GROUP, alert->group);
     field(sheet, NJ_WORD_CLUSTER, incident->cluster);
-    if (incident->kind != NJ_INCIDENT_NODE_PROBES) {
+    bool of_node = incident->kind == NJ_INCIDENT_NODE_PROBES || incident->kind == NJ_INCIDENT_NODE ||
+                   incident->kind == NJ_INCIDENT_CAPACITY;
+    if (!of_node) {
         field(sheet, NJ_WORD_PROJECT, incident->project);
         field(sheet, NJ_WORD_NAMESPACE, incident->namespace);
         workload_field(sheet, incident);
@@ -208,6 +210,58 @@ static void checks_opened(const struct sheet *sheet, const struct nj_alert *aler
     nj_buf_done(&targets);
 }
 
+static void evictions_field(const struct sheet *sheet, const struct nj_incident *incident)
+{
+    if (incident->evictions == 0)
+        return;
+    field_begin(sheet, NJ_WORD_EVICTIONS);
+    nj_buf_printf(sheet->out, "%" PRIu64 "\n", incident->evictions);
+}
+
+/* How much, how fast, until when, and whose process. */
+static void figure_fields(const struct sheet *sheet, const struct nj_incident *incident)
+{
+    const enum nj_language language = sheet->how->language;
+    struct nj_buf text = {0};
+    if (nj_words_value(incident, &text))
+        field(sheet, incident->kind == NJ_INCIDENT_OOM_KILL ? NJ_WORD_MEMORY : NJ_WORD_VALUE,
+              nj_buf_str(&text));
+    else /* it has the figures */
+        field_if(sheet, NJ_WORD_MESSAGE, incident->message);
+    nj_buf_clear(&text);
+    if (incident->per_hour > 0) {
+        nj_words_pace(language, incident, &text);
+        field(sheet, NJ_WORD_PACE, nj_buf_str(&text));
+    }
+    nj_buf_clear(&text);
+    if (incident->reaches_ns > 0) {
+        nj_words_reaches(language, incident, &text);
+        field(sheet, NJ_WORD_REACHES, nj_buf_str(&text));
+    }
+    nj_buf_clear(&text);
+    nj_words_process(incident, &text);
+    field_if(sheet, NJ_WORD_PROCESS, nj_buf_str(&text));
+    nj_buf_done(&text);
+}
+
+static void figures_opened(const struct sheet *sheet, const struct nj_alert *alert)
+{
+    const struct nj_incident *incident = alert->incident;
+    struct nj_incident bare = *incident; /* the value has a line of its own */
+    bare.value = 0;
+    title(sheet, alert);
+    where(sheet, alert);
+    if (alert->transition == NJ_TRANSITION_WORSENED)
+        field(sheet, NJ_WORD_CHANGE, word(sheet->how, NJ_WORD_CHANGE_CRITICAL));
+    reason_field(sheet, NJ_WORD_REASON, &bare);
+    figure_fields(sheet, incident);
+    evictions_field(sheet, incident);
+    count_field(sheet, incident);
+    time_field(sheet, NJ_WORD_FIRST, incident->first_ns);
+    time_field(sheet, NJ_WORD_LAST, incident->last_ns);
+    number_field(sheet, incident);
+}
+
 static void opened(const struct sheet *sheet, const struct nj_alert *alert)
 {
     const struct nj_incident *incident = alert->incident;
@@ -234,6 +288,7 @@ static void resolved(const struct sheet *sheet, const struct nj_alert *alert)
     nj_words_duration(sheet->how->language, incident->resolved_ns - incident->first_ns, sheet->out);
     nj_buf_append_char(sheet->out, '\n');
     count_field(sheet, incident);
+    evictions_field(sheet, incident);
     reason_field(sheet, NJ_WORD_LAST_REASON, incident);
     time_field(sheet, NJ_WORD_FIRST, incident->first_ns);
     time_field(sheet, NJ_WORD_LAST, incident->last_ns);
@@ -379,6 +434,8 @@ void nj_render_alert(const struct nj_render *how, const struct nj_alert *alert, 
             resolved(&sheet, alert);
         else if (nj_incident_is_of_checks(alert->incident->kind))
             checks_opened(&sheet, alert);
+        else if (nj_words_is_of_figures(alert->incident->kind))
+            figures_opened(&sheet, alert);
         else
             opened(&sheet, alert);
         if (head.len + tail.len <= how->max_bytes)

@@ -53,6 +53,13 @@ static const struct pair words[] = {
     [NJ_WORD_BODY] = {{"返回内容", "Body"}},
     [NJ_WORD_CHANGE] = {{"变化", "Change"}},
     [NJ_WORD_CHANGE_WORSENED] = {{"由部分失败变为全部失败", "some targets failed, now all do"}},
+    [NJ_WORD_CHANGE_CRITICAL] = {{"由警告升级为严重", "it was a warning, and is critical now"}},
+    [NJ_WORD_PROCESS] = {{"进程", "Process"}},
+    [NJ_WORD_MEMORY] = {{"内存", "Memory"}},
+    [NJ_WORD_VALUE] = {{"当前", "Now"}},
+    [NJ_WORD_PACE] = {{"增速", "Pace"}},
+    [NJ_WORD_REACHES] = {{"预计达到上限", "Reaches the limit"}},
+    [NJ_WORD_EVICTIONS] = {{"驱逐的 Pod", "Evicted pods"}},
     [NJ_WORD_COLON] = {{"：", ": "}},
     [NJ_WORD_OPEN] = {{"（", " ("}},
     [NJ_WORD_CLOSE] = {{"）", ")"}},
@@ -94,6 +101,9 @@ static const struct meaning causes[] = {
     {"scheduled", {{"已调度到节点", "a node took it"}}},
     {"passing", {{"拨测恢复正常", "its checks pass again"}}},
     {"gone", {{"失败的目标已不存在", "the failing targets are gone"}}},
+    {"over", {{"已恢复正常", "it is well again"}}},
+    {"quiet", {{"一段时间内没有再发生", "it has not happened again for a while"}}},
+    {"superseded", {{"转为等待其他原因", "it waits for something else now"}}},
     {"stale", {{"长时间没有新消息，视为结束", "nothing was heard of it for long"}}},
     {"evicted", {{"未结束的事件太多，不再跟踪", "no longer followed: too many open incidents"}}},
 };
@@ -345,6 +355,10 @@ void nj_words_reason(enum nj_language language, const struct nj_incident *incide
     }
     if (nj_incident_is_of_checks(incident->kind)) {
         append_check(language, incident, out);
+        return;
+    }
+    if (nj_words_is_of_figures(incident->kind)) {
+        nj_words_figures(language, incident, out);
         return;
     }
     nj_buf_append_str(out, nj_str(incident->reason)[0] == '\0' ? "-" : incident->reason);

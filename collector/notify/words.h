@@ -6,6 +6,7 @@
 #ifndef NJ_NOTIFY_WORDS_H
 #define NJ_NOTIFY_WORDS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "collector/config.h"
@@ -51,6 +52,13 @@ enum nj_word {
     NJ_WORD_BODY,
     NJ_WORD_CHANGE,
     NJ_WORD_CHANGE_WORSENED,
+    NJ_WORD_CHANGE_CRITICAL,
+    NJ_WORD_PROCESS,
+    NJ_WORD_MEMORY,
+    NJ_WORD_VALUE,
+    NJ_WORD_PACE,
+    NJ_WORD_REACHES,
+    NJ_WORD_EVICTIONS,
     NJ_WORD_COLON,
     NJ_WORD_OPEN, /* brackets of an aside */
     NJ_WORD_CLOSE,
@@ -67,6 +75,16 @@ const char *nj_words_title(enum nj_language language, const struct nj_incident *
  * known here; and both with step, expected and got in a line. */
 void nj_words_targets(enum nj_language language, const struct nj_incident *incident, struct nj_buf *out);
 const char *nj_words_check_cause(enum nj_language language, const char *cause);
+
+/* Of OOM kills, leaks, limits, nodes and their loss: what it is with how much there is, in a line:
+ * "SocketLeak (CLOSE_WAIT): sockets climb and do not come back, 3120 / 4096 (76%)". And one by one: the value
+ * (false when there is none to be shown), how fast it climbs, when it reaches the limit, whose process. */
+bool nj_words_is_of_figures(enum nj_incident_kind kind);
+void nj_words_figures(enum nj_language language, const struct nj_incident *incident, struct nj_buf *out);
+bool nj_words_value(const struct nj_incident *incident, struct nj_buf *out);
+void nj_words_pace(enum nj_language language, const struct nj_incident *incident, struct nj_buf *out);
+void nj_words_reaches(enum nj_language language, const struct nj_incident *incident, struct nj_buf *out);
+void nj_words_process(const struct nj_incident *incident, struct nj_buf *out);
 
 /* Why an incident ended; the engine's own word when it is not known here. */
 const char *nj_words_cause(enum nj_language language, const char *cause);

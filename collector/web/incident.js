@@ -4,7 +4,7 @@ import { breakable, element, facts, moment, place, refill, row, table } from './
 import { stateBadge, TOLD_HEADS, toldRow } from './incidents.js';
 import { get } from './rest.js';
 import { makeTrend, monitorLink, serviceLink } from './trend.js';
-import { bytes, causeOf, kindOf, reasonOf, shortReasonOf, text } from './words.js';
+import { bytes, causeOf, figuresOf, kindOf, reasonOf, shortReasonOf, text } from './words.js';
 
 const isOfChecks = ({ kind }) => kind === 'probe' || kind === 'node_probes';
 
@@ -38,6 +38,9 @@ export function makeIncident(incidentId, page) {
         [text('monitor'), incident.monitor ? element('a', { href: monitorLink(incident.monitor) }, ...breakable(incident.monitor)) : ''],
         [text('targets'), incident.targetsTotal ? text('targetsOf', incident.targetsFailing, incident.targetsTotal) : ''],
         [text('step'), incident.step], [text('expected'), incident.expected], [text('got'), incident.got], [text('code'), incident.status],
+        [text('value'), figuresOf(incident).value], [text('pace'), figuresOf(incident).pace],
+        [text('reaches'), incident.reachesAt ? moment(incident.reachesAt) : ''], [text('evictions'), incident.evictions || ''],
+        [text('process'), [incident.process, incident.pid && `pid ${incident.pid}`].filter(Boolean).join(', ')],
         [text('container'), incident.container], [text('pod'), breakable(incident.pod)], [text('node'), incident.node],
         [text('image'), breakable(incident.image)], [text('message'), element('span', { className: 'message' }, incident.message)],
         [text('times'), incident.count], [text('lost'), incident.lost], [text('restarts'), incident.restartCount],

@@ -10,6 +10,7 @@ export const TEXTS = {
     crash: 'crash', crashLoop: 'crash loop', image_pull: 'image cannot be pulled', config_error: 'configuration error',
     start_error: 'cannot start', stuck: 'start is stuck', unschedulable: 'cannot be scheduled', pod_failure: 'pod was ended',
     probe: 'checks fail', node_probes: 'every check on the node fails',
+    oom_kill: 'process OOM-killed', leak: 'leak', near_limit: 'near its limit', node: 'node in trouble', capacity: 'no room if a node is lost',
     live: 'live', notLive: 'not live, looking every 15 s', connecting: 'connecting', locked: 'needs a token',
     tokenHint: 'A read token is needed: the key read-token of the Secret nightjar-api, or what api.read_token_file holds.',
     tokenWrong: 'This token is not accepted.',
@@ -19,8 +20,9 @@ export const TEXTS = {
     unreachable: 'The collector cannot be reached.',
     what: 'What', where: 'Where', reason: 'Reason', times: 'Count', last: 'Last', first: 'First',
     name: 'Name', workload: 'Workload', container: 'Container', pod: 'Pod', node: 'Node', image: 'Image',
+    process: 'Process', value: 'Now', pace: 'Pace', paceOf: (amount) => `+${amount} an hour`, reaches: 'Reaches the limit', evictions: 'Evicted pods',
     message: 'Message', restarts: 'Restarts', lost: 'Restarts nobody saw', limit: 'Memory limit', ended: 'Resolved',
-    suppressed: (why) => `Nobody is told: ${why}`,
+    suppressed: (why) => `Nobody is told: ${why === 'node' ? 'its node was in trouble, and that was told' : why}`,
     crashes: 'Crashes', finished: 'Finished', attempt: 'Attempt', lines: 'Lines', log: 'Log', showLog: (attempt, pod) => `Log of attempt ${attempt} of ${pod}`,
     lastWords: 'Last words', attemptOf: (attempt, pod, container, reason) => `attempt ${attempt} of ${pod} / ${container}: ${reason}`,
     cut: 'There was more before it.', save: 'Save', noLog: (why) => `There is no log: ${why}`, emptyLog: 'It wrote nothing.',
@@ -50,7 +52,16 @@ export const TEXTS = {
     ran: (runs, failures, share) => `${runs} run${runs === 1 ? '' : 's'}, ${failures} failed (${share})`,
     latencyDesc: (from, to, highest, runs, failures) => `Percentiles of the latency from ${from} to ${to}, at most ${highest}; ${failures} of ${runs} runs failed. The table below has the numbers.`,
     targetsOf: (failing, total) => `${failing} of ${total} fail`, serviceChecks: 'All checks of this Service',
-    reasons: { SomeFail: 'some targets fail', AllFail: 'every target fails', Flapping: 'passing and failing in turn' },
+    reasons: {
+      SomeFail: 'some targets fail', AllFail: 'every target fails', Flapping: 'passing and failing in turn',
+      OOMKill: 'a process of the container was killed for memory', FdLeak: 'open files climb', SocketLeak: 'sockets climb', ZombieLeak: 'zombies climb',
+      ThreadLeak: 'threads climb', MemoryLeak: 'memory climbs', FdsNearLimit: 'open files near the limit', MemoryNearLimit: 'memory near the limit',
+      PidsNearLimit: 'processes near the limit', ListenQueueFull: 'the accept queue is full', NotReady: 'the node is not ready',
+      MemoryPressure: 'the node is short of memory', DiskPressure: 'the node is short of disk', PIDPressure: 'the node is short of process ids',
+      NetworkUnavailable: 'the node\'s network is not available', DiskFull: 'the disk is nearly full', InodesFull: 'inodes are nearly used up',
+      ConntrackFull: 'connection tracking is nearly full', FilesFull: 'the node\'s open files are near their limit', PidsFull: 'process ids are nearly used up',
+      Zombies: 'too many zombies', ClockOff: 'the clock is off', NodeLoss: 'were this node lost, its pods would find no other',
+    },
     phaseNames: { resolve: 'name', connect: 'connect', tls: 'TLS', first_byte: 'first byte', transfer: 'transfer', check: 'check' },
     checkCauses: {
       resolve: 'the name cannot be resolved', refused: 'the connection was refused', unreachable: 'cannot be reached', timeout: 'it took too long',
@@ -66,7 +77,7 @@ export const TEXTS = {
     causes: {
       stable: 'it has stayed up', started: 'it has started', deleted: 'the pod was deleted', completed: 'it ended well',
       scheduled: 'a node took it', superseded: 'it waits for something else now', stale: 'nothing was heard of it for long',
-      evicted: 'no longer followed: too many open incidents', passing: 'its checks pass again', gone: 'the failing targets are gone',
+      over: 'it is well again', quiet: 'it has not happened again for a while', evicted: 'no longer followed: too many open incidents', passing: 'its checks pass again', gone: 'the failing targets are gone',
     },
     codes: {
       126: 'the command cannot be executed', 127: 'the command was not found', 134: 'aborted (SIGABRT)',
@@ -80,6 +91,7 @@ export const TEXTS = {
     crash: '容器崩溃', crashLoop: '反复崩溃', image_pull: '镜像拉取失败', config_error: '容器配置错误',
     start_error: '容器无法启动', stuck: '启动卡住', unschedulable: '无法调度', pod_failure: 'Pod 被终止',
     probe: '拨测失败', node_probes: '节点上拨测全部失败',
+    oom_kill: '进程被 OOM 杀死', leak: '资源泄漏', near_limit: '接近资源上限', node: '节点异常', capacity: '节点故障将无处容纳',
     live: '实时', notLive: '未连上实时推送，每 15 秒查看一次', connecting: '连接中', locked: '需要令牌',
     tokenHint: '需要读令牌：Secret nightjar-api 的 read-token，或 api.read_token_file 所指文件的内容。',
     tokenWrong: '令牌不被接受。',
@@ -89,8 +101,9 @@ export const TEXTS = {
     unreachable: '无法连接 collector。',
     what: '类型', where: '位置', reason: '原因', times: '次数', last: '最近', first: '首次',
     name: '全名', workload: '工作负载', container: '容器', pod: 'Pod', node: '节点', image: '镜像',
+    process: '进程', value: '当前', pace: '增速', paceOf: (amount) => `+${amount} / 小时`, reaches: '预计达到上限', evictions: '驱逐的 Pod',
     message: '消息', restarts: '重启', lost: '未被看到的重启', limit: '内存上限', ended: '恢复',
-    suppressed: (why) => `未通知任何人：${why}`,
+    suppressed: (why) => `未通知任何人：${why === 'node' ? '所在节点异常，已就节点告警' : why}`,
     crashes: '崩溃记录', finished: '结束时间', attempt: '第几次', lines: '行数', log: '日志', showLog: (attempt, pod) => `${pod} 第 ${attempt} 次的日志`,
     lastWords: '最后的日志', attemptOf: (attempt, pod, container, reason) => `${pod} / ${container} 第 ${attempt} 次：${reason}`,
     cut: '此前还有内容。', save: '保存', noLog: (why) => `没有日志：${why}`, emptyLog: '它什么也没有写。',
@@ -120,7 +133,14 @@ export const TEXTS = {
     ran: (runs, failures, share) => `执行 ${runs} 次，失败 ${failures} 次（${share}）`,
     latencyDesc: (from, to, highest, runs, failures) => `${from} 至 ${to} 的延迟分位数，最高 ${highest}；执行 ${runs} 次，失败 ${failures} 次。数值见下面的表格。`,
     targetsOf: (failing, total) => `${total} 个中 ${failing} 个失败`, serviceChecks: '此服务的全部拨测',
-    reasons: { SomeFail: '部分目标失败', AllFail: '全部目标失败', Flapping: '时好时坏' },
+    reasons: {
+      SomeFail: '部分目标失败', AllFail: '全部目标失败', Flapping: '时好时坏',
+      OOMKill: '容器内的进程因内存不足被杀死', FdLeak: '文件描述符只增不减', SocketLeak: '套接字只增不减', ZombieLeak: '僵尸进程只增不减',
+      ThreadLeak: '线程只增不减', MemoryLeak: '内存只增不减', FdsNearLimit: '文件描述符接近上限', MemoryNearLimit: '内存接近上限',
+      PidsNearLimit: '进程数接近上限', ListenQueueFull: '监听队列已满', NotReady: '节点未就绪', MemoryPressure: '节点内存不足', DiskPressure: '节点磁盘不足',
+      PIDPressure: '节点进程数过多', NetworkUnavailable: '节点网络不可用', DiskFull: '磁盘将满', InodesFull: 'inode 将用尽', ConntrackFull: '连接跟踪表将满',
+      FilesFull: '节点打开的文件接近上限', PidsFull: '节点进程号将用尽', Zombies: '僵尸进程过多', ClockOff: '节点时钟不准', NodeLoss: '若失去该节点，它的 Pod 将无处可去',
+    },
     phaseNames: { resolve: '解析', connect: '连接', tls: 'TLS', first_byte: '首字节', transfer: '传输', check: '检查' },
     checkCauses: {
       resolve: '域名无法解析', refused: '连接被拒绝', unreachable: '网络或主机不可达', timeout: '超时', reset: '连接被对端中断', tls: 'TLS 握手失败',
@@ -134,7 +154,7 @@ export const TEXTS = {
     causes: {
       stable: '已稳定运行', started: '已经启动', deleted: 'Pod 已被删除', completed: '已正常结束', scheduled: '已调度到节点',
       superseded: '现在卡在别的原因上', stale: '长时间没有新消息，视为结束', evicted: '未结束的事件太多，不再跟踪',
-      passing: '拨测恢复正常', gone: '失败的目标已不存在',
+      passing: '拨测恢复正常', gone: '失败的目标已不存在', over: '已恢复正常', quiet: '一段时间内没有再发生',
     },
     codes: {
       126: '命令无法执行', 127: '找不到命令', 134: '自行中止（SIGABRT）', 137: '被 SIGKILL 强制杀死',
@@ -203,14 +223,25 @@ export const shortReasonOf = ({ reason, exitCode }) => `${reason}${exitCode === 
 
 /** "OOMKilled (137): over its 24 MiB limit"; of checks "some targets fail: not the expected status (500)" */
 export function reasonOf(what) {
-  const { reason, exitCode, memoryLimitBytes, cause, status } = what;
+  const { reason, exitCode, memoryLimitBytes, cause, status, detail } = what;
   const colon = language === 'zh' ? '：' : ': ';
   if (cause || TEXTS[language].reasons[reason]) {
     const why = cause ? `${checkCauseOf(cause)}${status ? ` (${status})` : ''}` : '';
-    return [TEXTS[language].reasons[reason] ?? reason, why].filter(Boolean).join(colon);
+    return [TEXTS[language].reasons[reason] ?? reason, detail, why].filter(Boolean).join(colon);
   }
   const meaning = reason === 'OOMKilled' ? text('oom', memoryLimitBytes ? bytes(memoryLimitBytes) : '') : TEXTS[language].codes[exitCode];
   return `${shortReasonOf(what)}${meaning ? `${colon}${meaning}` : ''}`;
+}
+
+const BYTES = new Set(['OOMKill', 'MemoryLeak', 'MemoryNearLimit', 'DiskFull']);
+
+/** How much of what an incident is about: "3120 / 4096", "1.5 GiB". */
+export function figuresOf({ reason, value, limit, perHour }) {
+  const amount = (count) => (BYTES.has(reason) ? bytes(count) : String(Number(count.toFixed(1))));
+  return {
+    value: value === null ? '' : [value, limit].filter((count) => count !== null).map(amount).join(' / '),
+    pace: perHour ? text('paceOf', amount(perHour)) : '',
+  };
 }
 
 export const causeOf = ({ resolvedCause }) => TEXTS[language].causes[resolvedCause] ?? resolvedCause;

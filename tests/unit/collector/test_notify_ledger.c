@@ -267,6 +267,14 @@ static void a_suppressed_incident_is_told_to_nobody(void **state)
     commit(fixture, rc);
     assert_false(any);
     assert_rows(fixture, 1, "");
+    /* Nor of its end. What outlasts the reason is told when it has none any more, with the end then. */
+    begin(fixture);
+    any = true;
+    rc = nj_ledger_plan(fixture->store, fixture->settings, &incident, NJ_TRANSITION_RESOLVED, noon_ns, &any,
+                        &fixture->err);
+    commit(fixture, rc);
+    assert_false(any);
+    assert_rows(fixture, 1, "");
 }
 
 static void the_end_is_told_only_where_the_beginning_was(void **state)
