@@ -239,14 +239,23 @@ static void apply_rollup(struct nj_group_worker *worker, const struct nj_event_o
         correct_state(worker, origin, event, item, minute_ns);
 }
 
+int64_t nj_group_minute(const struct nj_group_worker *worker, int64_t minute_ns)
+{
+    if (minute_ns < 0)
+        return 0;
+    return minute_ns > worker->now_ns + ahead_max_ns ? worker->now_ns : minute_ns;
+}
+
 bool nj_group_apply_rollups(struct nj_group_worker *worker, const struct nj_event_origin *origin,
                             const struct nj_event *event)
 {
     struct nj_store *store = worker->options.store;
     const struct nj_rollups *rollups = &event->rollups;
+    struct nj_event told = *event;
+    struct nj_check_rollup *items =
+        (struct nj_check_rollup *)rollups->items; /* the decoder's, in this arena */
     bool is_new = false;
-    int64_t minute_ns =
-        rollups->minute_ns > worker->now_ns + ahead_max_ns ? worker->now_ns : rollups->minute_ns;
+    int64_t minute_ns = nj_group_minute(worker, rollups->minute_ns);
     if (nj_group_fail(worker, store->ops->put_minute(store, event->id, minute_ns, &is_new, &worker->err)) <
             0 ||
         !is_new)
@@ -262,8 +271,11 @@ bool nj_group_apply_rollups(struct nj_group_worker *worker, const struct nj_even
             nj_group_bound(&worker->arena, names[k], NAME_BYTES_MAX);
         own.project = nj_group_project(worker, origin->cluster, item.namespace, project);
         apply_rollup(worker, &own, event, &item, minute_ns);
+        items[i] = item;
     }
     worker->events += rollups->count;
+    told.rollups.minute_ns = minute_ns;
+    nj_group_note_minute(worker, origin->node, &told);
     return true;
 }
 

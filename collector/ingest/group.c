@@ -74,10 +74,23 @@ const char *nj_group_project(const struct nj_group_worker *worker, const char *c
     return project;
 }
 
+/* What has no record of its own, and must not be taken twice. */
+static bool counts_once(enum nj_event_type type)
+{
+    return type == NJ_EVENT_LOST_CRASHES || type == NJ_EVENT_OOM_KILL || type == NJ_EVENT_TROUBLE;
+}
+
+static bool put_fact(struct nj_group_worker *worker, const struct nj_event *event, bool *ret_new)
+{
+    struct nj_store *store = worker->options.store;
+    return nj_group_fail(worker,
+                         store->ops->put_fact(store, event->id, nj_engine_event_time(event, worker->now_ns),
+                                              ret_new, &worker->err)) == 0;
+}
+
 void nj_group_apply(struct nj_group_worker *worker, const char *cluster, const char *node,
                     const struct nj_event *event)
 {
-    struct nj_store *store = worker->options.store;
     char project[NJ_GROUP_PROJECT_MAX];
     bool is_new = true;
     if (begin(worker) < 0)
@@ -94,16 +107,23 @@ void nj_group_apply(struct nj_group_worker *worker, const char *cluster, const c
         is_new = nj_group_apply_check(worker, &origin, event);
     } else if (event->type == NJ_EVENT_ROLLUPS) {
         is_new = nj_group_apply_rollups(worker, &origin, event);
-    } else {
-        if (event->type == NJ_EVENT_LOST_CRASHES &&
-            nj_group_fail(worker,
-                          store->ops->put_fact(store, event->id, nj_engine_event_time(event, worker->now_ns),
-                                               &is_new, &worker->err)) < 0)
-            return;
-        (void)nj_engine_apply(worker->engine, &origin, event, is_new, worker->now_ns);
+    } else if (event->type == NJ_EVENT_USAGE) {
+        is_new = nj_group_apply_usage(worker, &origin, event);
+    } else if (!counts_once(event->type) || put_fact(worker, event, &is_new)) {
+        /* A trouble that was told already may be over since: it is not told again. */
+        if (is_new || event->type != NJ_EVENT_TROUBLE)
+            (void)nj_engine_apply(worker->engine, &origin, event, is_new, worker->now_ns);
     }
     if (worker->rc == 0)
         nj_counter_add(is_new ? worker->metrics.events[event->type] : worker->metrics.duplicates, 1);
+}
+
+void nj_group_leave_out(struct nj_group_worker *worker, struct nj_counter *why)
+{
+    if (begin(worker) < 0)
+        return;
+    worker->events++;
+    nj_counter_add(why, 1);
 }
 
 struct agent_count {
@@ -251,6 +271,7 @@ static void undo(struct nj_group_worker *worker, struct nj_group *group)
     for (size_t i = 0; i < group->targets_count; i++)
         nj_store_target_done(&group->targets[i]);
     group->targets_count = 0;
+    nj_group_tell_minutes(group, NULL, NULL);
     group->more_upkeep = false;
     nj_counter_add(worker->metrics.failed_commits, 1);
     nj_streams_clear(&worker->streams);
@@ -348,6 +369,7 @@ int nj_group_worker_new(const struct nj_ingest_options *options, const struct nj
         (struct nj_streams){.max = options->max_agents, .silent_after_ns = options->silent_after_ns};
     worker->sealer = nj_sealer_new();
     nj_arena_init(&worker->arena, ARENA_MAX);
+    worker->last_minute = &worker->minutes;
     nj_buf_init(&worker->plain, options->max_plain_bytes);
     int rc = load_engine(worker, err);
     if (rc < 0) {

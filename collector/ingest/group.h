@@ -31,6 +31,8 @@ struct nj_group {
     size_t changed_count;
     struct nj_store_target *targets; /* copies of those whose state was told */
     size_t targets_count, targets_capacity;
+    struct nj_minutes *minutes, *last_minutes; /* the new ones, when they are asked for: minutes.c */
+    size_t minutes_bytes;
     int rc; /* of the transaction; when negative nothing was done: the locals are to come again */
     struct nj_err err;
     bool more_upkeep; /* there is more to delete or to tidy */
@@ -55,6 +57,7 @@ struct nj_group_metrics {
     struct nj_counter *rejected[NJ_REJECTIONS];
     struct nj_counter *events[NJ_EVENT_TYPES];
     struct nj_counter *duplicates, *unknown, *plans, *late_plans, *gaps, *commits, *failed_commits;
+    struct nj_counter *foreign, *usage_items, *untold_minutes;
     struct nj_histogram *commit_seconds, *group_packets;
     struct nj_gauge *streams, *agents_heard, *agents_silent, *store_bytes;
     struct nj_gauge *open[NJ_INCIDENT_KINDS], *evicted_incidents, *forgotten_subjects;
@@ -68,6 +71,12 @@ int nj_group_worker_new(const struct nj_ingest_options *options, const struct nj
 void nj_group_worker_free(struct nj_group_worker *worker);
 
 void nj_group_work(struct nj_group_worker *worker, struct nj_group *group);
+
+/* Tells the committed minutes, in the order in which they came, and lets go of them; only the latter without
+ * `on_minute`. Any thread. */
+void nj_group_tell_minutes(struct nj_group *group,
+                           void (*on_minute)(void *data, const char *node, const struct nj_event *event),
+                           void *data);
 
 struct nj_engine *nj_group_engine(struct nj_group_worker *worker);
 

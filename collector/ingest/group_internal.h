@@ -22,6 +22,7 @@ struct nj_group_worker {
     struct nj_streams streams;
     struct nj_sealer *sealer;
     struct nj_arena arena;
+    struct nj_minute *minutes, **last_minute; /* of the packet in the arena */
     struct nj_buf plain;
     struct nj_buf ack;
     int64_t now_ns;
@@ -54,6 +55,8 @@ struct nj_answer {
 /* Puts the event into the transaction, which it begins if need be. */
 void nj_group_apply(struct nj_group_worker *worker, const char *cluster, const char *node,
                     const struct nj_event *event);
+/* Instead of that: acknowledged with the transaction, and counted. */
+void nj_group_leave_out(struct nj_group_worker *worker, struct nj_counter *why);
 /* The namespace's project, written to `project` of NJ_GROUP_PROJECT_MAX bytes; returns it. */
 const char *nj_group_project(const struct nj_group_worker *worker, const char *cluster, const char *namespace,
                              char *project);
@@ -70,6 +73,19 @@ bool nj_group_forget_silent(struct nj_group_worker *worker);
 /* Keeps what a hostile agent says small. */
 void nj_group_bound_check(struct nj_arena *arena, struct nj_check_event *check);
 void nj_group_bound(struct nj_arena *arena, const char **text, size_t max);
+
+/* A minute as it is counted: one that is far ahead is of a clock that is wrong, and counts as now. */
+int64_t nj_group_minute(const struct nj_group_worker *worker, int64_t minute_ns);
+
+/* minutes.c. Begin: empties the arena for a packet (or an event of the collector's own). End: what the packet
+ * brought to be told stays with the group. */
+void nj_group_begin_packet(struct nj_group_worker *worker);
+void nj_group_end_packet(struct nj_group_worker *worker);
+bool nj_group_apply_usage(struct nj_group_worker *worker, const struct nj_event_origin *origin,
+                          const struct nj_event *event);
+/* Is told once it is committed. What it points to is in the worker's arena; `node` is copied. */
+void nj_group_note_minute(struct nj_group_worker *worker, const char *node, const struct nj_event *event);
+void nj_group_bound_usage(struct nj_arena *arena, struct nj_usage *usage);
 
 void nj_group_take_packet(struct nj_group_worker *worker, struct nj_packet *packet, struct nj_answer *answer);
 void nj_group_take_local(struct nj_group_worker *worker, const struct nj_local_event *local);

@@ -227,6 +227,7 @@ static void done(struct nj_job *job)
     finish_locals(ingest);
     tell_changes(ingest);
     tell_targets(ingest);
+    nj_group_tell_minutes(&ingest->group, ingest->options.on_minute, ingest->options.data);
     if (ingest->queued <= ingest->options.max_queued / 2 && ingest->queued_bytes < QUEUED_BYTES_MAX / 2) {
         ingest->full = false;
         update_pause(ingest);
@@ -302,8 +303,9 @@ static void make_metrics(struct nj_ingest *ingest, struct nj_group_metrics *grou
     static const char *const rejections[NJ_REJECTIONS] = {"format",      "key",    "authentication", "size",
                                                           "compression", "decode", "version",        "replay",
                                                           "agents",      "store"};
-    static const char *const events[NJ_EVENT_TYPES] = {"",        "crash",       "lost_crashes", "stuck",
-                                                       "cleared", "pod_failure", "check",        "rollups"};
+    static const char *const events[NJ_EVENT_TYPES] = {"",         "crash",       "lost_crashes", "stuck",
+                                                       "cleared",  "pod_failure", "check",        "rollups",
+                                                       "oom_kill", "trouble",     "usage"};
     static const double seconds[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5};
     static const double packets[] = {0, 1, 2, 5, 10, 20, 50, 100, 200, 512};
     struct nj_metrics *metrics = ingest->options.metrics;
@@ -336,6 +338,15 @@ static void make_metrics(struct nj_ingest *ingest, struct nj_group_metrics *grou
                                            "Events that were known already.");
     group->unknown = nj_metrics_counter(metrics, "nightjar_ingest_unknown_states_total", "",
                                         "Checks in a state that this collector does not know.");
+    group->foreign =
+        nj_metrics_counter(metrics, "nightjar_ingest_foreign_troubles_total", "",
+                           "Troubles of a node that an agent told and that were not its own to tell.");
+    group->usage_items = nj_metrics_counter(metrics, "nightjar_ingest_usage_items_total", "",
+                                            "Minutes of containers' and nodes' use that were stored.");
+    group->untold_minutes =
+        nj_metrics_counter(metrics, "nightjar_ingest_untold_minutes_total", "",
+                           "Minutes that were stored, but too large to be told to the forecast and to remote "
+                           "write.");
     group->plans =
         nj_metrics_counter(metrics, "nightjar_ingest_plans_total", "", "Plans of checks given to agents.");
     group->late_plans = nj_metrics_counter(metrics, "nightjar_ingest_late_plans_total", "",

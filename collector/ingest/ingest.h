@@ -49,7 +49,9 @@ struct nj_ingest_options {
     /* On the loop, after a commit: targets whose state was told; copies, borrowed. May be NULL. */
     void (*on_targets)(void *data, const struct nj_store_target *targets, size_t count);
     /* On the loop, after a commit: a minute of use or of checks (NJ_EVENT_USAGE, NJ_EVENT_ROLLUPS) that was
-     * new, borrowed. May be NULL. */
+     * new, borrowed; in the order in which they came. `node` is the agent's, "" for the collector's own. What
+     * one group brings beyond 32 MiB is stored, but not told, and counted. NULL: nobody listens, and nothing
+     * is kept for it. */
     void (*on_minute)(void *data, const char *node, const struct nj_event *event);
     /* On the worker: appends the plan for an agent's namespaces to `out` unless its version is `have`; true
      * when it did. May be NULL. */

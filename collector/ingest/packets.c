@@ -77,6 +77,30 @@ static void bound_event(struct nj_arena *arena, struct nj_event *event)
     }
     if (event->type == NJ_EVENT_CHECK)
         nj_group_bound_check(arena, &event->check);
+    if (event->type == NJ_EVENT_OOM_KILL) {
+        nj_group_bound(arena, &event->oom_kill.container_id, NAME_BYTES_MAX);
+        nj_group_bound(arena, &event->oom_kill.process, NAME_BYTES_MAX);
+    }
+    if (event->type == NJ_EVENT_TROUBLE) {
+        const char **words[] = {&event->trouble.detail, &event->trouble.severity, &event->trouble.process};
+        for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+            nj_group_bound(arena, words[i], NAME_BYTES_MAX);
+        nj_group_bound(arena, &event->trouble.message, TEXT_BYTES_MAX);
+    }
+    if (event->type == NJ_EVENT_USAGE)
+        nj_group_bound_usage(arena, &event->usage);
+}
+
+/* Of a node an agent tells what it sees there, and only of its own: what is known of a node by the API server
+ * holds back the incidents of its pods. */
+static bool is_foreign(const struct nj_stream *stream, const struct nj_event *event)
+{
+    if (event->type != NJ_EVENT_TROUBLE || !nj_trouble_is_of_node(event->trouble.kind))
+        return false;
+    return (event->trouble.kind >= NJ_TROUBLE_NODE_NOT_READY &&
+            event->trouble.kind <= NJ_TROUBLE_NODE_NETWORK) ||
+           event->trouble.kind == NJ_TROUBLE_NODE_LOSS ||
+           strcmp(event->subject.workload, stream->agent.node) != 0;
 }
 
 static void apply_batch(struct nj_group_worker *worker, struct nj_stream *stream,
@@ -94,7 +118,10 @@ static void apply_batch(struct nj_group_worker *worker, struct nj_stream *stream
         bound_event(&worker->arena, &event);
         if (event.subject.node[0] == '\0')
             event.subject.node = stream->agent.node;
-        nj_group_apply(worker, stream->agent.cluster, stream->agent.node, &event);
+        if (is_foreign(stream, &event))
+            nj_group_leave_out(worker, worker->metrics.foreign);
+        else
+            nj_group_apply(worker, stream->agent.cluster, stream->agent.node, &event);
         stream->agent.committed = event.seq;
         nj_streams_changed(&worker->streams, stream);
     }
@@ -173,7 +200,7 @@ void nj_group_take_packet(struct nj_group_worker *worker, struct nj_packet *pack
     const void *bytes = nj_message_bytes(packet->message, &len);
     answer->packet = packet;
     nj_buf_clear(&worker->plain);
-    nj_arena_reset(&worker->arena);
+    nj_group_begin_packet(worker);
     int rc = nj_unseal(worker->sealer, options->keyring, NJ_PACKET_REQUEST, answer->nonce, bytes, len,
                        options->max_plain_bytes, &worker->plain, NULL);
     if (rc < 0) {
@@ -192,16 +219,18 @@ void nj_group_take_packet(struct nj_group_worker *worker, struct nj_packet *pack
                "this collector speaks an older protocol: upgrade it before its agents");
     else
         take_batch(worker, &batch, answer);
+    nj_group_end_packet(worker);
 }
 
 void nj_group_take_local(struct nj_group_worker *worker, const struct nj_local_event *local)
 {
     struct nj_event event;
-    nj_arena_reset(&worker->arena);
+    nj_group_begin_packet(worker);
     if (nj_event_decode(nj_buf_str(&local->bytes), local->bytes.len, &worker->arena, &event, NULL) < 0)
         reject(worker, NJ_REJECTED_DECODE);
     else
         nj_group_apply(worker, worker->options.cluster, event.subject.node, &event);
+    nj_group_end_packet(worker);
 }
 
 void nj_group_seal_answer(struct nj_group_worker *worker, struct nj_answer *answer)

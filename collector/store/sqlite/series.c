@@ -46,7 +46,7 @@ int nj_sqlite_put_minute(struct nj_store *store, const char *id, int64_t minute_
     struct nj_sqlite *sqlite = nj_sqlite_of(store);
     struct nj_binder put = nj_sql_use(sqlite, NJ_SQL_PUT_MINUTE,
                                       "INSERT OR IGNORE INTO minute (minute_ns, id_hash) VALUES (?, ?)");
-    nj_sql_int(&put, nj_point_start(NJ_RESOLUTION_MINUTE, minute_ns));
+    nj_sql_int(&put, nj_point_start(NJ_RESOLUTION_MINUTE, minute_ns < 0 ? 0 : minute_ns));
     nj_sql_int(&put, (int64_t)nj_hash64(nj_str(id), strlen(nj_str(id))));
     int rc = nj_sql_run(sqlite, &put, "remember a minute", err);
     if (rc == 0)
