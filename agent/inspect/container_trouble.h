@@ -40,8 +40,8 @@ void nj_container_troubles_update(struct nj_container_troubles *troubles,
                                   const struct nj_container_figures *figures, int64_t wall_ns,
                                   const struct nj_trouble_hooks *hooks);
 
-/* The container is gone, and forgotten. What it had is told as over when `hooks` is given, with its last
- * figures. */
+/* The container is gone, and forgotten. What it had is told as over when `hooks` is given, with figures that
+ * have its id and pod_uid only. */
 void nj_container_troubles_end(struct nj_container_troubles *troubles, const char *container_id,
                                int64_t wall_ns, const struct nj_trouble_hooks *hooks);
 

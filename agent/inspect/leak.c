@@ -161,6 +161,10 @@ void nj_leak_points(const struct nj_leak_series *series, int level, struct nj_le
         points->floor[points->count] = (double)floor;
         points->at[points->count++] = (double)number;
     }
+    /* What was given back since does not count, though its stretch is not over. */
+    float now = from->floor[from->newest % NJ_LEAK_SLOTS];
+    if (points->count > 0 && !isnan(now))
+        points->floor[points->count - 1] = fmin(points->floor[points->count - 1], (double)now);
 }
 
 /* Among the values of a level's stretches from..until-1. */
