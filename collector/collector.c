@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "collector/api/api.h"
+#include "collector/capacity/capacity.h"
 #include "collector/cluster/namespaces.h"
+#include "collector/cluster/nodes.h"
 #include "collector/cluster/unscheduled.h"
 #include "collector/ingest/ingest.h"
 #include "collector/notify/notifier.h"
@@ -37,6 +39,7 @@ struct trouble {
  *               |-> notifier -> WeCom, webhooks
  *               '-> api (streams)          api -> (reader) store
  *   API server -> namespaces (projects), unscheduled pods -> ingest
+ *   API server -> nodes (conditions) -> ingest; nodes, committed minutes -> capacity (forecast) -> ingest
  *   API server -> probes (Services, monitors) -> plans in ingest's acknowledgements, own checks -> ingest
  */
 struct nj_collector {
@@ -52,12 +55,14 @@ struct nj_collector {
     struct nj_kube_client *client; /* NULL: no API server is asked */
     struct nj_namespaces *namespaces;
     struct nj_unscheduled *unscheduled;
+    struct nj_nodes *nodes; /* NULL: no API server is asked */
+    struct nj_capacity *capacity;
     struct nj_probes *probes;
     struct nj_notifier *notifier;
     struct nj_ingest *ingest;
     uv_timer_t projects; /* waits for them at the start */
     struct nj_api *api;
-    struct trouble namespaces_trouble, pods_trouble, model_trouble[NJ_MODEL_KINDS];
+    struct trouble namespaces_trouble, pods_trouble, nodes_trouble, model_trouble[NJ_MODEL_KINDS];
     int step; /* of stopping */
     void (*on_stopped)(void *data);
     void *on_stopped_data;
@@ -115,15 +120,29 @@ static void on_pods_trouble(void *data, const struct nj_err *err)
     say_trouble(collector, &collector->pods_trouble, err);
 }
 
+static void on_nodes_trouble(void *data, const struct nj_err *err)
+{
+    struct nj_collector *collector = data;
+    say_trouble(collector, &collector->nodes_trouble, err);
+}
+
 static void on_model_trouble(void *data, enum nj_model_kind kind, const struct nj_err *err)
 {
     struct nj_collector *collector = data;
     say_trouble(collector, &collector->model_trouble[kind], err);
 }
 
-static void on_probe_event(void *data, const struct nj_event *event)
+/* What the collector itself saw. */
+static void on_own_event(void *data, const struct nj_event *event)
 {
     nj_ingest_local_event(((struct nj_collector *)data)->ingest, event);
+}
+
+static void on_minute(void *data, const char *node, const struct nj_event *event)
+{
+    struct nj_collector *collector = data;
+    if (event->type == NJ_EVENT_USAGE && collector->capacity != NULL)
+        nj_capacity_usage(collector->capacity, node, &event->usage);
 }
 
 static void on_targets(void *data, const struct nj_store_target *targets, size_t count)
@@ -141,11 +160,6 @@ static bool plan_for(void *data, const char *const *namespaces, size_t count, co
     return collector->probes != NULL && nj_probes_plan(collector->probes, namespaces, count, have, out);
 }
 
-static void on_unscheduled_event(void *data, const struct nj_event *event)
-{
-    nj_ingest_local_event(((struct nj_collector *)data)->ingest, event);
-}
-
 static void remember_unscheduled(void *data, const struct nj_incident *incident,
                                  const struct nj_incident_subject *subject)
 {
@@ -161,11 +175,27 @@ static void remember_unscheduled(void *data, const struct nj_incident *incident,
     nj_unscheduled_remember(data, &pod);
 }
 
+static void remember_condition(void *data, const struct nj_incident *incident,
+                               const struct nj_incident_subject *subject)
+{
+    enum nj_trouble_kind kind;
+    if (nj_engine_trouble_of(subject->container, &kind, NULL))
+        nj_nodes_remember(data, incident->workload, kind, subject->since_ns);
+}
+
+static void remember_loss(void *data, const struct nj_incident *incident,
+                          const struct nj_incident_subject *subject)
+{
+    nj_capacity_remember(data, incident->workload, subject->since_ns);
+}
+
 static const char *latest_trouble(const struct nj_collector *collector)
 {
     const struct trouble *latest = &collector->pods_trouble;
     if (collector->namespaces_trouble.said_ns > latest->said_ns)
         latest = &collector->namespaces_trouble;
+    if (collector->nodes_trouble.said_ns > latest->said_ns)
+        latest = &collector->nodes_trouble;
     for (size_t i = 0; i < NJ_MODEL_KINDS; i++) {
         if (collector->model_trouble[i].said_ns > latest->said_ns)
             latest = &collector->model_trouble[i];
@@ -186,7 +216,8 @@ static bool is_ready(void *data, struct nj_buf *out)
         (void)nj_buf_printf(out, "[-]store failed: %s\n", err.text);
     if (collector->client != NULL) {
         bool synced = nj_namespaces_synced(collector->namespaces) &&
-                      nj_unscheduled_synced(collector->unscheduled) && nj_probes_synced(collector->probes);
+                      nj_unscheduled_synced(collector->unscheduled) && nj_nodes_synced(collector->nodes) &&
+                      nj_probes_synced(collector->probes);
         const char *trouble = latest_trouble(collector);
         (void)nj_buf_printf(out, "[%s]kubernetes %s%s\n", synced ? "+" : " ",
                             synced ? "ok" : "not in step yet (not required): ", synced ? "" : trouble);
@@ -201,7 +232,9 @@ static void collect_metrics(void *data)
 
 static void append_metrics(void *data, struct nj_buf *out)
 {
-    nj_probes_exposition(((struct nj_collector *)data)->probes, out);
+    struct nj_collector *collector = data;
+    nj_probes_exposition(collector->probes, out);
+    (void)nj_capacity_exposition(collector->capacity, out);
 }
 
 static int open_store(struct nj_collector *collector, struct nj_err *err)
@@ -317,6 +350,7 @@ static int start_ingest(struct nj_collector *collector, struct nj_err *err)
         .plan_data = collector,
         .on_changed = on_incidents_changed,
         .on_targets = on_targets,
+        .on_minute = on_minute,
         .plan_for = plan_for,
         .target_silent_after_ns = config->probes.target_silent_after_ns,
         .data = collector,
@@ -344,7 +378,7 @@ static int start_unscheduled(struct nj_collector *collector, struct nj_err *err)
         .metrics = collector->metrics,
         .after_ns = collector->config->kubernetes.unschedulable_after_ns,
         .max_pods = UNSCHEDULED_PODS_MAX,
-        .on_event = on_unscheduled_event,
+        .on_event = on_own_event,
         .on_trouble = on_pods_trouble,
         .data = collector,
     };
@@ -352,6 +386,41 @@ static int start_unscheduled(struct nj_collector *collector, struct nj_err *err)
     nj_ingest_each_subject(collector->ingest, NJ_INCIDENT_UNSCHEDULABLE, remember_unscheduled,
                            collector->unscheduled);
     return nj_unscheduled_start(collector->unscheduled, err);
+}
+
+static int start_nodes(struct nj_collector *collector, struct nj_err *err)
+{
+    const struct nj_collector_config *config = collector->config;
+    if (collector->client != NULL) {
+        struct nj_nodes_options nodes = {
+            .loop = collector->loop,
+            .client = collector->client,
+            .metrics = collector->metrics,
+            .max_nodes = (size_t)config->nodes.max,
+            .not_ready_after_ns = config->nodes.not_ready_after_ns,
+            .on_event = on_own_event,
+            .on_trouble = on_nodes_trouble,
+            .data = collector,
+        };
+        int rc = nj_nodes_start(&nodes, &collector->nodes, err);
+        if (rc < 0)
+            return rc;
+        nj_ingest_each_subject(collector->ingest, NJ_INCIDENT_NODE, remember_condition, collector->nodes);
+    }
+    struct nj_capacity_options capacity = {
+        .loop = collector->loop,
+        .nodes = collector->nodes,
+        .metrics = collector->metrics,
+        .interval_ns = config->capacity.interval_ns,
+        .silent_after_ns = config->capacity.silent_after_ns,
+        .max_nodes = (size_t)config->nodes.max,
+        .max_pods = (size_t)config->capacity.max_pods,
+        .on_event = on_own_event,
+        .data = collector,
+    };
+    collector->capacity = nj_capacity_new(&capacity);
+    nj_ingest_each_subject(collector->ingest, NJ_INCIDENT_CAPACITY, remember_loss, collector->capacity);
+    return 0;
 }
 
 /* Reads the targets' states through the readers' connection, which nobody else uses yet. */
@@ -364,7 +433,7 @@ static int start_probes(struct nj_collector *collector, struct nj_err *err)
         .metrics = collector->metrics,
         .config = collector->config,
         .store = collector->reader_store,
-        .on_event = on_probe_event,
+        .on_event = on_own_event,
         .on_trouble = on_model_trouble,
         .data = collector,
     };
@@ -383,6 +452,7 @@ static int start_api(struct nj_collector *collector, struct nj_err *err)
         .collect = collect_metrics,
         .append_metrics = append_metrics,
         .probes = collector->probes,
+        .capacity = collector->capacity,
         .data = collector,
     };
     return nj_api_start(&options, &collector->api, err);
@@ -421,6 +491,8 @@ int nj_collector_start(struct nj_loop *loop, const struct nj_collector_config *c
         wait_for_projects(collector);
     if (rc == 0)
         rc = start_unscheduled(collector, err);
+    if (rc == 0)
+        rc = start_nodes(collector, err);
     if (rc == 0)
         rc = start_probes(collector, err);
     if (rc == 0)
@@ -467,6 +539,8 @@ int nj_collector_reload(struct nj_collector *collector, const struct nj_collecto
                     !nj_streq(old->kubernetes.project_key, config->kubernetes.project_key) ||
                     old->kubernetes.unschedulable_after_ns != config->kubernetes.unschedulable_after_ns,
                 "kubernetes");
+    say_restart(memcmp(&old->nodes, &config->nodes, sizeof(old->nodes)) != 0, "nodes");
+    say_restart(memcmp(&old->capacity, &config->capacity, sizeof(old->capacity)) != 0, "capacity");
     say_restart(memcmp(&old->incident, &config->incident, sizeof(old->incident)) != 0, "incident");
     say_restart(old->store.crashes_ns != config->store.crashes_ns ||
                     old->store.logs_ns != config->store.logs_ns ||
@@ -512,6 +586,7 @@ static void stop_next(void *data)
     struct nj_collector *collector = data;
     struct nj_api *api = collector->api;
     struct nj_probes *probes = collector->probes;
+    struct nj_nodes *nodes = collector->nodes;
     switch (collector->step++) {
     case 0:
         nj_unscheduled_close(collector->unscheduled, stop_next, collector);
@@ -521,26 +596,32 @@ static void stop_next(void *data)
         nj_api_close(api, stop_next, collector);
         break;
     case 2:
+        nj_capacity_stop(collector->capacity); /* it asks the nodes no more */
+        collector->nodes = NULL;
+        nj_nodes_close(nodes, stop_next, collector);
+        break;
+    case 3:
         nj_probes_stop(collector->probes); /* the last minutes of its checks go with the last commit */
         nj_ingest_close(collector->ingest, stop_next, collector);
         break;
-    case 3:
+    case 4:
+        nj_capacity_free(collector->capacity); /* no minute is committed any more */
         nj_notifier_close(collector->notifier, stop_next, collector);
         break;
-    case 4:
+    case 5:
         collector->probes = NULL;
         nj_probes_close(probes, stop_next, collector);
         break;
-    case 5:
+    case 6:
         nj_namespaces_close(collector->namespaces, stop_next, collector);
         break;
-    case 6:
+    case 7:
         nj_http_close(collector->http, stop_next, collector);
         break;
-    case 7:
+    case 8:
         nj_worker_close(collector->reader, stop_next, collector);
         break;
-    case 8:
+    case 9:
         nj_worker_close(collector->writer, stop_next, collector);
         break;
     default:

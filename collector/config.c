@@ -251,6 +251,48 @@ static const struct nj_config_field probes_fields[] = {
      .help = "a target of which nothing was heard for so long is taken for gone"},
     END};
 
+static const struct nj_config_field nodes_fields[] = {
+    {.key = "max",
+     .type = NJ_CONFIG_INT,
+     .offset = AT(nodes.max) - AT(nodes),
+     .fallback = "10000",
+     .min = 1,
+     .max = 1000000,
+     .help = "nodes followed; further ones are left out, and counted"},
+    {.key = "not_ready_after",
+     .type = NJ_CONFIG_DURATION,
+     .offset = AT(nodes.not_ready_after_ns) - AT(nodes),
+     .fallback = "10m",
+     .min = 0,
+     .max = NJ_DAY,
+     .help = "a new node has so long to become ready and get its network before it is told"},
+    END};
+
+static const struct nj_config_field capacity_fields[] = {
+    {.key = "interval",
+     .type = NJ_CONFIG_DURATION,
+     .offset = AT(capacity.interval_ns) - AT(capacity),
+     .fallback = "1m",
+     .min = 10 * NJ_SEC,
+     .max = 5 * NJ_MIN, /* what lasts is to be heard of as often */
+     .help = "time between two forecasts of what losing each node would do"},
+    {.key = "silent_after",
+     .type = NJ_CONFIG_DURATION,
+     .offset = AT(capacity.silent_after_ns) - AT(capacity),
+     .fallback = "5m",
+     .min = 2 * NJ_MIN, /* figures come once a minute */
+     .max = NJ_HOUR,
+     .help = "a node of which no figures came for so long is left out of sums and forecasts"},
+    {.key = "max_pods",
+     .type = NJ_CONFIG_INT,
+     .offset = AT(capacity.max_pods) - AT(capacity),
+     .fallback = "200000",
+     .min = 100,
+     .max = 10000000,
+     .help = "pods of all nodes whose requests and use are kept in memory, some 800 bytes each; further ones "
+             "are left out, and counted"},
+    END};
+
 static const struct nj_config_field incident_fields[] = {
     {.key = "stale_after",
      .type = NJ_CONFIG_DURATION,
@@ -532,6 +574,16 @@ const struct nj_config_field nj_collector_config_table[] = {
      .offset = AT(probes),
      .fields = probes_fields,
      .help = "checks of Services, Ingresses, URLs and the cluster's own components"},
+    {.key = "nodes",
+     .type = NJ_CONFIG_SECTION,
+     .offset = AT(nodes),
+     .fields = nodes_fields,
+     .help = "the cluster's nodes and their conditions"},
+    {.key = "capacity",
+     .type = NJ_CONFIG_SECTION,
+     .offset = AT(capacity),
+     .fields = capacity_fields,
+     .help = "what nodes hold and use, and whether each could be lost"},
     {.key = "incident",
      .type = NJ_CONFIG_SECTION,
      .offset = AT(incident),

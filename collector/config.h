@@ -77,6 +77,13 @@ struct nj_collector_config {
         int64_t target_silent_after_ns; /* a target of which nothing was heard for so long is gone */
     } probes;
     struct {
+        int64_t max;                /* followed */
+        int64_t not_ready_after_ns; /* a new one has so long to become ready */
+    } nodes;
+    struct {
+        int64_t interval_ns, silent_after_ns, max_pods;
+    } capacity;
+    struct {
         int64_t stale_after_ns, max_open, max_subjects;
     } incident;
     struct {

@@ -17,6 +17,7 @@
 #include "common/loop/worker.h"
 
 struct nj_api;
+struct nj_capacity;
 struct nj_probes;
 
 struct nj_api_options {
@@ -32,7 +33,8 @@ struct nj_api_options {
     void (*collect)(void *data);
     /* Appends further families to /metrics (those of the collector's own checks); may be NULL. */
     void (*append_metrics)(void *data, struct nj_buf *out);
-    struct nj_probes *probes; /* closed after the API; NULL: no monitors, and none can be tried */
+    struct nj_probes *probes;     /* closed after the API; NULL: no monitors, and none can be tried */
+    struct nj_capacity *capacity; /* freed after the API is closed; NULL: nothing is known of nodes */
     void *data;
 };
 

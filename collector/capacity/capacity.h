@@ -90,7 +90,9 @@ struct nj_capacity_loss {
 
 struct nj_capacity_node_view {
     const char *name;
-    const struct nj_nodes_node *node;         /* NULL: the cluster has none of this name */
+    const struct nj_nodes_node *node;     /* NULL: the cluster has none of this name */
+    const char *bad[NJ_NODES_CONDITIONS]; /* its conditions; see nj_nodes_bad() */
+    size_t bad_count;
     int64_t minute_ns;                        /* the latest; 0: none */
     int64_t cpu_use_micros, memory_use_bytes; /* of the whole node, as the pods'; -1: not known */
     struct nj_capacity_sum sum;               /* of its pods */
@@ -107,6 +109,7 @@ struct nj_capacity_pod_view {
 
 struct nj_capacity_filter {
     const char *name, *after; /* NULL: any; in order of names */
+    bool critical;            /* only nodes whose loss would leave pods without a node, or fell another */
     size_t limit;
 };
 

@@ -27,8 +27,8 @@ static void see_node(void *data, const struct nj_nodes_node *object)
     (void)nj_cap_node_get(data, object->name);
 }
 
-static void show_node(const struct nj_capacity *capacity, const struct nj_cap_node *node,
-                      void (*each)(void *data, const struct nj_capacity_node_view *node), void *data)
+static struct nj_capacity_node_view view_of(const struct nj_capacity *capacity,
+                                            const struct nj_cap_node *node)
 {
     struct nj_capacity_node_view view = {.name = node->name,
                                          .node = nj_cap_object(capacity, node->name),
@@ -37,12 +37,18 @@ static void show_node(const struct nj_capacity *capacity, const struct nj_cap_no
                                          .memory_use_bytes = node->memory_use_bytes,
                                          .sum = node->sum,
                                          .loss = node->loss};
+    view.bad_count = view.node == NULL ? 0 : nj_nodes_bad(view.node, view.bad);
     view.loss.told = node->told_ns != 0;
     if (view.loss.next == NULL)
         view.loss.next = "";
     if (node->loss.at_ns < capacity->summary.at_ns) /* it was not usable in the latest */
         view.loss = (struct nj_capacity_loss){.next = "", .told = view.loss.told};
-    each(data, &view);
+    return view;
+}
+
+static bool is_critical(const struct nj_capacity_loss *loss)
+{
+    return loss->unplaceable[NJ_FORECAST_REQUESTS] > 0 || loss->fallen_count > 0;
 }
 
 bool nj_capacity_each_node(struct nj_capacity *capacity, const struct nj_capacity_filter *filter,
@@ -58,9 +64,12 @@ bool nj_capacity_each_node(struct nj_capacity *capacity, const struct nj_capacit
         if (!is_wanted(filter, node->name) ||
             (node->minute_ns == 0 && nj_cap_object(capacity, node->name) == NULL)) /* only remembered */
             continue;
+        struct nj_capacity_node_view view = view_of(capacity, node);
+        if (filter->critical && !is_critical(&view.loss))
+            continue;
         if (given++ == filter->limit)
             return true;
-        show_node(capacity, node, each, data);
+        each(data, &view);
     }
     return false;
 }

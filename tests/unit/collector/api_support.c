@@ -76,6 +76,58 @@ void nj_probes_test_cancel(struct nj_probes_test *test)
     ((struct nj_probes *)(void *)test)->cancelled++;
 }
 
+/* ---- in place of what is known of nodes */
+
+static bool is_wanted_name(const struct nj_capacity_filter *filter, const char *name)
+{
+    return (filter->name == NULL || strcmp(filter->name, name) == 0) &&
+           (filter->after == NULL || strcmp(name, filter->after) > 0);
+}
+
+bool nj_capacity_each_node(struct nj_capacity *capacity, const struct nj_capacity_filter *filter,
+                           void (*each)(void *data, const struct nj_capacity_node_view *node), void *data)
+{
+    size_t given = 0;
+    for (size_t i = 0; i < capacity->nodes_count; i++) {
+        const struct nj_capacity_node_view *node = &capacity->nodes[i];
+        if (!is_wanted_name(filter, node->name) ||
+            (filter->critical && node->loss.unplaceable[NJ_FORECAST_REQUESTS] == 0))
+            continue;
+        if (given++ == filter->limit)
+            return true;
+        each(data, node);
+    }
+    return false;
+}
+
+bool nj_capacity_each_namespace(struct nj_capacity *capacity, const struct nj_capacity_filter *filter,
+                                void (*each)(void *data, const char *name, const struct nj_capacity_sum *sum),
+                                void *data)
+{
+    size_t given = 0;
+    for (size_t i = 0; i < capacity->namespaces_count; i++) {
+        if (!is_wanted_name(filter, capacity->namespaces[i]))
+            continue;
+        if (given++ == filter->limit)
+            return true;
+        each(data, capacity->namespaces[i], &capacity->sums[i]);
+    }
+    return false;
+}
+
+void nj_capacity_each_pod(struct nj_capacity *capacity, const char *node,
+                          void (*each)(void *data, const struct nj_capacity_pod_view *pod), void *data)
+{
+    (void)node;
+    for (size_t i = 0; i < capacity->pods_count; i++)
+        each(data, &capacity->pods[i]);
+}
+
+void nj_capacity_summary(const struct nj_capacity *capacity, struct nj_capacity_summary *ret_summary)
+{
+    *ret_summary = capacity->summary;
+}
+
 /* ---- setup and teardown */
 
 int api_setup(void **state)
@@ -117,6 +169,7 @@ void api_open(struct api_setup *setup)
         .collect = on_collect,
         .append_metrics = setup->more_metrics == NULL ? NULL : on_append_metrics,
         .probes = setup->probes,
+        .capacity = setup->capacity,
         .data = setup,
     };
     if (nj_api_start(&options, &setup->api, &err) < 0)

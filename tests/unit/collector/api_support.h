@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "collector/api/internal.h"
+#include "collector/capacity/capacity.h"
 #include "collector/probes/probes.h"
 #include "tests/unit/collector/support.h"
 #include "tests/unit/loop/support.h"
@@ -27,6 +28,18 @@ struct nj_probes {
     void *data;
 };
 
+/* Stands in for what is known of nodes, by name. */
+struct nj_capacity {
+    const struct nj_capacity_node_view *nodes;
+    size_t nodes_count;
+    const char *const *namespaces;
+    const struct nj_capacity_sum *sums; /* of the namespaces */
+    size_t namespaces_count;
+    const struct nj_capacity_pod_view *pods; /* of any node */
+    size_t pods_count;
+    struct nj_capacity_summary summary;
+};
+
 struct api_setup {
     struct test_loop *test;
     volatile int64_t clock;
@@ -37,9 +50,10 @@ struct api_setup {
     struct nj_collector_config config; /* may be changed before api_open() */
     size_t max_queued;                 /* of the worker */
     size_t max_answer_bytes;
-    struct nj_probes *probes; /* NULL: none */
-    const char *more_metrics; /* NULL: none */
-    struct nj_api *api;       /* NULL: not open */
+    struct nj_probes *probes;     /* NULL: none */
+    struct nj_capacity *capacity; /* NULL: none */
+    const char *more_metrics;     /* NULL: none */
+    struct nj_api *api;           /* NULL: not open */
     bool closed;
     bool ready;
     int collected;
