@@ -115,9 +115,9 @@ struct nj_node_figures {
     bool clock_synchronized;
     struct nj_socket_figures sockets; /* of the host's namespace */
     struct nj_mount_figures mounts[NJ_MOUNTS_MAX];
-    size_t mounts_count;
+    size_t mounts_count, mounts_left_out;                      /* left out: beyond the bound */
     struct nj_interface_figures interfaces[NJ_INTERFACES_MAX]; /* no veth of pods */
-    size_t interfaces_count;
+    size_t interfaces_count, interfaces_left_out;
 };
 
 #endif

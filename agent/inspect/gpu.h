@@ -11,8 +11,13 @@
 
 struct nj_gpu;
 
+enum {
+    NJ_GPU_DEVICES_MAX = 64,     /* further ones are not looked at */
+    NJ_GPU_PROCESSES_MAX = 1024, /* of all devices */
+};
+
 struct nj_gpu_process {
-    int32_t pid;
+    int32_t pid; /* in the agent's pid namespace */
     uint32_t device;
     uint64_t memory_bytes; /* NJ_UNKNOWN */
     double use;            /* share of the device's time since the last sample, 0..1; < 0 unknown */
@@ -26,7 +31,8 @@ struct nj_gpu_device {
 /* `library` NULL: "libnvidia-ml.so.1". NULL when there is no library, no driver or no device. */
 struct nj_gpu *nj_gpu_open(const char *library);
 void nj_gpu_close(struct nj_gpu *gpu); /* takes NULL */
-/* Borrowed until the next call. */
+/* The number of devices. All of it is borrowed until the next call. A device whose processes are more than
+ * fit has none: half of them would be wrong. */
 size_t nj_gpu_read(struct nj_gpu *gpu, const struct nj_gpu_device **ret_devices,
                    const struct nj_gpu_process **ret_processes, size_t *ret_processes_count);
 

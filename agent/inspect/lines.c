@@ -71,28 +71,6 @@ char *nj_lines_next(struct nj_lines *lines)
     }
 }
 
-int nj_text_read(int dir, const char *path, char *text, size_t size)
-{
-    int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    size_t len = 0;
-    ssize_t got;
-    do {
-        got = read(fd, text + len, size - len);
-        if (got > 0)
-            len += (size_t)got;
-    } while ((got > 0 && len < size) || (got < 0 && errno == EINTR));
-    int status = got < 0 ? -errno : len == size ? -EOVERFLOW : 0;
-    (void)close(fd);
-    if (status < 0)
-        return status;
-    if (len > 0 && text[len - 1] == '\n')
-        len--;
-    text[len] = '\0';
-    return 0;
-}
-
 bool nj_text_number(const char **text, uint64_t *ret_number)
 {
     const char *at = *text;

@@ -26,10 +26,6 @@ int nj_lines_open(struct nj_lines *lines, int dir, const char *path);
 char *nj_lines_next(struct nj_lines *lines);
 void nj_lines_close(struct nj_lines *lines);
 
-/* The whole of a small file into `text`, terminated and without a last newline: 0 or a negative errno,
- * -EOVERFLOW when it does not fit. */
-int nj_text_read(int dir, const char *path, char *text, size_t size);
-
 /* A decimal number at the start of *text after blanks; moves *text behind it: false when there is none or it
  * does not fit. */
 bool nj_text_number(const char **text, uint64_t *ret_number);
