@@ -356,12 +356,12 @@ static void add_nested(int directory, unsigned depth, unsigned *looked, uint64_t
 
 static uint64_t nested_kills(const struct nj_cgroup *cgroup)
 {
-    enum { PLAIN_LINKS = 2 }; /* of a directory without any below */
+    enum { PLAIN_LINKS = 2 }; /* of a directory without any below; some file systems do not count */
     struct stat info;
     const char *path = cgroup->paths[NJ_HIERARCHY_MEMORY];
     int mount = cgroup->cgroups->mounts[NJ_HIERARCHY_MEMORY].fd;
     if (path == NULL || path[1] == '\0' || fstatat(mount, path + 1, &info, 0) < 0 ||
-        info.st_nlink <= PLAIN_LINKS)
+        info.st_nlink == PLAIN_LINKS)
         return 0;
     int directory = openat(mount, path + 1, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     uint64_t sum = 0;
