@@ -29,12 +29,12 @@ struct nj_advice_input {
 };
 
 struct nj_advice {
-    int64_t cpu_request_millis, cpu_limit_millis; /* limit 0: none is better */
-    int64_t memory_request_bytes, memory_limit_bytes;
+    int64_t cpu_request_millis, cpu_limit_millis; /* limit 0: none is better; request 0: nothing was seen */
+    int64_t memory_request_bytes, memory_limit_bytes; /* 0: nothing was seen */
     bool confident;
 };
 
-/* `reasons` gets a JSON array of sentences. 0 or -EOVERFLOW. */
+/* `reasons` gets a JSON array of sentences appended. 0 or -EOVERFLOW. */
 int nj_advise(const struct nj_advice_input *input, struct nj_advice *ret_advice, struct nj_buf *reasons);
 
 #endif
