@@ -12,6 +12,7 @@
 #include "collector/ingest/ingest.h"
 #include "collector/notify/notifier.h"
 #include "collector/probes/probes.h"
+#include "collector/remote/remote_write.h"
 #include "collector/store/store.h"
 #include "common/base/alloc.h"
 #include "common/base/log.h"
@@ -37,7 +38,8 @@ struct trouble {
 /*
  *   agents -> ingest -> (writer) engine, store, notification plan
  *               |-> notifier -> WeCom, webhooks
- *               '-> api (streams)          api -> (reader) store
+ *               |-> api (streams)          api -> (reader) store
+ *               '-> remote write (committed minutes)
  *   API server -> namespaces (projects), unscheduled pods -> ingest
  *   API server -> nodes (conditions) -> ingest; nodes, committed minutes -> capacity (forecast) -> ingest
  *   API server -> probes (Services, monitors) -> plans in ingest's acknowledgements, own checks -> ingest
@@ -59,6 +61,7 @@ struct nj_collector {
     struct nj_capacity *capacity;
     struct nj_probes *probes;
     struct nj_notifier *notifier;
+    struct nj_remote_write *remote; /* NULL: nothing is pushed */
     struct nj_ingest *ingest;
     uv_timer_t projects; /* waits for them at the start */
     struct nj_api *api;
@@ -143,6 +146,10 @@ static void on_minute(void *data, const char *node, const struct nj_event *event
     struct nj_collector *collector = data;
     if (event->type == NJ_EVENT_USAGE && collector->capacity != NULL)
         nj_capacity_usage(collector->capacity, node, &event->usage);
+    if (event->type == NJ_EVENT_USAGE && collector->remote != NULL)
+        nj_remote_write_usage(collector->remote, node, &event->usage);
+    if (event->type == NJ_EVENT_ROLLUPS && collector->remote != NULL)
+        nj_remote_write_rollups(collector->remote, &event->rollups);
 }
 
 static void on_targets(void *data, const struct nj_store_target *targets, size_t count)
@@ -186,7 +193,8 @@ static void remember_condition(void *data, const struct nj_incident *incident,
 static void remember_loss(void *data, const struct nj_incident *incident,
                           const struct nj_incident_subject *subject)
 {
-    nj_capacity_remember(data, incident->workload, subject->since_ns);
+    (void)incident;
+    nj_capacity_remember(data, subject->pod, subject->since_ns);
 }
 
 static const char *latest_trouble(const struct nj_collector *collector)
@@ -312,6 +320,27 @@ static int start_notifier(struct nj_collector *collector, struct nj_err *err)
         .config = collector->config,
     };
     return nj_notifier_start(&options, &collector->notifier, err);
+}
+
+static int start_remote(struct nj_collector *collector, struct nj_err *err)
+{
+    const struct nj_collector_config *config = collector->config;
+    if (config->remote_write.url[0] == '\0')
+        return 0;
+    const struct nj_remote_write_options options = {
+        .loop = collector->loop,
+        .http = collector->http,
+        .metrics = collector->metrics,
+        .url = config->remote_write.url,
+        .cluster = config->cluster,
+        .user = config->remote_write.user,
+        .secret_file = config->remote_write.secret_file,
+        .ca_file = config->remote_write.ca_file,
+        .max_pending = (size_t)config->remote_write.max_pending,
+        .batch_samples = (size_t)config->remote_write.batch_samples,
+        .timeout_ns = config->remote_write.timeout_ns,
+    };
+    return nj_remote_write_new(&options, &collector->remote, err);
 }
 
 /* The engine is read from the writer's store on this thread: before the notifier, whose worker uses it at
@@ -484,6 +513,8 @@ int nj_collector_start(struct nj_loop *loop, const struct nj_collector_config *c
     if (rc == 0)
         rc = start_namespaces(collector, err);
     if (rc == 0)
+        rc = start_remote(collector, err);
+    if (rc == 0)
         rc = start_ingest(collector, err);
     if (rc == 0)
         rc = start_notifier(collector, err);
@@ -541,6 +572,14 @@ int nj_collector_reload(struct nj_collector *collector, const struct nj_collecto
                 "kubernetes");
     say_restart(memcmp(&old->nodes, &config->nodes, sizeof(old->nodes)) != 0, "nodes");
     say_restart(memcmp(&old->capacity, &config->capacity, sizeof(old->capacity)) != 0, "capacity");
+    say_restart(!nj_streq(old->remote_write.url, config->remote_write.url) ||
+                    !nj_streq(old->remote_write.user, config->remote_write.user) ||
+                    !nj_streq(old->remote_write.secret_file, config->remote_write.secret_file) ||
+                    !nj_streq(old->remote_write.ca_file, config->remote_write.ca_file) ||
+                    old->remote_write.max_pending != config->remote_write.max_pending ||
+                    old->remote_write.batch_samples != config->remote_write.batch_samples ||
+                    old->remote_write.timeout_ns != config->remote_write.timeout_ns,
+                "remote_write");
     say_restart(memcmp(&old->incident, &config->incident, sizeof(old->incident)) != 0, "incident");
     say_restart(old->store.crashes_ns != config->store.crashes_ns ||
                     old->store.logs_ns != config->store.logs_ns ||
@@ -587,6 +626,7 @@ static void stop_next(void *data)
     struct nj_api *api = collector->api;
     struct nj_probes *probes = collector->probes;
     struct nj_nodes *nodes = collector->nodes;
+    struct nj_remote_write *remote = collector->remote;
     switch (collector->step++) {
     case 0:
         nj_unscheduled_close(collector->unscheduled, stop_next, collector);
@@ -606,22 +646,26 @@ static void stop_next(void *data)
         break;
     case 4:
         nj_capacity_free(collector->capacity); /* no minute is committed any more */
-        nj_notifier_close(collector->notifier, stop_next, collector);
+        collector->remote = NULL;
+        nj_remote_write_close(remote, stop_next, collector);
         break;
     case 5:
+        nj_notifier_close(collector->notifier, stop_next, collector);
+        break;
+    case 6:
         collector->probes = NULL;
         nj_probes_close(probes, stop_next, collector);
         break;
-    case 6:
+    case 7:
         nj_namespaces_close(collector->namespaces, stop_next, collector);
         break;
-    case 7:
+    case 8:
         nj_http_close(collector->http, stop_next, collector);
         break;
-    case 8:
+    case 9:
         nj_worker_close(collector->reader, stop_next, collector);
         break;
-    case 9:
+    case 10:
         nj_worker_close(collector->writer, stop_next, collector);
         break;
     default:

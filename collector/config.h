@@ -95,6 +95,12 @@ struct nj_collector_config {
         struct nj_config_list routes;   /* struct nj_route_config */
     } notify;
     struct {
+        char *url; /* Prometheus remote write; "" for none */
+        char *user, *secret_file, *ca_file;
+        int64_t max_pending, batch_samples; /* samples */
+        int64_t timeout_ns;
+    } remote_write;
+    struct {
         char *listen;
         char *read_token_file, *write_token_file;
         int64_t max_connections, max_streams, max_body_bytes;

@@ -126,6 +126,33 @@ static int check_probes(const struct nj_collector_config *config, struct nj_err 
     return 0;
 }
 
+/* A secret in the URL would be shown with the settings. */
+static int check_remote_write(const struct nj_collector_config *config, struct nj_err *err)
+{
+    const char *url = config->remote_write.url;
+    const char *host = nj_str(url);
+    if (empty(url) && (!empty(config->remote_write.secret_file) || !empty(config->remote_write.user)))
+        return nj_err_set(err, -EINVAL, "remote_write.url: is missing");
+    if (empty(url))
+        return 0;
+    if (strncmp(url, "http://", 7) == 0)
+        host += 7;
+    else if (strncmp(url, "https://", 8) == 0)
+        host += 8;
+    size_t host_len = strcspn(host, "/?#");
+    if (host == url || host_len == 0)
+        return nj_err_set(err, -EINVAL,
+                          "remote_write.url: must begin with http:// or https:// and name a host");
+    if (memchr(host, '@', host_len) != NULL)
+        return nj_err_set(err, -EINVAL,
+                          "remote_write.url: must hold no user or password, those are remote_write.user and "
+                          "remote_write.secret_file");
+    if (!empty(config->remote_write.user) && empty(config->remote_write.secret_file))
+        return nj_err_set(err, -EINVAL,
+                          "remote_write.user: needs remote_write.secret_file with the password");
+    return 0;
+}
+
 int nj_collector_config_check(const struct nj_collector_config *config, struct nj_err *err)
 {
     if (empty(config->cluster))
@@ -137,7 +164,7 @@ int nj_collector_config_check(const struct nj_collector_config *config, struct n
     if (config->store.logs_ns > config->store.crashes_ns)
         return nj_err_set(err, -EINVAL,
                           "store.logs: must not be longer than store.crashes, a log goes with its crash");
-    if (check_probes(config, err) < 0)
+    if (check_probes(config, err) < 0 || check_remote_write(config, err) < 0)
         return -EINVAL;
     for (size_t i = 0; i < config->notify.channels.count; i++) {
         int rc = check_channel(config, i, err);

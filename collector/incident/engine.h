@@ -24,8 +24,8 @@
  * ready any more). What is over is cleared. An end that is lost with a restart of its agent is made up for by
  * the pod's deletion, by the container's completion, and by being stale. A lasting trouble is told once, so
  * minutes of use of its container (of its node) keep it from being stale, for NJ_ENGINE_TROUBLE_KEPT_NS since
- * it was told; a node's conditions, which the collector watches itself, are never stale, and a forecast is
- * not while the process that made it lives.
+ * it was told; a node's conditions and forecasts, which
+ * the collector tells itself and remembers over a restart, are never stale.
  *
  * OOM kills of processes in a container that lives on count one by one, and are over ("quiet") when there was
  * none for NJ_ENGINE_OOM_QUIET_NS, or when the container has completed or its pod is deleted.

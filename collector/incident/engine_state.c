@@ -219,15 +219,12 @@ bool nj_open_subject_put(struct nj_engine *engine, struct nj_open *open,
 {
     struct nj_open_subject *subject = nj_open_subject_find(engine, open, from->pod_uid, from->container);
     bool is_new = subject == NULL;
-    if (!is_new)
-        subject->told = true;
     while (is_new && open->subjects_count >= engine->options.max_subjects && open->subjects != NULL) {
         nj_open_subject_remove(engine, open->subjects);
         engine->losses.forgotten_subjects++;
     }
     if (is_new) {
         subject = subject_add(engine, open, from);
-        subject->told = true;
     } else {
         DL_DELETE(open->subjects, subject);
         DL_APPEND(open->subjects, subject);

@@ -31,7 +31,6 @@ struct nj_open_subject {
     char *container, *pod_name;
     int64_t since_ns, stored_since_ns;
     bool stored, changed, gone;
-    bool told;                                           /* by an event, since the start */
     struct nj_open_subject *prev, *next;                 /* of the incident */
     struct nj_open_subject *pod_prev, *pod_next;         /* of the pod */
     struct nj_open_subject *changed_prev, *changed_next; /* not stored */

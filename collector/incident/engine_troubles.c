@@ -364,10 +364,11 @@ int64_t nj_engine_apply_oom_kill(struct nj_engine *engine, const struct nj_repor
     return record->id;
 }
 
-/* Told by the collector's own watch, which also tells the end, whatever came between. */
-static bool is_condition(enum nj_trouble_kind kind)
+/* Told by the collector's own watch and forecast, which tell the end too, whatever came between. */
+static bool is_the_collector_s(enum nj_trouble_kind kind)
 {
-    return kind >= NJ_TROUBLE_NODE_NOT_READY && kind <= NJ_TROUBLE_NODE_NETWORK;
+    return (kind >= NJ_TROUBLE_NODE_NOT_READY && kind <= NJ_TROUBLE_NODE_NETWORK) ||
+           kind == NJ_TROUBLE_NODE_LOSS;
 }
 
 void nj_engine_apply_usage(struct nj_engine *engine, const struct nj_report *report)
@@ -387,7 +388,7 @@ void nj_engine_apply_usage(struct nj_engine *engine, const struct nj_report *rep
              subject = subject->pod_next) {
             enum nj_trouble_kind kind;
             if (subject->incident != NULL && nj_incident_is_of_troubles(subject->incident->record.kind) &&
-                nj_engine_trouble_of(subject->container, &kind, NULL) && !is_condition(kind) &&
+                nj_engine_trouble_of(subject->container, &kind, NULL) && !is_the_collector_s(kind) &&
                 (subject->container[0] == '|' ||
                  nj_trouble_is_in(subject->container, nj_str(item->container))) &&
                 subject->since_ns > report->now_ns - NJ_ENGINE_TROUBLE_KEPT_NS)
@@ -396,15 +397,12 @@ void nj_engine_apply_usage(struct nj_engine *engine, const struct nj_report *rep
     }
 }
 
-/* What only the collector tells lasts until it says that it is over: a forecast, as long as this process has
- * made it. */
 static bool lasts(const struct nj_open *open)
 {
     const struct nj_open_subject *subject = NULL;
     DL_FOREACH (open->subjects, subject) {
         enum nj_trouble_kind kind;
-        if (nj_engine_trouble_of(subject->container, &kind, NULL) &&
-            (is_condition(kind) || (kind == NJ_TROUBLE_NODE_LOSS && subject->told)))
+        if (nj_engine_trouble_of(subject->container, &kind, NULL) && is_the_collector_s(kind))
             return true;
     }
     return false;

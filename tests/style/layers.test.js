@@ -66,7 +66,8 @@ for (const [folder, others] of Object.entries(WALLS)) {
 
 /** Which files alone may see a library. */
 const GATES = [
-  ['protobuf-c', /protobuf-c|\.pb-c\.h$/, /^common\/(wire\/codec\.[ch]|wire\/(batch|event)\.c|kube\/(decode|list|pb)[a-z_]*\.[ch])$/],
+  ['protobuf-c', /protobuf-c|\.pb-c\.h$/, /^common\/(wire\/codec\.[ch]|wire\/(batch|event)\.c|kube\/(decode|list|pb)[a-z_]*\.[ch])$|^collector\/remote\/remote_request\.c$/],
+  ['snappy', /^snappy/, /^collector\/remote\//],
   ['nanomsg', /^nanomsg\//, /^common\/loop\/msgsock\.c$/],
   ['libcurl', /^curl\//, /^common\/loop\/http(_[a-z]+)?\.[ch]$/],
   ['OpenSSL', /^openssl\//, /^common\/loop\/http_tls\.c$/],
