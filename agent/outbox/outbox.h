@@ -30,9 +30,10 @@
 
 /* What is given up first when the queue is full; the lower goes first. */
 enum nj_outbox_class {
-    NJ_OUTBOX_ROLLUP,    /* minutes of checks: a gap in a series, nothing else is lost */
-    NJ_OUTBOX_CONDITION, /* stuck, cleared, checks: states, which show again when they last */
-    NJ_OUTBOX_FAILURE,   /* crashes, lost crashes, pods that were ended: facts that never come back */
+    NJ_OUTBOX_ROLLUP,    /* minutes of checks and of use: a gap in a series, nothing else is lost */
+    NJ_OUTBOX_CONDITION, /* stuck, cleared, checks, troubles: states, which show again when they last */
+    NJ_OUTBOX_FAILURE,   /* crashes, lost crashes, OOM kills, pods that were ended: facts that never come back
+                          */
     NJ_OUTBOX_CLASSES,
 };
 const char *nj_outbox_class_name(

@@ -288,6 +288,79 @@ static void test_minutes_of_checks_go_first_and_their_states_with_conditions(voi
     assert_true(stats.dropped[NJ_OUTBOX_FAILURE] == 0);
 }
 
+static struct nj_event inspected_event(enum nj_event_type type, const char *id)
+{
+    struct nj_event event = {.id = id, .type = type};
+    if (type == NJ_EVENT_OOM_KILL)
+        event.oom_kill.count = 1;
+    else if (type == NJ_EVENT_TROUBLE)
+        event.trouble.kind = NJ_TROUBLE_NEAR_FDS;
+    else
+        event.usage.parts = 1;
+    return event;
+}
+
+static void test_minutes_of_use_go_first_then_troubles_and_oom_kills_last(void **state)
+{
+    struct fixture *fixture = *state;
+    struct nj_event use_1 = inspected_event(NJ_EVENT_USAGE, "u"), rollup = rollups_event("m");
+    struct nj_event use_2 = inspected_event(NJ_EVENT_USAGE, "v");
+    struct nj_event trouble = inspected_event(NJ_EVENT_TROUBLE, "t");
+    struct nj_event oom = inspected_event(NJ_EVENT_OOM_KILL, "o");
+    reopen_bounded(fixture, SAMPLE_BYTES, 4);
+    append_one(fixture->outbox, &oom);
+    append_one(fixture->outbox, &trouble);
+    append_one(fixture->outbox, &use_1);
+    append_one(fixture->outbox, &rollup);
+    append_one(fixture->outbox, &use_2);
+    assert_string_equal(queued(fixture), "1:o 2:t 4:m 5:v"); /* of minutes, the oldest */
+    append_ids(fixture, "ab");
+    assert_string_equal(queued(fixture), "1:o 2:t 6:a 7:b");
+    append_ids(fixture, "c");
+    assert_string_equal(queued(fixture), "1:o 6:a 7:b 8:c");
+    append_ids(fixture, "d");
+    assert_string_equal(queued(fixture), "6:a 7:b 8:c 9:d");
+    struct nj_outbox_stats stats = stats_of(fixture);
+    assert_true(stats.dropped[NJ_OUTBOX_ROLLUP] == 3);
+    assert_true(stats.dropped[NJ_OUTBOX_CONDITION] == 1);
+    assert_true(stats.dropped[NJ_OUTBOX_FAILURE] == 1);
+}
+
+/* What a minute takes is what its bytes are: of many, the bound keeps the latest. */
+static void test_minutes_of_use_keep_to_the_bound_in_bytes(void **state)
+{
+    enum { PODS = 20, PLACEMENT = 1000 };
+    struct fixture *fixture = *state;
+    char placement[PLACEMENT + 1];
+    struct nj_usage_pod pods[PODS];
+    memset(placement, ' ', PLACEMENT);
+    placement[PLACEMENT] = '\0';
+    for (int i = 0; i < PODS; i++)
+        pods[i] = (struct nj_usage_pod){.pod_uid = "u", .placement = placement};
+    reopen_bounded(fixture, 64 << 10, SAMPLE_EVENTS);
+    for (int id = 'a'; id <= 'f'; id++) {
+        char text[2] = {(char)id, '\0'};
+        struct nj_event event = inspected_event(NJ_EVENT_USAGE, text);
+        event.usage.pods = pods;
+        event.usage.pods_count = PODS;
+        append_one(fixture->outbox, &event);
+        assert_in_range(stats_of(fixture).bytes, PODS * PLACEMENT, 64 << 10);
+    }
+    assert_string_equal(queued(fixture), "4:d 5:e 6:f");
+    assert_true(stats_of(fixture).dropped[NJ_OUTBOX_ROLLUP] == 3);
+    /* One that never fits is counted and holds up nothing. */
+    struct nj_usage_pod large[2 * PODS];
+    for (int i = 0; i < 2 * PODS; i++)
+        large[i] = pods[0];
+    struct nj_event event = inspected_event(NJ_EVENT_USAGE, "g");
+    event.usage.pods = large;
+    event.usage.pods_count = 2 * PODS;
+    append_one(fixture->outbox, &event);
+    append_ids(fixture, "h");
+    assert_string_equal(queued(fixture), "4:d 5:e 6:f 7:h");
+    assert_true(stats_of(fixture).dropped[NJ_OUTBOX_ROLLUP] == 4);
+}
+
 static void test_a_file_from_before_there_were_checks_keeps_its_order(void **state)
 {
     struct fixture *fixture = *state;
@@ -581,6 +654,8 @@ int main(void)
         TEST(test_a_correction_without_a_log_keeps_the_log),
         TEST(test_a_full_queue_gives_up_the_oldest_of_the_least_valuable),
         TEST(test_minutes_of_checks_go_first_and_their_states_with_conditions),
+        TEST(test_minutes_of_use_go_first_then_troubles_and_oom_kills_last),
+        TEST(test_minutes_of_use_keep_to_the_bound_in_bytes),
         TEST(test_a_file_from_before_there_were_checks_keeps_its_order),
         TEST(test_the_bound_in_bytes_holds),
         TEST(test_a_queue_made_smaller_shrinks_with_the_next_event),
