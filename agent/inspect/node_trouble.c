@@ -328,7 +328,7 @@ static void look_at_synchronization(const struct round *round)
                               .detail = "unsynchronized",
                               .is_on = for_ns >= NJ_NODE_CLOCK_UNSYNCHRONIZED_S * NJ_SEC,
                               .since_ns = node->wall_ns - for_ns,
-                              .value = (double)(for_ns / NJ_SEC)};
+                              .value = (double)for_ns / (double)NJ_SEC};
     if (finding.is_on)
         say(&finding,
             "the clock has not been synchronized for %" PRId64 " minutes: is the time service running?",
