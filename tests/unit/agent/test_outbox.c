@@ -329,7 +329,7 @@ static void test_minutes_of_use_go_first_then_troubles_and_oom_kills_last(void *
 /* What a minute takes is what its bytes are: of many, the bound keeps the latest. */
 static void test_minutes_of_use_keep_to_the_bound_in_bytes(void **state)
 {
-    enum { PODS = 20, PLACEMENT = 1000 };
+    enum { PODS = 20, PLACEMENT = 1000, MINUTE_BYTES = PODS * PLACEMENT, MANY = 2 * PODS };
     struct fixture *fixture = *state;
     char placement[PLACEMENT + 1];
     struct nj_usage_pod pods[PODS];
@@ -344,17 +344,17 @@ static void test_minutes_of_use_keep_to_the_bound_in_bytes(void **state)
         event.usage.pods = pods;
         event.usage.pods_count = PODS;
         append_one(fixture->outbox, &event);
-        assert_in_range(stats_of(fixture).bytes, PODS * PLACEMENT, 64 << 10);
+        assert_in_range(stats_of(fixture).bytes, MINUTE_BYTES, 64 << 10);
     }
     assert_string_equal(queued(fixture), "4:d 5:e 6:f");
     assert_true(stats_of(fixture).dropped[NJ_OUTBOX_ROLLUP] == 3);
     /* One that never fits is counted and holds up nothing. */
-    struct nj_usage_pod large[2 * PODS];
-    for (int i = 0; i < 2 * PODS; i++)
+    struct nj_usage_pod large[MANY];
+    for (int i = 0; i < MANY; i++)
         large[i] = pods[0];
     struct nj_event event = inspected_event(NJ_EVENT_USAGE, "g");
     event.usage.pods = large;
-    event.usage.pods_count = 2 * PODS;
+    event.usage.pods_count = MANY;
     append_one(fixture->outbox, &event);
     append_ids(fixture, "h");
     assert_string_equal(queued(fixture), "4:d 5:e 6:f 7:h");
