@@ -260,12 +260,11 @@ static void send_minute(const struct minute *minute)
     }
 }
 
-/* All of the minute that the first is of, out of the list. */
-static struct nj_told_usage *take_minute(struct nj_told_usage **usage)
+/* All of that minute, out of the list. */
+static struct nj_told_usage *take_minute(struct nj_told_usage **usage, int64_t minute_ns)
 {
     struct nj_told_usage *taken = NULL;
     struct nj_told_usage **end = &taken;
-    int64_t minute_ns = (*usage)->minute_ns;
     for (struct nj_told_usage **at = usage; *at != NULL;) {
         struct nj_told_usage *told = *at;
         if (told->minute_ns != minute_ns) {
@@ -284,11 +283,12 @@ void nj_inspect_tell_usage(struct nj_inspect *inspect, struct nj_told_usage *usa
 {
     while (usage != NULL) {
         size_t count = 0;
-        struct nj_told_usage *taken = take_minute(&usage);
+        int64_t minute_ns = usage->minute_ns;
+        struct nj_told_usage *taken = take_minute(&usage, minute_ns);
         for (const struct nj_told_usage *told = taken; told != NULL; told = told->next)
             count++;
         struct minute minute = {.inspect = inspect,
-                                .minute_ns = taken->minute_ns,
+                                .minute_ns = minute_ns,
                                 .items = nj_calloc(count, sizeof(*minute.items)),
                                 .pods = nj_calloc(nj_names_count(inspect->names) + 1, sizeof(*minute.pods))};
         for (const struct nj_told_usage *told = taken; told != NULL; told = told->next)

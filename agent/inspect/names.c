@@ -190,8 +190,10 @@ static void unlink_ids(struct pod *pod)
 {
     for (size_t i = 0; i < 2 * pod->facts->containers_count; i++) {
         struct id_entry *entry = &pod->facts->ids[i];
-        if (entry->linked)
-            HASH_DEL(pod->names->ids, entry);
+        if (!entry->linked)
+            continue;
+        assert(pod->names->ids != NULL);
+        HASH_DEL(pod->names->ids, entry);
         entry->linked = false;
     }
 }
@@ -378,11 +380,11 @@ void nj_names_sweep(struct nj_names *names)
     struct pod *pod = NULL;
     struct pod *next = NULL;
     int64_t before_ns = nj_loop_mono_ns(names->options.loop) - names->options.remember_ns;
+    ask_next(names); /* one that was being asked for may have gone with the last sweep */
     HASH_ITER (hh, names->pods, pod, next) {
         if (pod->deleted_ns != 0 && pod->deleted_ns < before_ns)
             drop(pod);
     }
-    ask_next(names); /* one that was being asked for may be gone */
 }
 
 const struct nj_named_pod *nj_names_container(const struct nj_names *names, const char *container_id,
@@ -433,7 +435,10 @@ void nj_names_free(struct nj_names *names)
 {
     if (names == NULL)
         return;
-    while (names->pods != NULL)
-        drop(names->pods);
+    struct pod *pod = NULL;
+    struct pod *next = NULL;
+    HASH_ITER (hh, names->pods, pod, next) {
+        drop(pod);
+    }
     free(names);
 }
