@@ -235,6 +235,6 @@ size_t nj_remote_queue_batch(const struct nj_remote_queue *queue, size_t samples
 
 void nj_remote_queue_pop(struct nj_remote_queue *queue, size_t entries)
 {
-    for (; entries > 0; entries--)
+    for (; entries > 0 && queue->entries != NULL; entries--)
         drop_first(queue, queue->entries);
 }

@@ -31,11 +31,11 @@ static void messages_init(struct messages *messages, const struct nj_remote_entr
     }
     *messages = (struct messages){.request = PROMETHEUS__WRITE_REQUEST__INIT};
     messages->series = nj_calloc(samples + 1, sizeof(*messages->series));
-    messages->series_list = nj_calloc(samples + 1, sizeof(*messages->series_list));
+    messages->series_list = nj_calloc(samples + 1, sizeof(Prometheus__TimeSeries *));
     messages->samples = nj_calloc(samples + 1, sizeof(*messages->samples));
-    messages->samples_list = nj_calloc(samples + 1, sizeof(*messages->samples_list));
+    messages->samples_list = nj_calloc(samples + 1, sizeof(Prometheus__Sample *));
     messages->labels = nj_calloc(labels + 1, sizeof(*messages->labels));
-    messages->labels_list = nj_calloc(labels + 1, sizeof(*messages->labels_list));
+    messages->labels_list = nj_calloc(labels + 1, sizeof(Prometheus__Label *));
 }
 
 static void messages_done(struct messages *messages)

@@ -19,6 +19,8 @@ enum {
     SAID_BYTES_MAX = 200, /* of an answer in the log */
 };
 
+static const char user_agent[] = "User-Agent: nightjar/" NJ_VERSION;
+
 struct nj_remote_write {
     struct nj_remote_write_options options; /* its strings are owned */
     struct nj_remote_queue queue;
@@ -200,7 +202,7 @@ static int post(struct nj_remote_write *remote, const struct nj_buf *body, struc
     const char *const headers[] = {"Content-Type: application/x-protobuf",
                                    "Content-Encoding: snappy",
                                    "X-Prometheus-Remote-Write-Version: 0.1.0",
-                                   "User-Agent: nightjar/" NJ_VERSION,
+                                   user_agent,
                                    authorization,
                                    NULL};
     const struct nj_http_tls tls = {.ca_file = options->ca_file};

@@ -257,6 +257,21 @@ static void hosts_that_are_none_are_refused(void **state)
     assert_refused("probes: {cluster_domain: \"\"}", "probes.cluster_domain");
 }
 
+static void remote_write_needs_a_url_without_secrets(void **state)
+{
+    (void)state;
+    assert_taken(
+        "remote_write: {url: \"https://metrics.example/api/v1/write?a=b@c\", secret_file: /s, user: u}");
+    assert_taken("remote_write: {url: \"http://[::1]:9090/api/v1/write\"}");
+    assert_refused("remote_write: {url: \"ftp://metrics.example/\"}",
+                   "remote_write.url: must begin with http");
+    assert_refused("remote_write: {url: \"http:///api\"}", "remote_write.url: must begin with http");
+    assert_refused("remote_write: {url: \"https://u:p@metrics.example/\"}",
+                   "remote_write.url: must hold no user");
+    assert_refused("remote_write: {url: \"https://metrics.example/\", user: u}", "remote_write.user: needs");
+    assert_refused("remote_write: {secret_file: /s}", "remote_write.url: is missing");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -268,6 +283,7 @@ int main(void)
         cmocka_unit_test(routes_that_tell_nobody_are_refused),
         cmocka_unit_test(without_a_token_the_api_listens_on_loopback_only),
         cmocka_unit_test(hosts_that_are_none_are_refused),
+        cmocka_unit_test(remote_write_needs_a_url_without_secrets),
         cmocka_unit_test(settings_that_contradict_each_other_are_refused),
     };
     return cmocka_run_group_tests_name("collector/config", tests, NULL, NULL);
