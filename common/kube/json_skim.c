@@ -142,5 +142,8 @@ int nj_json_skim_next(struct nj_json_skim *skim, struct nj_json_member *ret_memb
 
 bool nj_json_member_is(const struct nj_json_member *member, const char *key)
 {
+    /* Most differ in the first character. */
+    if (member->key_len == 0 || member->key[0] != key[0])
+        return member->key_len == 0 && key[0] == '\0';
     return member->key_len == strlen(key) && memcmp(member->key, key, member->key_len) == 0;
 }
