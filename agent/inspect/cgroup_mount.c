@@ -16,7 +16,6 @@ enum {
     HELD_MAX = 32 * 1024,     /* files of containers held open at most, and no more than */
     HELD_SHARE = 4,           /* one in so many of the descriptors that the process may have */
     OWN_LOOKED_MAX = 20000,   /* cgroups looked at to find the reader's own */
-    PROCS_MAX_BYTES = 65536,  /* of its cgroup.procs */
     UPS_MAX = 32,             /* levels between a namespace's root and the mount's top */
     MOUNT_LINE_MAX = 1 << 16, /* of /proc/self/mountinfo */
 };
@@ -200,16 +199,21 @@ static bool lists_pid(int directory, const char *below_it, const char *pid)
 {
     char path[NJ_CGROUP_PATH_MAX];
     int len = snprintf(path, sizeof(path), ".%s/cgroup.procs", below_it);
-    NJ_CLEANUP_FREE char *text = nj_calloc(1, PROCS_MAX_BYTES);
-    if (len < 0 || (size_t)len >= sizeof(path) || nj_proc_read(directory, path, text, PROCS_MAX_BYTES) < 0)
+    int fd = len < 0 || (size_t)len >= sizeof(path) ? -1 : openat(directory, path, O_RDONLY | O_CLOEXEC);
+    FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+    if (file == NULL) {
+        if (fd >= 0)
+            (void)close(fd);
         return false;
-    size_t pid_len = strlen(pid);
-    for (const char *at = text; at != NULL && *at != '\0'; at = strchr(at, '\n')) {
-        at += *at == '\n';
-        if (strncmp(at, pid, pid_len) == 0 && (at[pid_len] == '\n' || at[pid_len] == '\0'))
-            return true;
     }
-    return false;
+    char line[32];
+    bool found = false;
+    while (!found && fgets(line, sizeof(line), file) != NULL) {
+        line[strcspn(line, "\n")] = '\0';
+        found = nj_streq(line, pid);
+    }
+    (void)fclose(file);
+    return found;
 }
 
 /* Takes `directory`. True with search->path set when the namespace's root is below it. */

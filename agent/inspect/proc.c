@@ -29,21 +29,17 @@ static int gone_or(int error)
     return error == ENOENT || error == ENODEV || error == ENOTDIR ? -ESRCH : -error;
 }
 
+/* The kernel makes each of these files in one piece: what a read leaves room for has been all of it. */
 ssize_t nj_proc_read_fd(int fd, char *text, size_t size)
 {
-    size_t len = 0;
-    while (len < size - 1) {
-        ssize_t n = pread(fd, text + len, size - 1 - len, (off_t)len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        if (n == 0)
-            break;
-        len += (size_t)n;
-    }
+    ssize_t len;
+    do
+        len = pread(fd, text, size - 1, 0);
+    while (len < 0 && errno == EINTR);
+    if (len < 0)
+        return -errno;
     text[len] = '\0';
-    return (ssize_t)len;
+    return len;
 }
 
 ssize_t nj_proc_read(int directory, const char *path, char *text, size_t size)

@@ -16,7 +16,8 @@ enum {
     NJ_PROC_CGROUP_MAX = 16 * 1024, /* bytes of /proc/PID/cgroup that are looked at */
 };
 
-/* Reads a file from its start, up to size - 1 bytes, and terminates it. The length, or a negative errno. */
+/* Reads a file that the kernel writes in one piece, up to size - 1 bytes of it, and terminates it. Not for
+ * lists: cgroup.procs, mountinfo. The length, or a negative errno. */
 ssize_t nj_proc_read_fd(int fd, char *text, size_t size);
 ssize_t nj_proc_read(int directory, const char *path, char *text, size_t size);
 

@@ -10,10 +10,11 @@ import { benchmarks as ingest } from './ingest.js';
 import { benchmarks as pods } from './pods.js';
 import { benchmarks as probe } from './probe.js';
 import { benchmarks as rollups } from './rollups.js';
+import { benchmarks as scan } from './scan.js';
 import { benchmarks as schedule } from './schedule.js';
 
 const EXIT_USAGE = 64;
-const benchmarks = { ...decode, ...pods, ...ingest, ...rollups, ...crash, ...schedule, ...probe };
+const benchmarks = { ...decode, ...pods, ...ingest, ...rollups, ...crash, ...schedule, ...probe, ...scan };
 
 const names = Object.keys(benchmarks);
 const widest = Math.max(...names.map(({ length }) => length));

@@ -13,10 +13,10 @@ const CONCURRENCY = 64;
 const SLICES = 3; // of each, in turn: what else the machine does meets both
 const SLICE_SECONDS = 3;
 const PROBER_CORE = 0;
-const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
+export const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
 
 /** Where a Debian package's program is: installed, else unpacked aside, as installing it would start a service. */
-function tool(name, package_) {
+export function tool(name, package_) {
   const unpacked = path.join(BUILD, 'tools');
   const places = ['/usr/bin', '/usr/sbin'].flatMap((place) => [path.join(place, name), path.join(unpacked, place, name)]);
   const find = () => places.find((file) => fs.existsSync(file));
@@ -30,7 +30,7 @@ function tool(name, package_) {
   return find();
 }
 
-const pinned = (core, command) => (os.cpus().length > 1 ? ['taskset', '-c', String(core), ...command] : command);
+export const pinned = (core, command) => (os.cpus().length > 1 ? ['taskset', '-c', String(core), ...command] : command);
 
 const isUp = (program, url) =>
   until(async () => {
