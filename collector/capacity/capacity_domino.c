@@ -1,6 +1,7 @@
 /*
  * One node is lost: where its pods go, what that does to the others, and which of them fall in turn.
  */
+#include <float.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,34 +36,44 @@ static struct nj_forecast_touched *touch(struct nj_forecast *forecast, uint32_t 
     return &forecast->touched[mark->touched];
 }
 
-/* What is short of the pod on this node, as NodeResourcesFit says it: who asks for nothing needs no room. */
+static struct nj_forecast_free free_of(const struct nj_forecast *forecast, int by,
+                                       const struct nj_forecast_touched *state)
+{
+    const struct nj_forecast_node *node = &forecast->nodes[state->node].node;
+    struct nj_forecast_free is_free = {.cpu = node->cpu_micros - state->cpu[by],
+                                       .memory = node->memory_bytes - state->memory[by],
+                                       .pods = node->pods - state->pods};
+    is_free.room = nj_forecast_room(forecast, is_free.cpu, is_free.memory);
+    return is_free;
+}
+
+/* What is short of the pod on a node, as NodeResourcesFit says it: who asks for nothing needs no room. */
 struct shortage {
     bool cpu, memory, pods;
 };
 
-static struct shortage shortage_of(const struct nj_forecast *forecast, int by,
-                                   const struct nj_forecast_pod *pod, const struct nj_forecast_touched *state)
+static struct shortage shortage_of(int by, const struct nj_forecast_pod *pod,
+                                   const struct nj_forecast_free *is_free)
 {
-    const struct nj_forecast_node *node = &forecast->nodes[state->node].node;
     return (struct shortage){
-        .cpu = pod->cpu_micros[by] > 0 && pod->cpu_micros[by] > node->cpu_micros - state->cpu[by],
-        .memory = pod->memory_bytes[by] > 0 && pod->memory_bytes[by] > node->memory_bytes - state->memory[by],
-        .pods = state->pods >= node->pods,
+        .cpu = pod->cpu_micros[by] > 0 && pod->cpu_micros[by] > is_free->cpu,
+        .memory = pod->memory_bytes[by] > 0 && pod->memory_bytes[by] > is_free->memory,
+        .pods = is_free->pods <= 0,
     };
 }
 
-static bool has_room(const struct nj_forecast *forecast, int by, const struct nj_forecast_pod *pod,
-                     const struct nj_forecast_touched *state)
+static bool has_room(int by, const struct nj_forecast_pod *pod, const struct nj_forecast_free *is_free)
 {
-    struct shortage shortage = shortage_of(forecast, by, pod, state);
+    struct shortage shortage = shortage_of(by, pod, is_free);
     return !shortage.cpu && !shortage.memory && !shortage.pods;
 }
 
-static double room_of(const struct nj_forecast *forecast, int by, const struct nj_forecast_touched *state)
+/* With less room no node takes the pod. */
+static double least_room(const struct nj_forecast *forecast, int by, const struct nj_forecast_pod *pod)
 {
-    const struct nj_forecast_node *node = &forecast->nodes[state->node].node;
-    return nj_forecast_room(forecast, node->cpu_micros - state->cpu[by],
-                            node->memory_bytes - state->memory[by]);
+    if (pod->cpu_micros[by] == 0 || pod->memory_bytes[by] == 0) /* it may go to one that has less than none */
+        return -DBL_MAX;
+    return nj_forecast_room(forecast, pod->cpu_micros[by], pod->memory_bytes[by]);
 }
 
 static bool bit_of(const struct nj_forecast *forecast, const struct nj_forecast_row *row, int by,
@@ -88,25 +99,24 @@ static void prefer(struct choice *choice, uint32_t node, double room)
 static int64_t choose(struct nj_forecast *forecast, int by, const struct nj_forecast_pod *pod)
 {
     const struct nj_forecast_row *row = nj_forecast_row(forecast, pod->placement);
-    struct choice choice = {.node = -1};
+    struct choice choice = {.node = -1, .room = least_room(forecast, by, pod)};
     for (size_t i = 0; i < forecast->touched_count; i++) {
         const struct nj_forecast_touched *state = &forecast->touched[i];
-        if (!state->fallen && bit_of(forecast, row, by, state->node) && has_room(forecast, by, pod, state))
-            prefer(&choice, state->node, room_of(forecast, by, state));
+        struct nj_forecast_free is_free = free_of(forecast, by, state);
+        if (!state->fallen && bit_of(forecast, row, by, state->node) && has_room(by, pod, &is_free))
+            prefer(&choice, state->node, is_free.room);
     }
     for (size_t at = nj_forecast_next_bit(forecast, row->bits[by], 0); at < forecast->usable;
          at = nj_forecast_next_bit(forecast, row->bits[by], at + 1)) {
+        const struct nj_forecast_free *is_free = &forecast->free[by][at];
         uint32_t node = forecast->order[by][at];
-        if (node == forecast->lost || forecast->marks[node].loss == forecast->loss)
+        if (is_free->room < choice.room)
+            break;
+        if (!has_room(by, pod, is_free) || node == forecast->lost ||
+            forecast->marks[node].loss == forecast->loss)
             continue;
-        struct nj_forecast_touched state = state_of(forecast, node);
-        double room = room_of(forecast, by, &state);
-        if (choice.node >= 0 && room < choice.room)
-            break;
-        if (has_room(forecast, by, pod, &state)) {
-            prefer(&choice, node, room);
-            break;
-        }
+        prefer(&choice, node, is_free->room);
+        break;
     }
     return choice.node;
 }
@@ -154,26 +164,47 @@ static int append(char *text, int len, uint32_t count, const char *what)
                           text[len - 1] == ':' ? " " : ", ", count, what);
 }
 
+struct shortages {
+    uint32_t cpu, memory, pods;
+};
+
+static void count(struct shortages *shortages, int by, const struct nj_forecast_pod *pod,
+                  const struct nj_forecast_free *is_free, uint32_t sign)
+{
+    struct shortage shortage = shortage_of(by, pod, is_free);
+    shortages->cpu += shortage.cpu * sign;
+    shortages->memory += shortage.memory * sign;
+    shortages->pods += shortage.pods * sign;
+}
+
+/* Of the nodes that the pod may go to: as they were before, but those that got something. */
+static struct shortages count_all(const struct nj_forecast *forecast, int by,
+                                  const struct nj_forecast_pod *pod, const struct nj_forecast_row *row)
+{
+    struct shortages shortages = {0};
+    for (size_t at = nj_forecast_next_bit(forecast, row->bits[by], 0); at < forecast->usable;
+         at = nj_forecast_next_bit(forecast, row->bits[by], at + 1))
+        count(&shortages, by, pod, &forecast->free[by][at], 1);
+    for (size_t i = 0; i < forecast->touched_count; i++) {
+        const struct nj_forecast_touched *state = &forecast->touched[i];
+        struct nj_forecast_free is_free = free_of(forecast, by, state);
+        if (!bit_of(forecast, row, by, state->node))
+            continue;
+        count(&shortages, by, pod, &forecast->free[by][forecast->rank[by][state->node]], UINT32_MAX);
+        count(&shortages, by, pod, &is_free, 1);
+    }
+    if (bit_of(forecast, row, by, forecast->lost))
+        count(&shortages, by, pod, &forecast->free[by][forecast->rank[by][forecast->lost]], UINT32_MAX);
+    return shortages;
+}
+
 static void explain(struct nj_forecast *forecast, int by, const struct nj_forecast_pod *pod, char *ret_why)
 {
     const struct nj_forecast_row *row = nj_forecast_row(forecast, pod->placement);
+    struct shortages shortages = count_all(forecast, by, pod, row);
     uint32_t counts[NJ_FITS];
-    uint32_t cpu = 0;
-    uint32_t memory = 0;
-    uint32_t pods = 0;
     memcpy(counts, row->counts, sizeof(counts));
     counts[nj_forecast_fit(forecast, pod->placement, forecast->lost)]--;
-    for (size_t at = nj_forecast_next_bit(forecast, row->bits[by], 0); at < forecast->usable;
-         at = nj_forecast_next_bit(forecast, row->bits[by], at + 1)) {
-        uint32_t node = forecast->order[by][at];
-        if (node == forecast->lost)
-            continue;
-        struct nj_forecast_touched state = state_of(forecast, node);
-        struct shortage shortage = shortage_of(forecast, by, pod, &state);
-        cpu += shortage.cpu;
-        memory += shortage.memory;
-        pods += shortage.pods;
-    }
     int len = snprintf(ret_why, NJ_FORECAST_WHY_MAX, "0/%zu nodes are available:", forecast->nodes_count - 1);
     if (forecast->nodes_count == 1)
         len += snprintf(ret_why + len, (size_t)(NJ_FORECAST_WHY_MAX - len), " there is no other");
@@ -181,9 +212,9 @@ static void explain(struct nj_forecast *forecast, int by, const struct nj_foreca
     len = append(ret_why, len, counts[NJ_FIT_UNSCHEDULABLE], "node(s) were unschedulable");
     len = append(ret_why, len, counts[NJ_FIT_TAINT], "node(s) had untolerated taint(s)");
     len = append(ret_why, len, counts[NJ_FIT_AFFINITY], "node(s) didn't match Pod's node affinity/selector");
-    len = append(ret_why, len, cpu, "Insufficient cpu");
-    len = append(ret_why, len, memory, "Insufficient memory");
-    (void)append(ret_why, len, pods, "Too many pods");
+    len = append(ret_why, len, shortages.cpu, "Insufficient cpu");
+    len = append(ret_why, len, shortages.memory, "Insufficient memory");
+    (void)append(ret_why, len, shortages.pods, "Too many pods");
 }
 
 static void refuse(struct nj_forecast *forecast, int by, const struct nj_forecast_pod *pod,

@@ -29,6 +29,7 @@ void nj_forecast_free(struct nj_forecast *forecast)
     for (int by = 0; by < NJ_FORECAST_BYS; by++) {
         free(forecast->order[by]);
         free(forecast->rank[by]);
+        free(forecast->free[by]);
     }
     free(forecast->rows);
     free(forecast->fullest);
@@ -86,11 +87,14 @@ double nj_forecast_room(const struct nj_forecast *forecast, int64_t cpu_free, in
     return cpu < memory ? cpu : memory;
 }
 
-static double base_room(const struct nj_forecast *forecast, size_t i, int by)
+static struct nj_forecast_free free_of(const struct nj_forecast *forecast, size_t i, int by)
 {
     const struct nj_forecast_node *node = &forecast->nodes[i].node;
-    return nj_forecast_room(forecast, node->cpu_micros - node->cpu_taken[by],
-                            node->memory_bytes - node->memory_taken[by]);
+    struct nj_forecast_free is_free = {.cpu = node->cpu_micros - node->cpu_taken[by],
+                                       .memory = node->memory_bytes - node->memory_taken[by],
+                                       .pods = node->pods - node->pods_taken};
+    is_free.room = nj_forecast_room(forecast, is_free.cpu, is_free.memory);
+    return is_free;
 }
 
 double nj_forecast_share(const struct nj_forecast *forecast, size_t i, int64_t memory)
@@ -131,7 +135,7 @@ static void make_orders(struct nj_forecast *forecast)
                 continue;
             double value =
                 by < NJ_FORECAST_BYS
-                    ? base_room(forecast, i, by)
+                    ? free_of(forecast, i, by).room
                     : nj_forecast_share(forecast, i, forecast->nodes[i].node.memory_taken[NJ_FORECAST_USE]);
             ranked[count++] = (struct ranked){.value = value, .node = (uint32_t)i};
         }
@@ -139,8 +143,10 @@ static void make_orders(struct nj_forecast *forecast)
     }
     free(ranked);
     for (int by = 0; by < NJ_FORECAST_BYS; by++) {
-        for (size_t i = 0; i < forecast->usable; i++)
+        for (size_t i = 0; i < forecast->usable; i++) {
             forecast->rank[by][forecast->order[by][i]] = (uint32_t)i;
+            forecast->free[by][i] = free_of(forecast, forecast->order[by][i], by);
+        }
     }
 }
 
@@ -159,6 +165,7 @@ void nj_forecast_begin(struct nj_forecast *forecast, uint32_t placements)
     for (int by = 0; by < NJ_FORECAST_BYS; by++) {
         forecast->order[by] = nj_calloc(n, sizeof(*forecast->order[by]));
         forecast->rank[by] = nj_calloc(n, sizeof(*forecast->rank[by]));
+        forecast->free[by] = nj_calloc(n, sizeof(*forecast->free[by]));
     }
     forecast->fullest = nj_calloc(n, sizeof(*forecast->fullest));
     forecast->marks = nj_calloc(n, sizeof(*forecast->marks));

@@ -34,6 +34,12 @@ struct nj_forecast_mark {
     uint32_t loss, touched;
 };
 
+/* What is free of a node that got nothing yet; in the order of its way. */
+struct nj_forecast_free {
+    int64_t cpu, memory, pods;
+    double room;
+};
+
 enum { NJ_FORECAST_FAILED_MAX = 64 };
 
 struct nj_forecast {
@@ -42,10 +48,11 @@ struct nj_forecast {
     struct nj_forecast_pod *pods;
     size_t nodes_count, nodes_capacity, pods_count, pods_capacity, usable;
     double mean_cpu, mean_memory;
-    uint32_t *order[NJ_FORECAST_BYS]; /* usable nodes, the one with the largest room first */
-    uint32_t *rank[NJ_FORECAST_BYS];  /* a node's place in it */
-    uint32_t *fullest;                /* usable nodes, the one with the highest share of memory first */
-    struct nj_forecast_row *rows;     /* by placement */
+    uint32_t *order[NJ_FORECAST_BYS];               /* usable nodes, the one with the largest room first */
+    uint32_t *rank[NJ_FORECAST_BYS];                /* a node's place in it */
+    struct nj_forecast_free *free[NJ_FORECAST_BYS]; /* by rank */
+    uint32_t *fullest;            /* usable nodes, the one with the highest share of memory first */
+    struct nj_forecast_row *rows; /* by placement */
     uint32_t rows_count;
     size_t at; /* the next to be lost */
     struct nj_forecast_outcome outcome;
