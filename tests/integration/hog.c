@@ -14,7 +14,6 @@
  *   cpu N               busy for N ms of processor time
  *   exit N              ends
  */
-#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
