@@ -197,6 +197,8 @@ export class Lab {
         outbox: { path: this.path(`outbox-${node}.db`) },
         crash: { log_dir: this.path('pods') },
         http: { listen: `127.0.0.1:${this.agentPorts.get(node)}` },
+        // The machine that tests run on is nobody's node: a test with containers of its own asks for it.
+        inspect: { enabled: false },
         probes: { builtin: false },
       },
       this.#own(this.options.agent),
