@@ -216,6 +216,8 @@ static void read_inotify(struct nj_oom_watch *watch)
         if ((event->mask & IN_IGNORED) != 0) { /* its cgroup has gone */
             HASH_DELETE(watch_hh, watch->watched, container);
             container->watch = -1;
+            nj_gauge_add(watch->metrics.woken, -1);
+            nj_gauge_add(watch->metrics.polled, 1);
             continue;
         }
         look(watch, container);
@@ -368,15 +370,13 @@ void nj_oom_watch_add(struct nj_oom_watch *watch, const char *container_id, cons
     look(watch, container);
 }
 
-static void forget(struct nj_oom_watch *watch, struct nj_oom_container *container)
+/* One that is in no table any more. */
+static void drop(struct nj_oom_watch *watch, struct nj_oom_container *container)
 {
-    nj_gauge_add(
-        container->watch >= 0 || container->eventfd >= 0 ? watch->metrics.woken : watch->metrics.polled, -1);
-    HASH_DELETE(hh, watch->containers, container);
-    if (container->watch >= 0) {
-        HASH_DELETE(watch_hh, watch->watched, container);
+    bool woken = container->watch >= 0 || container->eventfd >= 0;
+    nj_gauge_add(woken ? watch->metrics.woken : watch->metrics.polled, -1);
+    if (container->watch >= 0)
         (void)inotify_rm_watch(watch->inotify, container->watch);
-    }
     nj_oom_container_close(container);
     container_free(container);
 }
@@ -384,8 +384,12 @@ static void forget(struct nj_oom_watch *watch, struct nj_oom_container *containe
 void nj_oom_watch_remove(struct nj_oom_watch *watch, const char *container_id)
 {
     struct nj_oom_container *container = find(watch, container_id);
-    if (container != NULL)
-        forget(watch, container);
+    if (container == NULL)
+        return;
+    HASH_DELETE(hh, watch->containers, container);
+    if (container->watch >= 0)
+        HASH_DELETE(watch_hh, watch->watched, container);
+    drop(watch, container);
 }
 
 /* --- life --- */
@@ -503,10 +507,13 @@ void nj_oom_watch_close(struct nj_oom_watch *watch, void (*on_closed)(void *data
     nj_timer_stop(&watch->polling);
     nj_timer_stop(&watch->resting);
     nj_timer_stop(&watch->settling);
-    struct nj_oom_container *container = NULL;
-    struct nj_oom_container *next = NULL;
-    HASH_ITER (hh, watch->containers, container, next) {
-        forget(watch, container);
+    struct nj_oom_container *container = watch->containers;
+    HASH_CLEAR(watch_hh, watch->watched);
+    HASH_CLEAR(hh, watch->containers); /* the containers stay linked */
+    while (container != NULL) {
+        struct nj_oom_container *next = container->hh.next;
+        drop(watch, container);
+        container = next;
     }
     uv_close((uv_handle_t *)&watch->poll, on_poll_closed);
 }

@@ -64,7 +64,7 @@ bool nj_oom_sample_take(int proc, const struct nj_oom_container *container, int6
         keep_largest(&sample, pids[i], resident(proc, pids[i]));
     size_t kept = 0;
     for (size_t i = 0; i < sample.count; i++) {
-        struct nj_proc_stat stat;
+        struct nj_proc_stat stat = {0};
         if (stat_of(proc, sample.processes[i].pid, &stat) < 0 || stat.ending)
             continue;
         sample.processes[kept] = sample.processes[i];
@@ -85,7 +85,7 @@ bool nj_oom_sample_take(int proc, const struct nj_oom_container *container, int6
  */
 bool nj_oom_sample_victim(int proc, const struct nj_oom_sample *sample, struct nj_oom_victim *ret_victim)
 {
-    struct nj_proc_stat stat;
+    struct nj_proc_stat stat = {0};
     if (sample->at_ns == 0 || sample->count == 0)
         return false;
     const struct nj_oom_process *largest = &sample->processes[0];

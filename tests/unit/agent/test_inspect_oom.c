@@ -171,7 +171,7 @@ static void test_child_killed(void **state)
     assert_int_equal(kill->count, 1);
     assert_int_equal(kill->total, 1);
     assert_int_equal(kill->memory_limit, LIMIT);
-    assert_true(kill->memory_usage >= LIMIT / 100 * 90 && kill->memory_usage <= LIMIT);
+    assert_true(kill->memory_usage >= (uint64_t)LIMIT / 100 * 90 && kill->memory_usage <= LIMIT);
     assert_true(kill->at_ns > 0);
     assert_true(metric(f, "nightjar_agent_oom_kills_total{outcome=\"told\"} 1\n"));
     if (!log_is_readable()) {
