@@ -10,6 +10,7 @@
 #include "common/base/str.h"
 
 #define WHERE "cluster", "project", "namespace", "workload", "pod"
+#define OF "namespace", "workload", "pod", "container"
 #define WHEN "since", "until", "limit", "cursor"
 
 #define READ(at, handler, ...)                                                                               \
@@ -47,6 +48,10 @@ const struct nj_api_endpoint nj_api_endpoints[] = {
     READ("/api/v1/nodes/{id}", nj_api_node, NULL),
     READ("/api/v1/namespaces", nj_api_namespaces, "limit", "cursor"),
     READ("/api/v1/capacity/forecast", nj_api_forecast, "critical", "limit", "cursor"),
+    READ("/api/v1/resources", nj_api_resources, OF, "node", "by", "from", "to", "step", "sort", "order",
+         "limit", "format"),
+    READ("/api/v1/resources/series", nj_api_resource_series, OF, "node", "from", "to", "step"),
+    READ("/api/v1/resources/recommendations", nj_api_recommendations, OF, "from", "to", "limit"),
     READ("/api/v1/agents", nj_api_agents, NULL),
     OPEN("/openapi.json", nj_api_asset, NULL),
     OPEN("/livez", nj_api_livez, "verbose"),

@@ -40,6 +40,11 @@ struct nj_api_call {
     struct nj_crash_filter crashes;
     struct nj_target_filter targets;
     struct nj_series_filter series;
+    struct nj_usage_filter usage;
+    struct {
+        int by, sort; /* resources.c */
+        bool descending, csv;
+    } table;
     int64_t id;
     int limit;
     bool download;
@@ -111,6 +116,7 @@ void nj_api_field_bool(struct nj_buf *out, const char *name, bool value);
 void nj_api_field_time(struct nj_buf *out, const char *name, int64_t ns); /* null for 0 */
 /* Milliseconds from seconds; null unless known. */
 void nj_api_field_ms(struct nj_buf *out, const char *name, bool known, double seconds);
+void nj_api_field_double(struct nj_buf *out, const char *name, double value); /* null for no finite number */
 /* A share of 1. */
 void nj_api_field_share(struct nj_buf *out, const char *name, uint64_t part, uint64_t whole);
 /* A JSON object as it is; null when the text is none. */
@@ -142,6 +148,9 @@ void nj_api_namespaces(struct nj_api_call *call);
 void nj_api_forecast(struct nj_api_call *call);
 void nj_api_series(struct nj_api_call *call);
 void nj_api_errors(struct nj_api_call *call);
+void nj_api_resources(struct nj_api_call *call);
+void nj_api_resource_series(struct nj_api_call *call);
+void nj_api_recommendations(struct nj_api_call *call);
 void nj_api_stream(struct nj_api_call *call);
 void nj_api_livez(struct nj_api_call *call);
 void nj_api_readyz(struct nj_api_call *call);
@@ -151,6 +160,9 @@ void nj_api_page(struct nj_api_call *call);
 
 /* From where to where a series is asked for: the last hour without a word. False after a problem. */
 bool nj_api_param_range(struct nj_api_call *call);
+/* The resolution of call->series, from the range when it is not given; the range then begins with a whole
+ * step, and has at most 1500. False after a problem. */
+bool nj_api_param_step(struct nj_api_call *call, const char *step);
 
 /* monitor_test.c: ends those that run, without their outcome. */
 void nj_api_tests_stop(struct nj_api *api);

@@ -1,4 +1,5 @@
 #include <json-c/json.h>
+#include <math.h>
 #include <string.h>
 
 #include "collector/api/internal.h"
@@ -67,6 +68,15 @@ void nj_api_field_ms(struct nj_buf *out, const char *field, bool known, double s
         (void)nj_buf_printf(out, "%.3f", seconds * 1e3);
     else
         (void)nj_buf_append_str(out, "null");
+}
+
+void nj_api_field_double(struct nj_buf *out, const char *field, double value)
+{
+    name(out, field);
+    if (!isfinite(value))
+        (void)nj_buf_append_str(out, "null");
+    else
+        (void)nj_buf_printf(out, value == floor(value) ? "%.0f" : "%.6f", value);
 }
 
 void nj_api_field_share(struct nj_buf *out, const char *field, uint64_t part, uint64_t whole)

@@ -157,8 +157,7 @@ bool nj_api_param_range(struct nj_api_call *call)
     return false;
 }
 
-/* Sets the resolution, and begins with a whole step. */
-static bool set_step(struct nj_api_call *call, const char *step)
+bool nj_api_param_step(struct nj_api_call *call, const char *step)
 {
     struct nj_series_filter *filter = &call->series;
     int64_t range_ns = filter->until_ns - filter->from_ns;
@@ -187,7 +186,7 @@ void nj_api_series(struct nj_api_call *call)
     filter->target = nj_api_param(call, "target");
     filter->namespace = nj_api_param(call, "namespace");
     filter->service = nj_api_param(call, "service");
-    if (!nj_api_param_range(call) || !set_step(call, nj_api_param(call, "step")))
+    if (!nj_api_param_range(call) || !nj_api_param_step(call, nj_api_param(call, "step")))
         return;
     if (filter->monitor == NULL && (filter->service == NULL || filter->namespace == NULL))
         nj_api_problem(call, 400, "which series? Give monitor, or namespace and service");
