@@ -20,7 +20,7 @@ struct namespace
     int64_t counted_ns, summarized_ns;      /* monotonic */
     int64_t count_cost_ns, summary_cost_ns; /* of the CPU */
     struct nj_sockets_brief brief;
-    uint64_t size_then; /* when it was counted: size_of() */
+    uint64_t size_then, overflows_then; /* when it was counted: size_of(), listen_overflows */
     UT_hash_handle hh;
 };
 
@@ -170,9 +170,13 @@ static uint64_t size_of(const struct nj_sockets_brief *brief)
     return brief->tcp + brief->tcp6 + brief->time_wait;
 }
 
+/* Or its accept queues have overflowed: which one it is, a count tells. */
 static bool changed_much(const struct namespace *namespace)
 {
     uint64_t now = size_of(&namespace->brief), then = namespace->size_then;
+    uint64_t overflows = namespace->brief.listen_overflows;
+    if (overflows != NJ_UNKNOWN && overflows > namespace->overflows_then)
+        return true;
     if (now == NJ_UNKNOWN || then == NJ_UNKNOWN)
         return false;
     return (now > then ? now - then : then - now) >= NJ_SOCKETS_CHANGED + then / 4;
@@ -198,6 +202,7 @@ static void count(struct nj_sockets *sockets, struct namespace *namespace, int p
     namespace->counted_ns = now_ns;
     namespace->counted = true;
     namespace->size_then = size_of(brief);
+    namespace->overflows_then = brief->listen_overflows;
 }
 
 static int summarize(struct nj_sockets *sockets, struct namespace *namespace, int process, int64_t now_ns)

@@ -11,8 +11,8 @@
  * A pass over TCP's table costs milliseconds even in a namespace with a single socket, since the kernel has
  * one table for all of them. So what was counted is not counted again until a thousand times as long has
  * passed as one count of every namespace takes (of the CPU): a thousandth of a core, however many there are.
- * A namespace whose number of sockets (cheap to read) has changed by much is counted out of its turn, from
- * another half of a thousandth.
+ * A namespace whose number of sockets (cheap to read) has changed by much, or whose accept queues have
+ * overflowed, is counted out of its turn, from another half of a thousandth.
  *
  * For the inspection's worker: entering a namespace changes the calling thread, which is put back before any
  * of these returns. If it cannot be put back (which is logged), no namespace is entered any more.

@@ -149,19 +149,25 @@ static void add_other_states(struct answer *answer, int listening, const union a
 }
 
 /* One more than the limit fits; who comes later is not answered. */
-static void add_full_queue(struct answer *answer)
+static void add_full_queue(struct answer *answer, union address *ret_address)
 {
-    union address address;
-    (void)listener(AF_INET, QUEUE_LIMIT, &address);
+    (void)listener(AF_INET, QUEUE_LIMIT, ret_address);
     for (int i = 0; i < QUEUE_LIMIT + 1; i++)
-        (void)dial(AF_INET, &address, 0);
-    (void)dial(AF_INET, &address, SOCK_NONBLOCK);
+        (void)dial(AF_INET, ret_address, 0);
+    (void)dial(AF_INET, ret_address, SOCK_NONBLOCK);
     answer->truth.tcp[NJ_TCP_LISTEN]++;
     answer->truth.tcp[NJ_TCP_ESTABLISHED] += 2 * (uint64_t)(QUEUE_LIMIT + 1);
     answer->truth.tcp[NJ_TCP_SYN_SENT]++;
-    answer->truth.queue_port = ntohs(address.v4.sin_port);
+    answer->truth.queue_port = ntohs(ret_address->v4.sin_port);
     answer->truth.queue_length = QUEUE_LIMIT + 1;
     answer->truth.queue_limit = QUEUE_LIMIT;
+}
+
+static void add_refused(struct answer *answer, const union address *full, int count)
+{
+    for (int i = 0; i < count; i++)
+        (void)dial(AF_INET, full, SOCK_NONBLOCK);
+    answer->truth.tcp[NJ_TCP_SYN_SENT] += (uint64_t)count;
 }
 
 static void add_other_protocols(struct answer *answer)
@@ -187,7 +193,7 @@ static void add_other_protocols(struct answer *answer)
 }
 
 static void fill(struct answer *answer, const struct farm_wish *wish, int listening,
-                 const union address *address)
+                 const union address *address, union address *ret_full)
 {
     union address any6;
     add_pairs(answer, AF_INET, listening, address, wish->pairs);
@@ -200,7 +206,7 @@ static void fill(struct answer *answer, const struct farm_wish *wish, int listen
     }
     if (wish->others) {
         add_other_states(answer, listening, address);
-        add_full_queue(answer);
+        add_full_queue(answer, ret_full);
         add_other_protocols(answer);
     }
 }
@@ -231,11 +237,11 @@ static struct answer read_answer(int fd)
 static _Noreturn void run_further(const struct farm_wish *wish, int answers)
 {
     struct answer answer = {0};
-    union address address;
+    union address address, full;
     NEED(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
     int listening = listener(AF_INET, 5, &address);
     answer.truth.tcp[NJ_TCP_LISTEN]++;
-    fill(&answer, wish, listening, &address);
+    fill(&answer, wish, listening, &address, &full);
     NEED(write(answers, &answer, sizeof(answer)) == sizeof(answer));
     for (;;)
         (void)pause();
@@ -268,14 +274,17 @@ static _Noreturn void run(const struct farm_wish *wish, int commands, int answer
     }
     /* The rest is this process' own; what the others have is told along. */
     struct answer mine = {0};
-    union address address;
+    union address address, full;
     int listening = listener(AF_INET, 5, &address), more = 0;
     mine.truth.tcp[NJ_TCP_LISTEN]++;
     mine.truth.queue_port = ntohs(address.v4.sin_port);
     mine.truth.queue_limit = 5;
-    fill(&mine, wish, listening, &address);
+    fill(&mine, wish, listening, &address, &full);
     do {
-        add_pairs(&mine, AF_INET, listening, &address, more);
+        if (more >= 0)
+            add_pairs(&mine, AF_INET, listening, &address, more);
+        else
+            add_refused(&mine, &full, -more);
         struct answer all = mine;
         for (size_t state = 1; state < NJ_TCP_STATES; state++)
             all.truth.tcp[state] += sum.truth.tcp[state];
@@ -314,11 +323,21 @@ bool farm_start(struct farm *farm, const struct farm_wish *wish)
     return false;
 }
 
-void farm_grow(struct farm *farm, int pairs)
+static void command(struct farm *farm, int number)
 {
-    if (write(farm->commands, &pairs, sizeof(pairs)) != sizeof(pairs))
+    if (write(farm->commands, &number, sizeof(number)) != sizeof(number))
         abort();
     take_answer(farm);
+}
+
+void farm_grow(struct farm *farm, int pairs)
+{
+    command(farm, pairs);
+}
+
+void farm_overflow(struct farm *farm, int connections)
+{
+    command(farm, -connections);
 }
 
 void farm_end(struct farm *farm)

@@ -28,6 +28,8 @@ struct farm {
 bool farm_start(struct farm *farm, const struct farm_wish *wish);
 /* Makes further connected pairs (IPv4) and counts them into the truth. */
 void farm_grow(struct farm *farm, int pairs);
+/* Dials so often what has a full queue (of the `others`): the kernel counts overflows. */
+void farm_overflow(struct farm *farm, int connections);
 /* Ends it; the child stays as a zombie until farm_reap(). */
 void farm_end(struct farm *farm);
 void farm_reap(struct farm *farm);
