@@ -289,10 +289,11 @@ static void test_watched_later(void **state)
 static void test_removed_while_it_settles(void **state)
 {
     struct fixture *f = *state;
+    f->options.settle_ns = NJ_SEC;
     start_real(f);
     (void)cgroup_lab_child(&f->lab, "hungry", LIMIT / 8);
     assert_true(cgroup_lab_feed_child(&f->lab));
-    run_for(f, f->options.settle_ns / 4);
+    run_for(f, 2 * f->options.poll_ns);
     nj_oom_watch_remove(f->watch, f->lab.id);
     nj_oom_watch_remove(f->watch, f->lab.id);
     run_for(f, 2 * f->options.settle_ns);
@@ -437,10 +438,10 @@ static void test_v1_polled(void **state)
 {
     struct fixture *f = *state;
     fake(f, false);
+    write_file(f->container, "memory.usage_in_bytes", "950000\n");
     start(f);
     add_fake(f);
     assert_true(metric(f, "nightjar_agent_oom_watched{by=\"polling\"} 1\n"));
-    write_file(f->container, "memory.usage_in_bytes", "950000\n");
     run_for(f, 20 * f->options.poll_ns);
     put_counters(f, false, 5, 5);
     end_process(f, 20);
@@ -553,7 +554,7 @@ static void test_crash_is_not_told(void **state)
     assert_int_equal(f->kills_count, 0);
 }
 
-/* Its cgroup is removed while it settles; the watch goes on with the others. */
+/* Its cgroup is removed with it; the watch goes on with the others. */
 static void test_cgroup_vanishes(void **state)
 {
     struct fixture *f = *state;
@@ -561,7 +562,6 @@ static void test_cgroup_vanishes(void **state)
     start(f);
     add_fake(f);
     put_counters(f, true, 6, 4);
-    run_for(f, f->options.settle_ns / 5);
     end_process(f, 10);
     (void)nftw(f->container, remove_one, 8, FTW_DEPTH | FTW_PHYS);
     run_for(f, 2 * f->options.settle_ns);
