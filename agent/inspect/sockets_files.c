@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "agent/inspect/lines.h"
@@ -92,8 +93,8 @@ int nj_unix_row_is_stream(const char *line)
 int nj_sockets_read_table(int process_dir, const char *name, nj_socket_visit visit, void *data)
 {
     struct nj_lines lines;
-    char path[32] = "net/";
-    (void)strncat(path, name, sizeof(path) - sizeof("net/"));
+    char path[32];
+    (void)snprintf(path, sizeof(path), "net/%s", name);
     int status = nj_lines_open(&lines, process_dir, path);
     if (status < 0)
         return status;
