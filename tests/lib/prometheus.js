@@ -1,20 +1,45 @@
-/** Prometheus' text format. */
+/** Prometheus' text format, and Prometheus itself. */
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Program } from './process.js';
 
 const TOOLS = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..', '..', 'build', 'tools', 'usr', 'bin');
+
+/** Installed, or fetched by run.sh. */
+function tool(name) {
+  const fetched = path.join(TOOLS, name);
+  return fs.existsSync(fetched) ? fetched : name;
+}
+
+/**
+ * A Prometheus that scrapes nothing and takes remote write at /api/v1/write from one user.
+ * @param {{folder: string, port: number, user: string, hash: string}} options its own folder; bcrypt's hash of the password
+ * @returns {Program} not started
+ */
+export function receiver({ folder, port, user, hash }) {
+  fs.mkdirSync(folder, { recursive: true });
+  fs.writeFileSync(path.join(folder, 'prometheus.yml'), 'scrape_configs: []\n');
+  fs.writeFileSync(path.join(folder, 'web.yml'), `basic_auth_users:\n  ${user}: ${hash}\n`);
+  return new Program({
+    name: 'prometheus',
+    command: tool('prometheus'),
+    args: [
+      `--config.file=${path.join(folder, 'prometheus.yml')}`, `--web.config.file=${path.join(folder, 'web.yml')}`,
+      `--storage.tsdb.path=${path.join(folder, 'data')}`, `--web.listen-address=127.0.0.1:${port}`, '--web.enable-remote-write-receiver',
+    ],
+    log: path.join(folder, 'prometheus.log'),
+  });
+}
 
 /** The linter would have named these otherwise, but node_exporter's dashboards and rules look for them. */
 const NODE_EXPORTERS = /^node_(memory|netstat)_\w+ metric names should be written in 'snake_case' not 'camelCase'$/;
 const LINTED = 3;
 
-/** What promtool, installed or fetched by run.sh, says of a metrics page. */
+/** What promtool says of a metrics page. */
 export function promtool(text) {
-  const fetched = path.join(TOOLS, 'promtool');
-  const command = fs.existsSync(fetched) ? fetched : 'promtool';
-  const { status, stdout, stderr } = spawnSync(command, ['check', 'metrics'], { input: text, encoding: 'utf8' });
+  const { status, stdout, stderr } = spawnSync(tool('promtool'), ['check', 'metrics'], { input: text, encoding: 'utf8' });
   const complaints = `${stdout}${stderr}`.split('\n').filter((line) => line !== '' && !NODE_EXPORTERS.test(line));
   return { status: status === LINTED && complaints.length === 0 ? 0 : status, stdout, stderr };
 }
