@@ -9,6 +9,7 @@
 #include "agent/crash/capture.h"
 #include "agent/crash/detect.h"
 #include "agent/http.h"
+#include "agent/inspect/inspect.h"
 #include "agent/outbox/outbox.h"
 #include "agent/pods/owners.h"
 #include "agent/pods/pods.h"
@@ -32,7 +33,9 @@ enum {
 
 /*
  *   API server -> pods -> detector -> capture (owners, log files) -> outbox -> uplink -> collector
- *                     '-> probes --------^                                        '-> plan -> probes
+ *                     |-> probes ------^ ^                                      '-> plan -> probes
+ *                     '-> inspect -------'
+ *   /proc, cgroups, kernel ---^
  */
 struct nj_agent {
     struct nj_loop *loop;
@@ -51,6 +54,7 @@ struct nj_agent {
     struct nj_capture *capture;
     struct nj_redactor *redactor;  /* of the probes */
     struct nj_node_probes *probes; /* NULL: switched off */
+    struct nj_inspect *inspect;    /* NULL: switched off, or not to be had here */
     struct nj_uplink *uplink;
     struct nj_pods *pods;
     struct nj_agent_http *server;
@@ -101,13 +105,9 @@ static void on_finding(void *data, const struct nj_finding *finding)
     nj_capture_finding(((struct nj_agent *)data)->capture, finding);
 }
 
-/* Those of one target are stored in their order. */
-static void on_probe_event(void *data, const struct nj_event *event)
+/* Those by one key are stored in their order. */
+static void store(struct nj_agent *agent, const struct nj_event *event, const char *key)
 {
-    struct nj_agent *agent = data;
-    NJ_CLEANUP_FREE char *key = event->type == NJ_EVENT_CHECK
-                                    ? nj_asprintf("%s|%s", event->check.key.monitor, event->check.key.target)
-                                    : nj_strdup(event->id);
     const struct nj_finding finding = {
         .event = event,
         .pod_uid = key,
@@ -115,6 +115,34 @@ static void on_probe_event(void *data, const struct nj_event *event)
         .owner = {.api_version = "", .kind = "", .name = "", .uid = "", .template_hash = ""},
         .directory_uid = ""};
     nj_capture_finding(agent->capture, &finding);
+}
+
+static void on_probe_event(void *data, const struct nj_event *event)
+{
+    NJ_CLEANUP_FREE char *key = event->type == NJ_EVENT_CHECK
+                                    ? nj_asprintf("%s|%s", event->check.key.monitor, event->check.key.target)
+                                    : nj_strdup(event->id);
+    store(data, event, key);
+}
+
+static void on_inspect_event(void *data, const struct nj_event *event)
+{
+    bool of_pod = event->subject.pod_uid[0] != '\0';
+    const char *other = event->type == NJ_EVENT_USAGE ? event->id : "node";
+    store(data, event, of_pod ? event->subject.pod_uid : other);
+}
+
+static void on_container_exit(void *data, const struct nj_inspect_exit *exit)
+{
+    struct nj_agent *agent = data;
+    const struct nj_capture_end end = {.container_id = exit->container_id,
+                                       .namespace = exit->namespace,
+                                       .pod = exit->pod,
+                                       .directory_uid = exit->directory_uid,
+                                       .container = exit->container,
+                                       .attempt = exit->restart_count,
+                                       .exit_code = exit->exit_code};
+    nj_capture_container_ended(agent->capture, &end);
 }
 
 static void on_probe_interest(void *data)
@@ -147,6 +175,8 @@ static void on_pod(void *data, enum nj_watch_event_type type, const struct nj_ku
     struct nj_agent *agent = data;
     if (agent->probes != NULL)
         nj_node_probes_pod(agent->probes, type, object);
+    if (agent->inspect != NULL)
+        nj_inspect_pod(agent->inspect, type, object);
 }
 
 static void on_pods_synced(void *data)
@@ -159,7 +189,10 @@ static void on_pods_synced(void *data)
 static int expose(void *data, struct nj_buf *out)
 {
     const struct nj_agent *agent = data;
-    return agent->probes == NULL ? 0 : nj_node_probes_expose(agent->probes, out);
+    int rc = agent->inspect == NULL ? 0 : nj_inspect_expose(agent->inspect, out);
+    if (rc == 0 && agent->probes != NULL)
+        rc = nj_node_probes_expose(agent->probes, out);
+    return rc;
 }
 
 static void on_workload(void *data, const char *pod_uid, const char *kind, const char *name)
@@ -331,6 +364,33 @@ static int start_probes(struct nj_agent *agent, struct nj_err *err)
     return nj_node_probes_new(&probes, &agent->probes, err);
 }
 
+/* A node that cannot be inspected is still watched. */
+static void start_inspect(struct nj_agent *agent)
+{
+    struct nj_err err = {0};
+    const struct nj_agent_config *config = agent->config;
+    const struct nj_inspect_options inspect = {
+        .loop = agent->loop,
+        .owners = agent->owners,
+        .metrics = agent->metrics,
+        .node = agent->node,
+        .proc = config->inspect.proc,
+        .cgroup = config->inspect.cgroup,
+        .root = config->inspect.root,
+        .kernel_log = config->inspect.kernel_log,
+        .interval_ns = config->inspect.interval_ns,
+        .leak_after_ns = config->inspect.leak_after_ns,
+        .max_processes = (size_t)config->inspect.max_processes,
+        .max_containers = (size_t)config->inspect.max_containers,
+        .exits = config->inspect.exits,
+        .on_event = on_inspect_event,
+        .on_container_exit = on_container_exit,
+        .data = agent,
+    };
+    if (config->inspect.enabled && nj_inspect_start(&inspect, &agent->inspect, &err) < 0)
+        nj_warn("inspect", "the node is not inspected: %s", err.text);
+}
+
 static int start_uplink(struct nj_agent *agent, struct nj_err *err)
 {
     const struct nj_agent_config *config = agent->config;
@@ -423,6 +483,8 @@ int nj_agent_start(struct nj_loop *loop, const struct nj_agent_config *config, s
     if (rc == 0)
         rc = start_probes(agent, err);
     if (rc == 0)
+        start_inspect(agent);
+    if (rc == 0)
         rc = start_uplink(agent, err);
     if (rc == 0)
         rc = start_pods(agent, err);
@@ -504,6 +566,7 @@ static void stop_next(void *data)
     struct nj_agent *agent = data;
     struct nj_pods *pods = agent->pods;
     struct nj_node_probes *probes = agent->probes;
+    struct nj_inspect *inspect = agent->inspect;
     struct nj_capture *capture = agent->capture;
     struct nj_uplink *uplink = agent->uplink;
     switch (agent->step++) {
@@ -519,20 +582,24 @@ static void stop_next(void *data)
         nj_node_probes_close(probes, stop_next, agent);
         break;
     case 3:
+        agent->inspect = NULL;
+        nj_inspect_close(inspect, stop_next, agent);
+        break;
+    case 4:
         agent->capture = NULL;
         nj_capture_close(capture, DRAIN_S * NJ_SEC, stop_next, agent);
         break;
-    case 4:
+    case 5:
         agent->uplink = NULL;
         nj_uplink_close(uplink, DRAIN_S * NJ_SEC, stop_next, agent);
         break;
-    case 5:
+    case 6:
         nj_owners_close(agent->owners, stop_next, agent);
         break;
-    case 6:
+    case 7:
         nj_http_close(agent->http, stop_next, agent);
         break;
-    case 7:
+    case 8:
         nj_worker_close(agent->worker, stop_next, agent);
         break;
     default:

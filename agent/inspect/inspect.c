@@ -16,7 +16,8 @@ static const int64_t kill_waits_ns = 5 * NJ_SEC; /* for its container's name */
 static const int64_t kill_retry_ns = 250 * NJ_MS;
 static const int64_t oom_poll_ns = 500 * NJ_MS;
 static const int64_t oom_settle_ns = 300 * NJ_MS;
-static const int64_t remember_intervals = 3; /* pods that were deleted */
+static const int64_t remember_ns = NJ_MIN; /* pods that were deleted, beside some intervals */
+enum { REMEMBER_INTERVALS = 3 };
 
 static const double scan_bounds[] = {0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10};
 
@@ -474,7 +475,7 @@ int nj_inspect_start(const struct nj_inspect_options *options, struct nj_inspect
     struct nj_names_options names = {.loop = options->loop,
                                      .owners = options->owners,
                                      .metrics = options->metrics,
-                                     .remember_ns = remember_intervals * options->interval_ns,
+                                     .remember_ns = remember_ns + REMEMBER_INTERVALS * options->interval_ns,
                                      .on_workload = on_names_workload,
                                      .data = inspect};
     inspect->options = *options;

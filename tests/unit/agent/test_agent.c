@@ -214,6 +214,43 @@ static void test_alone(void **state)
     assert_int_equal(f->status, 405);
 }
 
+static void start_with(struct fixture *f, const char *key, const char *value)
+{
+    struct nj_err err = {0};
+    load(f, &f->config, key, value);
+    if (nj_agent_start(&f->test->loop, &f->config, &f->agent, &err) < 0)
+        fail_msg("%s", err.text);
+}
+
+static void test_the_node_is_inspected(void **state)
+{
+    struct fixture *f = *state;
+    start_with(f, "inspect.interval", "100ms");
+    const char *body = get(f, NULL, "/metrics");
+    while (strstr(body, "\nnode_memory_MemTotal_bytes ") == NULL)
+        body = get(f, NULL, "/metrics");
+    assert_non_null(strstr(body, "\nnightjar_inspect_scan_seconds_count "));
+    assert_non_null(strstr(body, "\nnightjar_loop_stall_seconds_count "));
+}
+
+static void test_inspection_can_be_switched_off(void **state)
+{
+    struct fixture *f = *state;
+    start_with(f, "inspect.enabled", "false");
+    const char *body = get(f, NULL, "/metrics");
+    assert_null(strstr(body, "nightjar_inspect_"));
+    assert_non_null(strstr(body, "nightjar_agent_pods_synced "));
+}
+
+/* Crashes are captured and pods probed all the same. */
+static void test_a_node_that_cannot_be_inspected_is_still_watched(void **state)
+{
+    struct fixture *f = *state;
+    start_with(f, "inspect.proc", "/nowhere");
+    assert_string_equal(get(f, NULL, "/livez"), "ok\n");
+    assert_null(strstr(get(f, NULL, "/metrics"), "nightjar_inspect_"));
+}
+
 static void test_reload(void **state)
 {
     struct fixture *f = *state;
@@ -295,6 +332,9 @@ int main(void)
         T(test_address_in_use),
         T(test_outbox_of_another_process),
         T(test_alone),
+        T(test_the_node_is_inspected),
+        T(test_inspection_can_be_switched_off),
+        T(test_a_node_that_cannot_be_inspected_is_still_watched),
         T(test_reload),
         T(test_stopped_at_once),
         T(test_which_settings_need_a_restart),
