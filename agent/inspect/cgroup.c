@@ -16,6 +16,7 @@
 enum {
     TEXT_MAX = 32 * 1024, /* of a file; io.stat has a line for each device */
     ABSENT_READS = 30,    /* a file that is not there is looked for again after so many reads */
+    SELDOM_READS = 6,     /* limits and peaks are read once in so many reads; those that are near each time */
     NESTED_MAX = 256,     /* cgroups within a container whose OOM kills are added up (version 1) */
     NESTED_DEPTH_MAX = 8,
 };
@@ -72,7 +73,7 @@ static const struct {
 };
 
 struct held {
-    int fd;         /* -1: not open */
+    int fd;         /* -1: not open; the kernel keeps a page for one that is */
     uint8_t absent; /* reads until it is looked for again */
 };
 
@@ -82,6 +83,8 @@ struct nj_cgroup {
     char *memory_path;           /* NULL without the controller */
     struct held files[FILES];
     bool gone;
+    unsigned reads;
+    uint64_t quota_millis, memory_limit, memory_peak, pids_limit; /* as they were read last */
     uint64_t oom_sum, oom_kills; /* version 1: what the nested ones said last, and the total kept from that */
     bool oom_known;
 };
@@ -199,6 +202,12 @@ static int open_file(const struct nj_cgroup *cgroup, enum file file)
                : fd;
 }
 
+static bool is_seldom(enum file file)
+{
+    return file == FILE_CPU_QUOTA || file == FILE_CPU_PERIOD || file == FILE_MEMORY_LIMIT ||
+           file == FILE_MEMORY_PEAK || file == FILE_PIDS_LIMIT;
+}
+
 /* The whole of a file, terminated: false when there is none, when it cannot be read, or is too long to be
  * told whole. */
 static bool read_file(struct nj_cgroup *cgroup, enum file file, char text[TEXT_MAX])
@@ -221,7 +230,7 @@ static bool read_file(struct nj_cgroup *cgroup, enum file file, char text[TEXT_M
     ssize_t got = nj_proc_read_fd(held->fd, text, TEXT_MAX);
     if (got == -ENODEV)
         cgroup->gone = true;
-    if (got < 0 || cgroup->cgroups->held > cgroup->cgroups->max_held)
+    if (got < 0 || is_seldom(file) || cgroup->cgroups->held > cgroup->cgroups->max_held)
         close_file(cgroup, held);
     if (got < 0 && got != -ENODEV)
         held->absent = ABSENT_READS; /* unreadable, or pressure is switched off */
@@ -239,6 +248,28 @@ static uint64_t times(uint64_t value, uint64_t factor)
     return value == NJ_UNKNOWN || __builtin_mul_overflow(value, factor, &product) ? NJ_UNKNOWN : product;
 }
 
+static bool is_due(const struct nj_cgroup *cgroup)
+{
+    return cgroup->reads % SELDOM_READS == 0;
+}
+
+/* What is known of a limit may be old where nothing is near it. */
+static bool is_near(uint64_t value, uint64_t limit)
+{
+    return value != NJ_UNKNOWN && limit != NJ_UNKNOWN && value / 3 >= limit / 4;
+}
+
+static void read_quota(struct nj_cgroup *cgroup, char text[TEXT_MAX], bool v1)
+{
+    cgroup->quota_millis = NJ_UNKNOWN;
+    if (v1) {
+        uint64_t quota = read_number(cgroup, FILE_CPU_QUOTA, text); /* -1, which is no number: none */
+        cgroup->quota_millis = nj_cgroup_quota_millis(quota, read_number(cgroup, FILE_CPU_PERIOD, text));
+    } else if (read_file(cgroup, FILE_CPU_QUOTA, text)) {
+        cgroup->quota_millis = nj_cgroup_quota(text);
+    }
+}
+
 static void read_cpu(struct nj_cgroup *cgroup, char text[TEXT_MAX], struct nj_container_figures *figures)
 {
     bool v1 = is_v1(cgroup, FILE_CPU_STAT);
@@ -252,12 +283,9 @@ static void read_cpu(struct nj_cgroup *cgroup, char text[TEXT_MAX], struct nj_co
     }
     if (is_v1(cgroup, FILE_CPU_USAGE))
         figures->cpu_ns = read_number(cgroup, FILE_CPU_USAGE, text);
-    if (v1) {
-        uint64_t quota = read_number(cgroup, FILE_CPU_QUOTA, text); /* -1, which is no number: none */
-        figures->cpu_quota_millis = nj_cgroup_quota_millis(quota, read_number(cgroup, FILE_CPU_PERIOD, text));
-    } else if (read_file(cgroup, FILE_CPU_QUOTA, text)) {
-        figures->cpu_quota_millis = nj_cgroup_quota(text);
-    }
+    if (is_due(cgroup))
+        read_quota(cgroup, text, v1);
+    figures->cpu_quota_millis = cgroup->quota_millis;
 }
 
 /* The hierarchical figure where version 1 has it apart. */
@@ -284,10 +312,18 @@ static void read_memory(struct nj_cgroup *cgroup, char text[TEXT_MAX], struct nj
     }
     if (figures->memory_usage != NJ_UNKNOWN && inactive != NJ_UNKNOWN)
         figures->memory_working_set = figures->memory_usage > inactive ? figures->memory_usage - inactive : 0;
-    figures->memory_limit = read_number(cgroup, FILE_MEMORY_LIMIT, text);
-    if (v1 && figures->memory_limit >= V1_NO_LIMIT)
-        figures->memory_limit = NJ_UNKNOWN;
-    figures->memory_peak = read_number(cgroup, FILE_MEMORY_PEAK, text);
+    if (is_due(cgroup) || is_near(figures->memory_usage, cgroup->memory_limit)) {
+        cgroup->memory_limit = read_number(cgroup, FILE_MEMORY_LIMIT, text);
+        if (v1 && cgroup->memory_limit >= V1_NO_LIMIT)
+            cgroup->memory_limit = NJ_UNKNOWN;
+    }
+    figures->memory_limit = cgroup->memory_limit;
+    if (is_due(cgroup))
+        cgroup->memory_peak = read_number(cgroup, FILE_MEMORY_PEAK, text);
+    if (cgroup->memory_peak != NJ_UNKNOWN && figures->memory_usage != NJ_UNKNOWN &&
+        cgroup->memory_peak < figures->memory_usage)
+        cgroup->memory_peak = figures->memory_usage;
+    figures->memory_peak = cgroup->memory_peak;
     if (!v1)
         figures->memory_swap = read_number(cgroup, FILE_MEMORY_SWAP, text);
 }
@@ -428,8 +464,11 @@ int nj_cgroup_read(struct nj_cgroup *cgroup, struct nj_container_figures *figure
     figures->oom_kills = read_oom_kills(cgroup, text);
     read_io(cgroup, text, figures);
     figures->pids = read_number(cgroup, FILE_PIDS, text);
-    figures->pids_limit = read_number(cgroup, FILE_PIDS_LIMIT, text);
+    if (is_due(cgroup) || is_near(figures->pids, cgroup->pids_limit))
+        cgroup->pids_limit = read_number(cgroup, FILE_PIDS_LIMIT, text);
+    figures->pids_limit = cgroup->pids_limit;
     read_pressure(cgroup, text, &figures->pressure);
+    cgroup->reads++;
     if (cgroup->gone || (figures->memory_usage == NJ_UNKNOWN && has_gone(cgroup))) {
         nj_cgroup_unknown(figures);
         return -ENOENT;

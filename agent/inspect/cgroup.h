@@ -39,8 +39,9 @@ struct nj_cgroup;
  * taken). -ENOENT when it is gone. */
 int nj_cgroup_open(struct nj_cgroups *cgroups, const char *text, struct nj_cgroup **ret_cgroup);
 void nj_cgroup_close(struct nj_cgroup *cgroup); /* takes NULL */
-/* Fills in cpu, memory, oom_kills, I/O, pids and pressure; what cannot be read is NJ_UNKNOWN. -ENOENT when it
- * is gone: all of that is NJ_UNKNOWN then. */
+/* Fills in cpu, memory, oom_kills, I/O, pids and pressure; what cannot be read is NJ_UNKNOWN. Limits
+ * and the peak are as of at most six reads ago, those that are three quarters full as of now. -ENOENT when
+ * it is gone: all of that is NJ_UNKNOWN then. */
 int nj_cgroup_read(struct nj_cgroup *cgroup, struct nj_container_figures *figures);
 /* Makes those unknown. */
 void nj_cgroup_unknown(struct nj_container_figures *figures);

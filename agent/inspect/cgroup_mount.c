@@ -13,8 +13,9 @@
 #include "common/base/str.h"
 
 enum {
-    HELD_MAX = 32 * 1024,     /* files of containers held open at most, and no more than */
-    HELD_SHARE = 4,           /* one in so many of the descriptors that the process may have */
+    HELD_MAX = 1024,          /* files of containers held open at most: the kernel keeps 4 KiB for each, which
+                                 counts as this program's memory */
+    HELD_SHARE = 4,           /* and no more than one in so many of the descriptors that it may have */
     OWN_LOOKED_MAX = 20000,   /* cgroups looked at to find the reader's own */
     UPS_MAX = 32,             /* levels between a namespace's root and the mount's top */
     MOUNT_LINE_MAX = 1 << 16, /* of /proc/self/mountinfo */

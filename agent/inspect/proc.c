@@ -151,10 +151,10 @@ int nj_proc_files_limit(int process, uint64_t *ret_limit)
 
 /* ---- descriptors and threads */
 
-int nj_proc_fds(int process, uint64_t *ret_fds)
+int nj_proc_fds(int at, const char *path, uint64_t *ret_fds)
 {
     struct stat info;
-    if (fstatat(process, "fd", &info, 0) < 0)
+    if (fstatat(at, path, &info, AT_EMPTY_PATH) < 0)
         return gone_or(errno);
     *ret_fds = (uint64_t)info.st_size;
     return 0;
@@ -199,10 +199,10 @@ int nj_proc_fds_listed(int process, uint64_t *ret_fds)
     return rc;
 }
 
-int nj_proc_threads(int process, uint64_t *ret_threads)
+int nj_proc_threads(int at, const char *path, uint64_t *ret_threads)
 {
     struct stat info;
-    if (fstatat(process, "task", &info, 0) < 0)
+    if (fstatat(at, path, &info, AT_EMPTY_PATH) < 0)
         return gone_or(errno);
     if (info.st_nlink <= PROC_LINKS) /* between the lookup and the count it has ended */
         return -ESRCH;

@@ -42,14 +42,15 @@ int nj_proc_stat(int process, struct nj_proc_stat *ret_stat);
 bool nj_proc_files_limit_parse(const char *text, uint64_t *ret_limit);
 int nj_proc_files_limit(int process, uint64_t *ret_limit);
 
-/* The number of open files as its directory's size tells: Linux 6.2 and later. */
-int nj_proc_fds(int process, uint64_t *ret_fds);
+/* The number of open files as its directory's size tells (Linux 6.2 and later); of threads as its links do.
+ * `path` is "fd" and "task", or "" when `at` is that directory itself, which is quicker. */
+int nj_proc_fds(int at, const char *path, uint64_t *ret_fds);
+int nj_proc_threads(int at, const char *path, uint64_t *ret_threads);
 /* By listing them: for older kernels; takes a microsecond each, and CAP_DAC_READ_SEARCH for other users'. */
 int nj_proc_fds_listed(int process, uint64_t *ret_fds);
 /* Whether this /proc tells the number of open files at once. */
 bool nj_proc_tells_fds(int proc);
 
-int nj_proc_threads(int process, uint64_t *ret_threads);
 /* A thread of a process whose leader has ended: its directory, to be closed. */
 int nj_proc_live_thread(int process, int32_t pid);
 

@@ -10,21 +10,22 @@
 #include "common/base/alloc.h"
 
 /*
- * What a scan does, so that it costs little: the handle of each known process is asked for the size of its
- * "fd" and the links of its "task", two system calls, and the containers' files are held open and read.
- * Names, cgroups and limits are read of processes that are new or due.
+ * What a scan does, so that it costs little: the "fd" and "task" of each known process, held open, are asked
+ * for their size and their links, two system calls, and the containers' files are held open and read. Names,
+ * cgroups and limits are read of processes that are new or due.
  */
 
 enum {
-    HELD_SHARE = 2
-}; /* one in so many of the descriptors that the program may have is a process' handle */
+    HANDLES = 3,    /* descriptors held for a process */
+    HELD_SHARE = 2, /* no more than one in so many of those that the program may have */
+};
 
 int nj_scan_new(const struct nj_scan_options *options, struct nj_scan **ret_scan)
 {
     struct nj_scan *scan = NJ_NEW(struct nj_scan);
     scan->max_processes = options->max_processes;
     scan->max_containers = options->max_containers;
-    scan->max_held = options->max_processes;
+    scan->max_held = HANDLES * options->max_processes;
     struct rlimit files;
     if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur / HELD_SHARE < scan->max_held)
         scan->max_held = (size_t)files.rlim_cur / HELD_SHARE;
@@ -172,6 +173,7 @@ int nj_scan_run(struct nj_scan *scan, int64_t now_ns)
         return rc;
     scan->losses.processes += left_out;
     scan->blind = left_out > 0;
+    scan->has_room = scan->containers_count < scan->max_containers;
     if (scan->spare_capacity < listed) {
         scan->spare_capacity = scan->pids_capacity;
         scan->spare = nj_realloc(scan->spare, scan->spare_capacity, sizeof(*scan->spare));

@@ -11,9 +11,10 @@
  * one before ended; the others' numbers are those of earlier scans.
  *
  * A scan is for one thread at a time (the inspection's worker), never the loop: with unreadable files or an
- * older kernel it may take long. It holds a descriptor for each process, but no more than half of what
- * RLIMIT_NOFILE allows when it is made (processes beyond cost four system calls more), and those of the
- * containers' cgroups, at most a quarter. Results are borrowed until the next nj_scan_run().
+ * older kernel it may take long. It holds three descriptors for each process, but no more than half of
+ * what RLIMIT_NOFILE allows when it is made (processes beyond cost five system calls more), and up to
+ * 1,024 files of the containers' cgroups, for each of which the kernel keeps a page. Results are borrowed
+ * until the next nj_scan_run().
  */
 #ifndef NJ_INSPECT_SCAN_H
 #define NJ_INSPECT_SCAN_H

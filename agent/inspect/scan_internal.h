@@ -26,8 +26,10 @@ enum nj_scan_owner {
 
 struct nj_scan_process {
     int32_t pid, parent;
-    int handle; /* its directory in /proc, O_PATH: nothing is found there once it is gone, even when the pid
-                   is used again. -1: not kept */
+    /* Its directory in /proc, O_PATH: nothing is found there once it is gone, even when the pid is used
+     * again. Of one that has stayed a while also its "fd" and "task", which are quicker to ask. -1: not kept.
+     */
+    int handle, files, tasks;
     enum nj_scan_state state;
     enum nj_scan_owner owner;
     struct nj_scan_container *container; /* of NJ_SCAN_CONTAINER */
@@ -59,6 +61,7 @@ struct nj_scan {
     struct nj_scan_container **containers; /* ascending by id */
     size_t containers_count;
 
+    bool has_room;       /* for containers, when this scan began: those left out are looked at again */
     int64_t list_budget; /* descriptors that may be listed (older kernels) */
     int32_t list_from;   /* the process whose turn it is */
 

@@ -9,7 +9,7 @@
 #include "common/base/str.h"
 
 enum {
-    REFRESH_SCANS = 32,      /* a known process' cgroup, name and limit are read again after so many scans */
+    REFRESH_SCANS = 64,      /* a known process' cgroup, name and limit are read again after so many scans */
     LISTED_PER_SCAN = 20000, /* descriptors, a microsecond each */
     LISTED_LEAST = 16,       /* what listing costs of itself, in descriptors */
 };
@@ -65,13 +65,31 @@ static void return_handle(const struct nj_scan_process *process, int handle)
         (void)close(handle);
 }
 
+static void close_one(struct nj_scan *scan, int *handle)
+{
+    if (*handle < 0)
+        return;
+    (void)close(*handle);
+    *handle = -1;
+    scan->held--;
+}
+
 void nj_scan_drop(struct nj_scan *scan, struct nj_scan_process *process)
 {
-    if (process->handle < 0)
+    close_one(scan, &process->handle);
+    close_one(scan, &process->files);
+    close_one(scan, &process->tasks);
+}
+
+/* For one that has stayed until the second look. */
+static void keep_more(struct nj_scan *scan, struct nj_scan_process *process)
+{
+    if (!scan->tells_fds || process->handle < 0 || process->files >= 0 || process->state != NJ_SCAN_LIVES ||
+        scan->held + 2 > scan->max_held)
         return;
-    (void)close(process->handle);
-    process->handle = -1;
-    scan->held--;
+    process->files = openat(process->handle, "fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    process->tasks = openat(process->handle, "task", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    scan->held += (size_t)(process->files >= 0) + (size_t)(process->tasks >= 0);
 }
 
 /* Where the process' files and cgroup are to be seen: itself, or a thread that lives. To be returned. */
@@ -197,7 +215,7 @@ static int tell_fds(struct nj_scan *scan, struct nj_scan_process *process, int h
     bool ending;
     if (process->state == NJ_SCAN_ZOMBIE)
         return take_stat(scan, process, handle, &ending); /* whose child it is may change */
-    int rc = nj_proc_fds(handle, &fds);
+    int rc = nj_proc_fds(handle, "fd", &fds);
     if (rc == -ESRCH)
         return rc;
     count_refusal(scan, rc);
@@ -209,7 +227,7 @@ static int tell_fds(struct nj_scan *scan, struct nj_scan_process *process, int h
     if (rc < 0 || process->state != NJ_SCAN_LEADER_DEAD)
         return rc;
     int seen = living(process, handle);
-    if (seen >= 0 && nj_proc_fds(seen, &fds) == 0)
+    if (seen >= 0 && nj_proc_fds(seen, "fd", &fds) == 0)
         process->fds = fds;
     return_handle(process, seen);
     return 0;
@@ -226,7 +244,7 @@ static int count(struct nj_scan *scan, struct nj_scan_process *process, int hand
         if (rc < 0 || process->state == NJ_SCAN_ZOMBIE)
             return rc;
     }
-    int rc = nj_proc_threads(handle, &process->threads);
+    int rc = nj_proc_threads(handle, "task", &process->threads);
     count_refusal(scan, rc);
     if (rc < 0 && rc != -ESRCH)
         process->threads = NJ_UNKNOWN;
@@ -239,15 +257,32 @@ static bool is_due(const struct nj_scan *scan, const struct nj_scan_process *pro
         return false;
     if (process->owner == NJ_SCAN_CONTAINER && process->container->cgroup == NULL)
         return true;
-    if (process->owner == NJ_SCAN_LEFT_OUT && scan->containers_count < scan->max_containers)
+    if (process->owner == NJ_SCAN_LEFT_OUT && scan->has_room)
         return true;
     /* The second look finds it where its runtime has put it, under the name of what it runs. */
     return process->scans == 1 || process->owner == NJ_SCAN_UNPLACED ||
            (process->scans + (uint32_t)process->pid) % REFRESH_SCANS == 0;
 }
 
+/* Two system calls: all that most processes take. False: look closer. */
+static bool glance(struct nj_scan_process *process)
+{
+    uint64_t fds, threads;
+    if (process->files < 0 || process->tasks < 0 || process->state != NJ_SCAN_LIVES ||
+        nj_proc_fds(process->files, "", &fds) < 0 || fds == 0 ||
+        nj_proc_threads(process->tasks, "", &threads) < 0)
+        return false;
+    process->fds = fds;
+    process->threads = threads;
+    return true;
+}
+
 int nj_scan_look(struct nj_scan *scan, struct nj_scan_process *process)
 {
+    if (!is_due(scan, process) && glance(process)) {
+        process->scans++;
+        return 0;
+    }
     int handle = borrow_handle(scan, process);
     if (handle < 0)
         return handle;
@@ -255,14 +290,17 @@ int nj_scan_look(struct nj_scan *scan, struct nj_scan_process *process)
     if (rc == 0)
         rc = count(scan, process, handle);
     return_handle(process, handle);
-    if (rc == 0)
+    if (rc == 0) {
         process->scans++;
+        keep_more(scan, process);
+    }
     return rc;
 }
 
 int nj_scan_meet(struct nj_scan *scan, int32_t pid, struct nj_scan_process *ret_process)
 {
-    struct nj_scan_process process = {.pid = pid, .handle = -1, .fds = NJ_UNKNOWN, .limit = NJ_UNKNOWN};
+    struct nj_scan_process process = {
+        .pid = pid, .handle = -1, .files = -1, .tasks = -1, .fds = NJ_UNKNOWN, .limit = NJ_UNKNOWN};
     int handle = open_process(scan, pid);
     if (handle < 0) {
         count_refusal(scan, handle);

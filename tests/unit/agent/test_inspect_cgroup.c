@@ -261,12 +261,19 @@ static void version_2_is_read_in_full(void **state)
     char path[FAKE_PATH_MAX];
     (void)snprintf(path, sizeof(path), "%s/" V2_SCOPE, trees->cgroup.root);
     assert_string_equal(nj_cgroup_memory_path(cgroup), path);
-    /* Limits and counters change while the files are held open. */
-    put(trees, V2_SCOPE, "memory.max", "max\n");
+    /* Counters change while the files are held open. A limit that is far is seen later, but soon. */
     put(trees, V2_SCOPE, "memory.events", "oom_kill 3\n");
+    put(trees, V2_SCOPE, "memory.current", "250000000\n");
+    put(trees, V2_SCOPE, "memory.max", "536870912\n");
+    put(trees, V2_SCOPE, "pids.max", "max\n");
     assert_int_equal(nj_cgroup_read(cgroup, &figures), 0);
-    assert_int_equal(figures.memory_limit, NJ_UNKNOWN);
     assert_int_equal(figures.oom_kills, 3);
+    assert_int_equal(figures.memory_limit, 536870912); /* was near */
+    assert_int_equal(figures.memory_peak, 250000000);
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(nj_cgroup_read(cgroup, &figures), 0);
+    assert_int_equal(figures.pids_limit, NJ_UNKNOWN);
+    assert_int_equal(figures.memory_peak, 250000000);
     nj_cgroup_close(cgroup);
 }
 
@@ -372,7 +379,8 @@ static void version_1_is_read_in_full(void **state)
     assert_memory_equal(&figures, &expected, sizeof(expected));
     put(trees, "cpu,cpuacct/" V1_PATH, "cpu.cfs_quota_us", "150000\n");
     put(trees, "memory/" V1_PATH, "memory.limit_in_bytes", "2000000\n");
-    assert_int_equal(nj_cgroup_read(cgroup, &figures), 0);
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(nj_cgroup_read(cgroup, &figures), 0);
     assert_int_equal(figures.cpu_quota_millis, 1500);
     assert_int_equal(figures.memory_limit, 2000000);
     nj_cgroup_close(cgroup);
