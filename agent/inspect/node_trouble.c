@@ -186,6 +186,7 @@ static const char *size_text(uint64_t bytes, char text[SIZE_TEXT])
     return text;
 }
 
+/* What is left for others than root, as the kubelet looks at it for its own thresholds. */
 static void look_at_space(const struct round *round, const struct nj_mount_figures *mount)
 {
     struct finding finding;

@@ -1,14 +1,17 @@
 /*
- * Sockets counted from files: what the kernel writes, and what it does not.
+ * Sockets counted from files: what the kernel writes, and what it does not. And files' lines.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "agent/inspect/lines.h"
 #include "agent/inspect/sockets.h"
 #include "agent/inspect/sockets_internal.h"
+#include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "tests/unit/test.h"
 
@@ -161,12 +164,56 @@ static void test_rows(void **state)
         assert_int_equal(nj_socket_row_parse(bad[i], &row), -EBADMSG);
 }
 
+/* Lines of every length around the buffer's, one after the other: those that fit come out as they are. */
+static void test_lines(void **state)
+{
+    (void)state;
+    enum { STEP = 1021, LONGEST = 2 * NJ_LINES_BYTES };
+    struct tree tree;
+    struct nj_lines lines;
+    struct nj_buf text = {0};
+    plant(&tree);
+    for (size_t len = 0; len < LONGEST; len += STEP) {
+        for (size_t i = 0; i < len; i++)
+            assert_int_equal(nj_buf_append_char(&text, (char)('a' + len / STEP % 26)), 0);
+        assert_int_equal(nj_buf_append_char(&text, '\n'), 0);
+    }
+    assert_int_equal(nj_buf_append_str(&text, "no newline"), 0);
+    put(&tree, "tcp", nj_buf_str(&text));
+    nj_buf_done(&text);
+
+    char path[128];
+    (void)snprintf(path, sizeof(path), "%s/1/net/tcp", tree.root);
+    assert_int_equal(nj_lines_open(&lines, AT_FDCWD, path), 0);
+    for (size_t len = 0; len < NJ_LINES_BYTES; len += STEP) {
+        const char *line = nj_lines_next(&lines);
+        assert_non_null(line);
+        assert_int_equal(strlen(line), len);
+        for (size_t i = 0; i < len; i++)
+            assert_true(line[i] == (char)('a' + len / STEP % 26));
+    }
+    assert_string_equal(nj_lines_next(&lines), "no newline");
+    assert_null(nj_lines_next(&lines));
+    assert_null(nj_lines_next(&lines));
+    assert_int_equal(lines.error, 0);
+    nj_lines_close(&lines);
+
+    (void)snprintf(path, sizeof(path), "%s/1/net", tree.root);
+    assert_int_equal(nj_lines_open(&lines, AT_FDCWD, path), 0);
+    assert_null(nj_lines_next(&lines));
+    assert_int_equal(lines.error, -EISDIR);
+    nj_lines_close(&lines);
+    fell(&tree);
+    assert_int_equal(nj_lines_open(&lines, AT_FDCWD, path), -ENOENT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_missing_is_unknown),
         cmocka_unit_test(test_counters),
         cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
