@@ -230,7 +230,6 @@ static void read_eventfd(struct nj_oom_watch *watch, struct nj_oom_container *co
     (void)!read(container->eventfd, &count, sizeof(count));
     container->hot_until_ns = nj_loop_mono_ns(watch->loop) + hot_ns;
     look(watch, container);
-    sample(watch, container);
 }
 
 static void rest(struct nj_oom_watch *watch)

@@ -23,7 +23,6 @@ enum {
     VMSTAT_MAX = 32768,
     NESTED_MAX = 32, /* cgroups within a container whose processes are looked at */
     NESTED_DEPTH_MAX = 4,
-    NEAR_PERCENT = 90,   /* of the limit: where version 1 tells that it comes near */
     DIRECTORY_LINKS = 2, /* of a directory without others in it */
 };
 
@@ -148,17 +147,17 @@ void nj_oom_container_close(struct nj_oom_container *container)
 
 /* --- being woken --- */
 
-/* Documentation/admin-guide/cgroup-v1/memory.rst, 9 and 10: "EVENTFD FD [ARGUMENT]". */
-static bool register_event(const struct nj_oom_container *container, const char *file, uint64_t argument)
+/* Documentation/admin-guide/cgroup-v1/memory.rst, 10: "EVENTFD FD". A threshold of the usage (9) could be
+ * told likewise, but registering one waits for all processors: up to 50 ms each, where the loop waits as
+ * well. */
+static bool register_event(const struct nj_oom_container *container)
 {
     char line[NUMBER_MAX];
-    int fd = openat(container->directory, file, O_RDONLY | O_CLOEXEC);
+    int fd = openat(container->directory, "memory.oom_control", O_RDONLY | O_CLOEXEC);
     int control = openat(container->directory, "cgroup.event_control", O_WRONLY | O_CLOEXEC);
     bool done = false;
     if (fd >= 0 && control >= 0) {
-        int len = argument == 0
-                      ? snprintf(line, sizeof(line), "%d %d", container->eventfd, fd)
-                      : snprintf(line, sizeof(line), "%d %d %" PRIu64, container->eventfd, fd, argument);
+        int len = snprintf(line, sizeof(line), "%d %d", container->eventfd, fd);
         done = write(control, line, (size_t)len) == len;
     }
     close_fd(&fd);
@@ -172,13 +171,10 @@ static bool listen_v1(struct nj_oom_container *container, int epoll)
     if (container->eventfd < 0)
         return false;
     struct epoll_event event = {.events = EPOLLIN, .data = {.ptr = container}};
-    if (!register_event(container, "memory.oom_control", 0) ||
-        epoll_ctl(epoll, EPOLL_CTL_ADD, container->eventfd, &event) < 0) {
+    if (!register_event(container) || epoll_ctl(epoll, EPOLL_CTL_ADD, container->eventfd, &event) < 0) {
         close_fd(&container->eventfd);
         return false;
     }
-    if (container->limit != NJ_UNKNOWN)
-        (void)register_event(container, "memory.usage_in_bytes", container->limit / 100 * NEAR_PERCENT);
     return true;
 }
 
