@@ -118,9 +118,10 @@ static void note_top(struct nj_leak_series *series)
     int64_t over_ns = (lowest->newest + 1) * nj_leak_width_ns(series, 0);
     if (over_ns <= nj_leak_start_up_ns(series))
         return;
-    for (int i = 0; i < NJ_LEAK_TOPS; i++) {
-        const struct nj_leak_level *level = &series->levels[(i + 1) * NJ_LEAK_TOPS_EACH];
-        float *top = &series->tops[i].top[level->newest % NJ_LEAK_SLOTS];
+    for (int i = 1; i < NJ_LEAK_LEVELS; i++) {
+        if (tops_of(i) < 0)
+            continue;
+        float *top = &series->tops[tops_of(i)].top[series->levels[i].newest % NJ_LEAK_SLOTS];
         *top = fmaxf(*top, floor); /* which leaves a NAN out */
     }
 }

@@ -18,6 +18,7 @@ enum {
     MINUTES_D = 1, /* a range up to so long is read from minutes, */
     HOURS_D = 14,  /* up to this from hours, else from days */
     START_UP_MIN = 5,
+    REASONS_MAX = 16 << 10, /* bytes of one's */
 };
 
 /* A container of a workload, over all its pods. */
@@ -149,39 +150,47 @@ static void append_names(struct nj_buf *out, const struct group *group)
         nj_api_field(out, names[i], name);
 }
 
-static void append_group(struct nj_buf *out, const struct advising *advising, struct group *group)
+static void append_advice(struct nj_buf *out, const struct group *group, const struct nj_advice *advice,
+                          const struct nj_buf *reasons)
 {
-    struct nj_advice_input *input = &group->input;
-    struct nj_advice advice;
-    struct nj_buf reasons = {0};
-    input->seen_ns = group->last_ns - group->first_ns + nj_resolution_ns(advising->filter->resolution);
-    input->throttled =
-        group->throttled_count == 0 ? 0 : group->throttled_sum / (double)group->throttled_count;
-    if (nj_advise(input, &advice, &reasons) < 0)
-        return; /* an unbounded buffer takes all of them */
+    const struct nj_advice_input *input = &group->input;
     nj_api_object_begin(out);
     append_names(out, group);
     nj_api_object_field_begin(out, "cpu");
     append_cores(out, "request", input->cpu_request_millis);
     append_cores(out, "limit", input->cpu_limit_millis);
-    append_cores(out, "recommendedRequest", advice.cpu_request_millis);
-    append_cores(out, "recommendedLimit", advice.cpu_limit_millis);
+    append_cores(out, "recommendedRequest", advice->cpu_request_millis);
+    append_cores(out, "recommendedLimit", advice->cpu_limit_millis);
     nj_api_object_end(out);
     nj_api_object_field_begin(out, "memory");
     append_bytes(out, "request", input->memory_request_bytes);
     append_bytes(out, "limit", input->memory_limit_bytes);
-    append_bytes(out, "recommendedRequest", advice.memory_request_bytes);
-    append_bytes(out, "recommendedLimit", advice.memory_limit_bytes);
+    append_bytes(out, "recommendedRequest", advice->memory_request_bytes);
+    append_bytes(out, "recommendedLimit", advice->memory_limit_bytes);
     nj_api_object_end(out);
     nj_api_field_int(out, "oomKills", (int64_t)input->oom_kills);
     nj_api_field_int(out, "observedSeconds", input->seen_ns / NJ_SEC);
-    nj_api_field_bool(out, "confident", advice.confident);
+    nj_api_field_bool(out, "confident", advice->confident);
     nj_api_array_begin(out, "reasons");
-    if (reasons.len > 2) /* without its own brackets */
-        (void)nj_buf_append(out, reasons.data + 1, reasons.len - 2);
+    if (reasons->len > 2) /* without its own brackets */
+        (void)nj_buf_append(out, reasons->data + 1, reasons->len - 2);
     nj_api_array_end(out);
     nj_api_object_end(out);
+}
+
+static int append_group(struct nj_buf *out, const struct advising *advising, struct group *group)
+{
+    struct nj_advice_input *input = &group->input;
+    struct nj_advice advice;
+    struct nj_buf reasons = {.max = REASONS_MAX};
+    input->seen_ns = group->last_ns - group->first_ns + nj_resolution_ns(advising->filter->resolution);
+    input->throttled =
+        group->throttled_count == 0 ? 0 : group->throttled_sum / (double)group->throttled_count;
+    int rc = nj_advise(input, &advice, &reasons);
+    if (rc == 0)
+        append_advice(out, group, &advice, &reasons);
     nj_buf_done(&reasons);
+    return rc < 0 ? nj_err_set(advising->err, rc, "the reasons are longer than %d bytes", REASONS_MAX) : 0;
 }
 
 static int by_key(const struct group *one, const struct group *other)
@@ -197,15 +206,17 @@ static int by_key(const struct group *one, const struct group *other)
 
 static void free_groups(struct advising *advising)
 {
-    struct group *group, *next;
-    HASH_ITER (hh, advising->groups, group, next) {
-        HASH_DEL(advising->groups, group);
+    struct group *group = advising->groups;
+    HASH_CLEAR(hh, advising->groups); /* the groups stay a list */
+    while (group != NULL) {
+        struct group *next = group->hh.next;
         nj_sketch_done(&group->input.cpu);
         nj_sketch_done(&group->input.memory);
         nj_sketch_done(&group->input.cpu_start);
         nj_sketch_done(&group->input.memory_start);
         free(group->key);
         free(group);
+        group = next;
     }
     nj_buf_done(&advising->key);
 }
@@ -225,8 +236,8 @@ static int query_recommendations(struct nj_api_call *call, struct nj_err *err)
     nj_api_field_int(out, "total", (int64_t)HASH_COUNT(advising.groups));
     nj_api_array_begin(out, "items");
     HASH_ITER (hh, advising.groups, group, next) {
-        if (call->rows++ < call->limit)
-            append_group(out, &advising, group);
+        if (rc == 0 && call->rows++ < call->limit)
+            rc = append_group(out, &advising, group);
     }
     nj_api_array_end(out);
     nj_api_object_end(out);

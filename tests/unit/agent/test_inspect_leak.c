@@ -96,7 +96,7 @@ static bool is_told(const struct shape *shape, unsigned seed, int64_t least_span
     const struct nj_leak_question question = {
         .limit = shape->limit, .least = 50, .has_rhythm = !shape->steady};
     struct nj_leak_series *series = nj_leak_series_new(&rules);
-    struct walk walk = {.random = {.state = 88172645463325252U + 1000003U * seed}};
+    struct walk walk = {.random = {.state = 88172645463325252U + 1000003UL * seed}};
     double step = 1.0 / values;
     int each = values >= 120 ? values / 60 : 1, added = 0;
     struct nj_leak_verdict verdict = {0};
@@ -466,9 +466,10 @@ static const struct nj_leak_rules rules = {.interval_ns = 10 * NJ_SEC, .least_sp
 /* Adds values from..until by so much an hour, every ten seconds. Returns the time after. */
 static int64_t climb(struct nj_leak_series *series, int64_t at_ns, double from, double until, double per_hour)
 {
-    for (double value = from; value < until; value += per_hour / 360, at_ns += 10 * NJ_SEC)
-        nj_leak_series_add(series, at_ns, value);
-    return at_ns;
+    int64_t count = (int64_t)((until - from) / per_hour * 360);
+    for (int64_t i = 0; i < count; i++)
+        nj_leak_series_add(series, at_ns + i * 10 * NJ_SEC, from + (double)i * per_hour / 360);
+    return at_ns + count * 10 * NJ_SEC;
 }
 
 static struct nj_leak_verdict judge(const struct nj_leak_series *series, double limit)

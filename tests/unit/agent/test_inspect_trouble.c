@@ -161,9 +161,9 @@ static void a_leak_of_fds_is_told_once_with_its_process_and_is_over_after_a_rest
     begin(&fixture);
     for (int i = 0; i < 360; i++)
         look(&fixture);
-    for (double fds = 20; fds < 500; fds += 0.5) {
-        fixture.a.fullest_fds = (uint64_t)fds;
-        fixture.a.fds = (uint64_t)fds + 20;
+    for (uint64_t i = 0; i < 960; i++) {
+        fixture.a.fullest_fds = 20 + i / 2;
+        fixture.a.fds = 40 + i / 2;
         look(&fixture);
     }
     assert_told(&fixture, "leak_fds warning a|");
