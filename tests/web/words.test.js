@@ -10,7 +10,7 @@ for (const [name, value] of Object.entries({
   location: { search: '' }, sessionStorage: storage, localStorage: storage, navigator: { languages: ['en'] } })) {
   Object.defineProperty(globalThis, name, { value, configurable: true });
 }
-const { TEXTS } = await import(`${WEB}words.js`);
+const { TEXTS, figuresOf, reasonOf } = await import(`${WEB}words.js`);
 
 const keysOf = (texts, prefix = '') => Object.entries(texts).flatMap(([key, value]) => [
   `${prefix}${key}`, ...(typeof value === 'object' ? keysOf(value, `${prefix}${key}.`) : [])]).sort();
@@ -33,4 +33,24 @@ test('what REST may say of checks has its words', () => {
   const { schemas } = JSON.parse(fs.readFileSync(new URL('collector/api/openapi.json', ROOT), 'utf8')).components;
   const enums = [schemas.Incident.properties.kind, schemas.Monitor.properties.source, schemas.Target.properties.state];
   assert.deepEqual(enums.flatMap((values) => values.enum).filter((name) => !(name in TEXTS.en)), []);
+});
+
+test('what leaks, limits and nodes are told with has its words, on the page and in messages', () => {
+  const read = (file) => fs.readFileSync(new URL(file, ROOT), 'utf8');
+  const reasons = [...read('collector/incident/engine_troubles.c').matchAll(/\[NJ_TROUBLE_\w+\] = "(\w+)"/g)].map(([, name]) => name);
+  assert.ok(reasons.length > 20);
+  const messages = read('collector/notify/words_troubles.c');
+  for (const name of [...reasons, 'OOMKill']) {
+    assert.ok(name in TEXTS.en.reasons, name);
+    assert.ok(messages.includes(`{"${name}",`), name);
+  }
+});
+
+test('figures are shown in their units', () => {
+  const none = { reason: 'NotReady', value: null, limit: null, perHour: null };
+  assert.deepEqual(figuresOf(none), { value: '', pace: '' });
+  assert.deepEqual(figuresOf({ reason: 'SocketLeak', value: 3120, limit: 4096, perHour: 0.25 }), { value: '3120 / 4096', pace: '+0.3 an hour' });
+  assert.deepEqual(figuresOf({ reason: 'MemoryLeak', value: 3 << 20, limit: null, perHour: 1536 }), { value: '3 MiB', pace: '+1.5 KiB an hour' });
+  const leak = { reason: 'SocketLeak', detail: 'CLOSE_WAIT', exitCode: null, cause: null };
+  assert.equal(reasonOf(leak), 'sockets climb: CLOSE_WAIT');
 });
