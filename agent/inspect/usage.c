@@ -16,8 +16,9 @@ struct gathered {
     int64_t minute_ns;            /* wall: its beginning; INT64_MIN: none yet */
     int64_t at_ns;                /* monotonic, of the scan before; 0: none */
     uint64_t cpu_ns, periods, throttled_periods, oom_kills;
-    uint64_t kills; /* within the minute */
-    double cpu;     /* between the two last scans; < 0: not known */
+    uint64_t kills;                     /* within the minute */
+    double cpu;                         /* between the two last scans; < 0: not known */
+    double cpu_used_ns, cpu_elapsed_ns; /* of the minute's samples */
     struct nj_sketch sketches[NJ_USAGE_METRICS];
     UT_hash_handle hh;
 };
@@ -78,12 +79,22 @@ static struct gathered *find_or_add(struct nj_usage_minutes *usage, const char *
     return gathered;
 }
 
+/* Scans are not evenly spaced: the average is made that of the counter, whatever the samples' own. */
+static void correct_cpu(struct gathered *gathered)
+{
+    struct nj_sketch *cpu = &gathered->sketches[NJ_USAGE_CPU];
+    if (gathered->cpu_elapsed_ns > 0)
+        cpu->sum = (double)cpu->count * gathered->cpu_used_ns / gathered->cpu_elapsed_ns;
+    gathered->cpu_used_ns = gathered->cpu_elapsed_ns = 0;
+}
+
 /* Hands out what was gathered, if anything was, and begins anew. */
 static bool tell(struct nj_usage_minutes *usage, struct gathered *gathered, int64_t *ret_minute_ns,
                  struct nj_usage_item *ret_item)
 {
     struct nj_usage_item item = {.oom_kills = gathered->kills};
     bool any = gathered->kills > 0;
+    correct_cpu(gathered);
     for (int i = 0; i < NJ_USAGE_METRICS; i++) {
         struct nj_sketch *sketch = &gathered->sketches[i];
         struct nj_buf *told = &usage->told[i];
@@ -134,6 +145,8 @@ static void add_cpu(struct gathered *gathered, uint64_t used_ns, int64_t elapsed
         return;
     gathered->cpu = (double)used_ns / (double)elapsed_ns;
     nj_sketch_add(&gathered->sketches[NJ_USAGE_CPU], gathered->cpu);
+    gathered->cpu_used_ns += (double)used_ns;
+    gathered->cpu_elapsed_ns += (double)elapsed_ns;
 }
 
 /* Nothing is known of the first scan's past. */

@@ -131,13 +131,23 @@ int nj_resource_sum_add(struct nj_resource_sum *sum, const struct nj_usage_point
     return 0;
 }
 
+/* By nearest rank: of few points the larger, where between two. */
+static double p95_of(const struct nj_sketch *sketch)
+{
+    if (sketch->count < 2)
+        return sketch->max;
+    double last = (double)(sketch->count - 1);
+    double rank = ceil(P95 * (double)sketch->count) - 1;
+    return nj_sketch_quantile(sketch, fmin(1, (rank + 0.5) / last));
+}
+
 /* Average, 95th percentile and maximum to three columns. */
 static void metric_values(const struct nj_resource_metric *metric, double *ret_values)
 {
     const struct nj_sketch *sketch = metric->samples.count > 0 ? &metric->samples : &metric->totals;
     bool known = sketch->count > 0;
     ret_values[0] = known ? sketch->sum / (double)sketch->count : NAN;
-    ret_values[1] = known ? nj_sketch_quantile(sketch, P95) : NAN;
+    ret_values[1] = known ? p95_of(sketch) : NAN;
     ret_values[2] = !known ? NAN : metric->samples.count > 0 ? sketch->max : metric->most;
 }
 

@@ -105,6 +105,19 @@ static void a_minute_is_told_when_the_next_has_begun(void **state)
     end(&watched);
 }
 
+static void the_average_is_the_counters(void **state)
+{
+    (void)state;
+    struct watched watched;
+    begin(&watched);
+    assert_false(scan(&watched));
+    assert_false(scan_after(&watched, 2 * NJ_SEC, 3));    /* a scan that came early */
+    assert_false(scan_after(&watched, 48 * NJ_SEC, 0.5)); /* and one that came late */
+    assert_true(scan_after(&watched, 10 * NJ_SEC, 0.5));
+    assert_metric(&watched, NJ_USAGE_CPU, 2, 0.5, 2 * (6 + 24) / 50.0, 3);
+    end(&watched);
+}
+
 static void what_is_unknown_is_absent(void **state)
 {
     (void)state;
@@ -268,6 +281,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_minute_is_told_when_the_next_has_begun),
+        cmocka_unit_test(the_average_is_the_counters),
         cmocka_unit_test(what_is_unknown_is_absent),
         cmocka_unit_test(throttling_is_a_share_of_the_periods),
         cmocka_unit_test(gpu_and_oom_kills_are_told_with_their_minute),
