@@ -56,6 +56,7 @@ static void release_placement(struct nj_capacity *capacity, struct nj_cap_placem
     if (placement == NULL || --placement->refs > 0)
         return;
     capacity->slots[placement->slot] = NULL;
+    assert(capacity->placements != NULL);
     HASH_DEL(capacity->placements, placement);
     assert(capacity->placements != placement);
     nj_placement_free(placement->parsed);
@@ -177,10 +178,13 @@ void nj_cap_pod_drop(struct nj_capacity *capacity, struct nj_cap_pod *pod)
     nj_cap_uncount(pod);
     HASH_DEL(capacity->pods, pod);
     assert(capacity->pods != pod);
+    /* A list's only member is its own end. */
+    assert(pod->next != NULL || pod->prev == pod || pod->node->pods != pod);
     DL_DELETE(pod->node->pods, pod);
+    assert(pod->node->pods != pod);
     nj_gauge_set(capacity->pods_gauge, HASH_COUNT(capacity->pods));
     if (capacity->forecast != NULL)
-        DL_APPEND(capacity->graveyard, pod);
+        LL_PREPEND(capacity->graveyard, pod);
     else
         free_pod(capacity, pod);
 }
@@ -188,7 +192,7 @@ void nj_cap_pod_drop(struct nj_capacity *capacity, struct nj_cap_pod *pod)
 void nj_cap_bury(struct nj_capacity *capacity)
 {
     for (struct nj_cap_pod *pod; (pod = capacity->graveyard) != NULL;) {
-        DL_DELETE(capacity->graveyard, pod);
+        capacity->graveyard = pod->next;
         free_pod(capacity, pod);
     }
 }
@@ -222,10 +226,18 @@ struct nj_cap_node *nj_cap_node_get(struct nj_capacity *capacity, const char *na
     return node;
 }
 
+void nj_cap_empty(struct nj_capacity *capacity, struct nj_cap_node *node)
+{
+    for (struct nj_cap_pod *pod = node->pods; pod != NULL;) {
+        struct nj_cap_pod *next = pod->next;
+        nj_cap_pod_drop(capacity, pod);
+        pod = next;
+    }
+}
+
 void nj_cap_node_drop(struct nj_capacity *capacity, struct nj_cap_node *node)
 {
-    for (struct nj_cap_pod *pod; (pod = node->pods) != NULL;)
-        nj_cap_pod_drop(capacity, pod);
+    nj_cap_empty(capacity, node);
     HASH_DEL(capacity->nodes, node);
     assert(capacity->nodes != node);
     nj_arena_done(&node->arena);

@@ -49,7 +49,7 @@ struct nj_cap_pod {
     struct nj_cap_use use;
     int64_t cpu_use_micros, memory_use_bytes; /* -1: not known */
     bool counted;
-    struct nj_cap_pod *prev, *next; /* of its node; in the graveyard */
+    struct nj_cap_pod *prev, *next; /* of its node; next: in the graveyard */
     UT_hash_handle hh;
 };
 
@@ -107,6 +107,7 @@ struct nj_cap_pod *nj_cap_pod_find(const struct nj_capacity *capacity, const cha
 struct nj_cap_pod *nj_cap_pod_add(struct nj_capacity *capacity, struct nj_cap_node *node, const char *uid,
                                   const char *namespace, const char *name); /* NULL: too many */
 void nj_cap_pod_drop(struct nj_capacity *capacity, struct nj_cap_pod *pod);
+void nj_cap_empty(struct nj_capacity *capacity, struct nj_cap_node *node); /* of its pods */
 void nj_cap_bury(struct nj_capacity *capacity); /* frees what is in the graveyard */
 /* Around every change of what is summed up. */
 void nj_cap_uncount(struct nj_cap_pod *pod);

@@ -311,8 +311,7 @@ static void expire(struct nj_capacity *capacity)
             node->minute_ns == 0 || now_ns - node->minute_ns > capacity->options.silent_after_ns + NJ_MIN;
         if (!silent)
             continue;
-        for (struct nj_cap_pod *pod; (pod = node->pods) != NULL;)
-            nj_cap_pod_drop(capacity, pod);
+        nj_cap_empty(capacity, node);
         node->cpu_use_micros = node->memory_use_bytes = -1;
         if (!gone)
             continue;
@@ -358,14 +357,14 @@ static void begin(struct nj_capacity *capacity)
     const struct nj_forecast_options options = {.fit = fit, .on_outcome = on_outcome, .data = capacity};
     nj_nodes_each(capacity->options.nodes, see_node, capacity);
     capacity->snapshot_count = capacity->filled = 0;
-    capacity->snapshot = nj_realloc(capacity->snapshot, HASH_COUNT(capacity->nodes) + 1,
-                                    sizeof(*(struct nj_capacity){0}.snapshot));
+    capacity->snapshot =
+        nj_realloc(capacity->snapshot, HASH_COUNT(capacity->nodes) + 1, sizeof(struct nj_cap_node *));
     for (struct nj_cap_node *node = capacity->nodes; node != NULL; node = node->hh.next) {
         if (nj_cap_object(capacity, node->name) != NULL)
             capacity->snapshot[capacity->snapshot_count++] = node;
     }
     if (capacity->snapshot_count > 1)
-        qsort(capacity->snapshot, capacity->snapshot_count, sizeof(*capacity->snapshot), by_name);
+        qsort(capacity->snapshot, capacity->snapshot_count, sizeof(struct nj_cap_node *), by_name);
     capacity->at_ns = nj_loop_wall_ns(capacity->options.loop);
     capacity->busy_ns = 0;
     capacity->begun = false;

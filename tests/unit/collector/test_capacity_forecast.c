@@ -334,6 +334,11 @@ static int random_below(unsigned *seed, int bound)
     return rand_r(seed) % bound;
 }
 
+static int64_t random_amount(unsigned *seed, int64_t step, int bound)
+{
+    return step * random_below(seed, bound);
+}
+
 /* Sizes are few and round, so that there are ties, and nodes that are just full. */
 static void make_random(struct cluster *cluster, unsigned *seed)
 {
@@ -341,7 +346,7 @@ static void make_random(struct cluster *cluster, unsigned *seed)
     int nodes = 1 + random_below(seed, NODES_MAX);
     for (int n = 0; n < nodes; n++) {
         struct nj_forecast_node *node =
-            add_node(cluster, 1000 * (1 + random_below(seed, 4)), 1000 * (1 + random_below(seed, 3)),
+            add_node(cluster, 1000 + random_amount(seed, 1000, 4), 1000 + random_amount(seed, 1000, 3),
                      3 + random_below(seed, 20));
         node->usable = random_below(seed, 8) != 0;
     }
@@ -354,8 +359,8 @@ static void make_random(struct cluster *cluster, unsigned *seed)
     int pods = random_below(seed, PODS_MAX);
     for (int p = 0; p < pods; p++) {
         int node = random_below(seed, nodes);
-        struct nj_forecast_pod *pod = add_pod(cluster, node, 50 * random_below(seed, 6),
-                                              50 * random_below(seed, 6), 25 * random_below(seed, 20));
+        struct nj_forecast_pod *pod = add_pod(cluster, node, random_amount(seed, 50, 6),
+                                              random_amount(seed, 50, 6), random_amount(seed, 25, 20));
         pod->priority = random_below(seed, 4) == 0 ? 100 * random_below(seed, 3) : 0;
         pod->placement = (uint32_t)random_below(seed, PLACEMENTS);
     }
