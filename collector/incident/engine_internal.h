@@ -1,6 +1,6 @@
 /*
- * What the files with the engine's rules share: engine.c (pods and containers), engine_checks.c,
- * engine_troubles.c and engine_absorb.c.
+ * What the files with the engine's rules share: engine.c (pods and containers), engine_clear.c,
+ * engine_checks.c, engine_troubles.c and engine_absorb.c.
  */
 #ifndef NJ_INCIDENT_ENGINE_INTERNAL_H
 #define NJ_INCIDENT_ENGINE_INTERNAL_H
@@ -35,6 +35,12 @@ void nj_open_extend_times(struct nj_incident *record, int64_t at_ns);
 void nj_open_settle(struct nj_engine *engine, struct nj_open *open, enum nj_severity severity, bool opened);
 void nj_open_transition(struct nj_engine *engine, struct nj_open *open, enum nj_transition transition);
 void nj_open_resolve(struct nj_engine *engine, struct nj_open *open, const char *cause, int64_t at_ns);
+
+enum nj_clearable nj_clearable_of(enum nj_incident_kind kind);
+/* NJ_EVENT_CLEARED. */
+void nj_engine_apply_cleared(struct nj_engine *engine, const struct nj_report *report);
+/* A container waits for one reason at a time: what it waited for before is over. */
+void nj_engine_supersede(struct nj_engine *engine, const struct nj_report *report);
 
 /* NJ_EVENT_CHECK: as nj_engine_apply(). */
 int64_t nj_engine_apply_check(struct nj_engine *engine, const struct nj_report *report);
