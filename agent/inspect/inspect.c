@@ -2,7 +2,9 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/inspect/inspect_internal.h"
 #include "common/base/alloc.h"
@@ -459,6 +461,16 @@ static void listen_to_exits(struct nj_inspect *inspect, const struct nj_inspect_
         nj_info("inspect", "containers' ends are known from their pods' statuses alone: %s", err.text);
 }
 
+static void look_at_root(const char *root)
+{
+    int fd = open(root[0] == '\0' ? "/" : root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        nj_info("inspect", "how full the node's file systems are cannot be seen: %s: %s", root,
+                strerror(errno));
+    else
+        (void)close(fd);
+}
+
 int nj_inspect_start(const struct nj_inspect_options *options, struct nj_inspect **ret_inspect,
                      struct nj_err *err)
 {
@@ -488,6 +500,7 @@ int nj_inspect_start(const struct nj_inspect_options *options, struct nj_inspect
     add_metrics(inspect, options->metrics);
     watch_oom(inspect, options);
     listen_to_exits(inspect, options);
+    look_at_root(options->root);
     nj_timer_init(&inspect->timer, options->loop, on_timer, inspect);
     nj_timer_init(&inspect->kills_timer, options->loop, on_kills_timer, inspect);
     inspect->began_ns = nj_loop_mono_ns(options->loop) - soon_least_ns;

@@ -46,8 +46,9 @@ int nj_sockets_count(struct nj_sockets *sockets, const char *key, int32_t pid, i
 /* Forgets namespaces that were not asked for since. */
 void nj_sockets_forget(struct nj_sockets *sockets, int64_t unasked_since_ns);
 
-/* How many sockets in this TCP state the process itself holds, by its fds (needs CAP_SYS_PTRACE for other
- * users' processes): 0 and the count, or -EACCES, -ESRCH, -E2BIG (more than NJ_SOCKETS_OWN_MAX), -ENOMEM. */
+/* How many sockets in this TCP state (0: in any) the process itself holds, by its fds (needs CAP_SYS_PTRACE
+ * for other users' processes): 0 and the count, or -EACCES, -ESRCH, -E2BIG (more than NJ_SOCKETS_OWN_MAX),
+ * -ENOMEM. */
 int nj_sockets_own(struct nj_sockets *sockets, int32_t pid, enum nj_tcp_state state, uint64_t *ret_count);
 
 const char *nj_tcp_state_name(enum nj_tcp_state state); /* "CLOSE_WAIT"; "" for none */

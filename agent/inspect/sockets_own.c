@@ -104,7 +104,8 @@ struct search {
 static void find(void *data, const struct nj_socket_row *row)
 {
     struct search *search = data;
-    if (row->state == search->state && row->inode != 0 &&
+    bool wanted = search->state == 0 || row->state == search->state;
+    if (wanted && row->inode != 0 &&
         bsearch(&row->inode, search->inodes->items, search->inodes->count, sizeof(row->inode), compare) !=
             NULL)
         search->found++;
