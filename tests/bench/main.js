@@ -7,6 +7,7 @@ import { build, BUILD } from './build.js';
 import { benchmarks as crash } from './crash.js';
 import { benchmarks as decode } from './decode.js';
 import { benchmarks as forecast } from './forecast.js';
+import { benchmarks as full } from './full.js';
 import { benchmarks as ingest } from './ingest.js';
 import { benchmarks as pods } from './pods.js';
 import { benchmarks as probe } from './probe.js';
@@ -15,7 +16,7 @@ import { benchmarks as scan } from './scan.js';
 import { benchmarks as schedule } from './schedule.js';
 
 const EXIT_USAGE = 64;
-const benchmarks = { ...decode, ...pods, ...ingest, ...rollups, ...crash, ...schedule, ...probe, ...scan, ...forecast };
+const benchmarks = { ...decode, ...pods, ...ingest, ...rollups, ...crash, ...schedule, ...probe, ...scan, ...full, ...forecast };
 
 const names = Object.keys(benchmarks);
 const widest = Math.max(...names.map(({ length }) => length));
