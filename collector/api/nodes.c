@@ -96,8 +96,9 @@ static void append_object(struct nj_buf *out, const struct nj_nodes_node *node)
 static void append_shares(struct nj_buf *out, const struct nj_capacity_node_view *view)
 {
     const struct nj_capacity_sum *sum = &view->sum;
-    int64_t cpu = view->node == NULL ? 0 : view->node->node->allocatable_cpu_millis;
-    int64_t memory = view->node == NULL ? 0 : view->node->node->allocatable_memory_bytes;
+    bool known = view->node != NULL && view->minute_ns != 0;
+    int64_t cpu = known ? view->node->node->allocatable_cpu_millis : 0;
+    int64_t memory = known ? view->node->node->allocatable_memory_bytes : 0;
     nj_api_object_field_begin(out, "ofAllocatable");
     append_share(out, "cpuRequest", sum->cpu_request_millis, cpu);
     append_share(out, "cpuLimit", sum->cpu_limit_millis, cpu);

@@ -11,7 +11,8 @@
  * Placement follows the scheduler's filters: allocatable CPU, memory and pods by requests, taints and
  * tolerations, node selectors and required node affinity, unschedulable; pods in order of priority, each to
  * the node with the largest room. "By use" does the same with what the pods really used in place of
- * requests. Inter-pod affinity, topology spread, volumes and host ports are not looked at, and REST says so.
+ * requests. Inter-pod affinity, topology spread, volumes, host ports, preemption and resources besides CPU
+ * and memory are not looked at, and REST says so.
  * The pods of DaemonSets, static pods and bare pods move nowhere. A node that is not ready, or whose agent is
  * silent, takes nothing and is not lost. The forecast is worked out at most every interval, in slices of a
  * few ms.
