@@ -83,8 +83,11 @@ static bool take_uid(struct level uid, char dash, char ret_uid[NJ_POD_UID_MAX])
         if (!is_word(uid.text[i]) && uid.text[i] != dash)
             return false;
     }
-    for (size_t i = 0; i < uid.len; i++)
-        ret_uid[i] = uid.text[i] == dash ? '-' : uid.text[i];
+    memcpy(ret_uid, uid.text, uid.len);
+    for (size_t i = 0; i < uid.len; i++) {
+        if (ret_uid[i] == dash)
+            ret_uid[i] = '-';
+    }
     ret_uid[uid.len] = '\0';
     return true;
 }

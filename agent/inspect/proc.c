@@ -231,7 +231,7 @@ int nj_proc_live_thread(int process, int32_t pid)
         if (thread == 0 || thread == pid)
             continue;
         int fd = openat(dirfd(dir), entry->d_name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        struct nj_proc_stat stat;
+        struct nj_proc_stat stat = {0};
         if (fd >= 0 && nj_proc_stat(fd, &stat) == 0 && stat.state != 'Z' && stat.state != 'X')
             found = fd;
         else if (fd >= 0)

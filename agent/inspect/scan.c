@@ -211,10 +211,14 @@ struct nj_scan_losses nj_scan_losses(const struct nj_scan *scan)
     return scan->losses;
 }
 
+struct found {
+    const struct nj_scan_process *process;
+};
+
 static int by_start(const void *a, const void *b)
 {
-    const struct nj_scan_process *const *left = a, *const *right = b;
-    return nj_scan_is_older(*left, *right) ? -1 : 1;
+    const struct found *left = a, *right = b;
+    return nj_scan_is_older(left->process, right->process) ? -1 : 1;
 }
 
 size_t nj_scan_processes(const struct nj_scan *scan, const char *container_id,
@@ -226,16 +230,17 @@ size_t nj_scan_processes(const struct nj_scan *scan, const char *container_id,
     const struct nj_scan_process *first = scan->containers[index]->first;
     for (const struct nj_scan_process *process = first; process != NULL; process = process->next)
         count += process->state != NJ_SCAN_ZOMBIE;
-    const struct nj_scan_process **found = nj_calloc(count + 1, sizeof(*found));
+    struct found *found = nj_calloc(count + 1, sizeof(*found));
     count = 0;
     for (const struct nj_scan_process *process = first; process != NULL; process = process->next) {
         if (process->state != NJ_SCAN_ZOMBIE)
-            found[count++] = process;
+            found[count++].process = process;
     }
     qsort(found, count, sizeof(*found), by_start);
     for (size_t i = 0; i < count && i < max; i++) {
-        ret_processes[i].pid = found[i]->pid;
-        memcpy(ret_processes[i].command, found[i]->command, sizeof(found[i]->command));
+        const struct nj_scan_process *process = found[i].process;
+        ret_processes[i].pid = process->pid;
+        memcpy(ret_processes[i].command, process->command, sizeof(process->command));
     }
     free(found);
     return count < max ? count : max;

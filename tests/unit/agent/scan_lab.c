@@ -19,13 +19,21 @@
 
 #include "tests/unit/test.h"
 
-enum { PATH_SIZE = 512, RETRIES = 500, RETRY_MS = 10, FIRST_FREE_FD = 3, HIGH_FD = 1000, SPARE_FDS = 2000 };
+enum {
+    PATH_SIZE = 512,
+    RETRIES = 500,
+    RETRY_NS = 10000000,
+    FIRST_FREE_FD = 3,
+    HIGH_FD = 1000,
+    SPARE_FDS = 2000,
+    STACK_BYTES = 131072
+};
 
 static const char top[] = "/sys/fs/cgroup";
 
 static void wait_a_moment(void)
 {
-    (void)nanosleep(&(struct timespec){.tv_nsec = RETRY_MS * 1000 * 1000}, NULL);
+    (void)nanosleep(&(struct timespec){.tv_nsec = RETRY_NS}, NULL);
 }
 
 static bool write_file(const char *path, const char *text)
@@ -286,7 +294,7 @@ static void start_thread(void *(*body)(void *data), void *data)
     pthread_t thread;
     pthread_attr_t attributes;
     (void)pthread_attr_init(&attributes);
-    (void)pthread_attr_setstacksize(&attributes, 128 * 1024);
+    (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
     if (pthread_create(&thread, &attributes, body, data) != 0)
         _exit(EXIT_FAILURE);
     (void)pthread_attr_destroy(&attributes);

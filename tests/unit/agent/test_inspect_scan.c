@@ -19,7 +19,7 @@
 #define POD "5f8f0c3a-0000-4000-8000-1e77a1b2c3d4"
 #define MIB (1024UL * 1024)
 
-enum { STANDARD = 3, WAIT_TURNS = 1000, TURN_MS = 10 };
+enum { STANDARD = 3, BOTH = 2 * STANDARD, WAIT_TURNS = 1000, TURN_NS = 10000000 };
 
 struct fixture {
     struct scan_lab lab;
@@ -73,7 +73,7 @@ static struct fixture *real(void **state)
 
 static void wait_a_moment(void)
 {
-    (void)nanosleep(&(struct timespec){.tv_nsec = TURN_MS * 1000 * 1000}, NULL);
+    (void)nanosleep(&(struct timespec){.tv_nsec = TURN_NS}, NULL);
 }
 
 static void run(struct fixture *f)
@@ -122,7 +122,7 @@ static void a_scan_counts_what_there_is(void **state)
     (void)scan_lab_start(&f->lab, POD, B, lab_threads, 9);
     for (int i = 0; i < 3; i++) { /* new, again, and remembered */
         run(f);
-        check(f, A, 2, 2, 0, 40 + 7 + 2 * STANDARD);
+        check(f, A, 2, 2, 0, 40 + 7 + BOTH);
         check(f, B, 1, 10, 0, STANDARD);
         assert_null(figures_of(f, C));
     }
@@ -143,7 +143,7 @@ static void a_scan_counts_what_there_is(void **state)
     run(f);
     check(f, A, 1, 1, 0, 7 + STANDARD);
     assert_int_equal(found(f, A)->init.pid, second);
-    check(f, B, 2, 11, 0, 1 + 2 * STANDARD);
+    check(f, B, 2, 11, 0, 1 + BOTH);
     /* And the last one of a container. */
     scan_lab_kill(&f->lab, second);
     run(f);
@@ -175,7 +175,7 @@ static void zombies_are_counted_and_whose_children_they_are(void **state)
     pid_t many = scan_lab_start(&f->lab, POD, A, lab_zombies, 5);
     for (int i = 0; i < 3; i++) {
         run(f); /* none of them was ever seen alive */
-        check(f, A, 2, 2, 7, 2 * STANDARD);
+        check(f, A, 2, 2, 7, BOTH);
         assert_int_equal(found(f, A)->zombie_parent.pid, many);
     }
     scan_lab_kill(&f->lab, many);
@@ -190,7 +190,7 @@ static void one_that_was_alive_stays_its_containers_as_a_zombie(void **state)
     pid_t child = scan_lab_start(&f->lab, POD, A, lab_open, 20);
     (void)scan_lab_start(&f->lab, POD, A, lab_nothing, 0);
     run(f);
-    check(f, A, 2, 2, 0, 20 + 2 * STANDARD);
+    check(f, A, 2, 2, 0, 20 + BOTH);
     siginfo_t info;
     assert_int_equal(kill(child, SIGKILL), 0);
     assert_int_equal(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT), 0);
@@ -227,7 +227,7 @@ static void the_fullest_is_told_against_its_own_limit(void **state)
     assert_int_equal(prlimit(near, RLIMIT_NOFILE, &tight, NULL), 0);
     run(f);
     const struct nj_container_figures *figures = found(f, A);
-    assert_int_equal(figures->fds, 550 + 2 * STANDARD);
+    assert_int_equal(figures->fds, 550 + BOTH);
     assert_int_equal(figures->fullest.pid, near);
     assert_int_equal(figures->fullest_fds, 50 + STANDARD);
     assert_int_equal(figures->fullest_limit, 60);
@@ -295,7 +295,7 @@ static void with_few_handles_the_counts_are_the_same(void **state)
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &f->files), 0);
     for (int i = 0; i < 3; i++) {
         run(f);
-        check(f, A, 2, 2, 2, 40 + 2 * STANDARD);
+        check(f, A, 2, 2, 2, 40 + BOTH);
         check(f, B, 1, 2, 0, 5 + STANDARD);
         assert_int_equal(found(f, A)->pids, 4);
     }
@@ -319,7 +319,7 @@ static void processes_that_come_and_go_leave_nothing(void **state)
         check(f, A, 1, 1, 0, 11 + STANDARD);
         const struct nj_container_figures *storm = found(f, B);
         assert_in_range(storm->processes, 2, 4);
-        assert_in_range(storm->fds, 2 * STANDARD, 4 * STANDARD);
+        assert_in_range(storm->fds, BOTH, 2 * BOTH);
         assert_true(storm->zombies <= 2);
     }
     assert_int_equal(nj_scan_losses(f->scan).unreadable, 0);
@@ -388,7 +388,7 @@ static void a_child_that_is_killed_for_memory_is_counted_and_the_container_lives
     assert_int_equal(found(f, A)->oom_kills, 1);
     assert_int_equal(nj_cgroup_oom_kills(nj_scan_cgroup(f->scan, A)), 1);
     assert_true(found(f, A)->memory_peak <= 32 * MIB || found(f, A)->memory_peak == NJ_UNKNOWN);
-    check(f, A, 2, 2, 0, 2 * STANDARD);
+    check(f, A, 2, 2, 0, BOTH);
 }
 
 static void throttling_is_counted(void **state)
