@@ -65,10 +65,17 @@ static bool is_wanted(const struct nj_json_member *member, const char *const *wa
     return *wanted != NULL;
 }
 
+/* A member that is read off the text. */
+struct raw_member {
+    const char *name;
+    struct nj_json_member found; /* no value: there is none */
+};
+
 /* An object with the wanted members only: json-c takes ten times as long for a byte as passing it over does,
- * and most of an object nobody reads. Terminated; NULL when it is malformed or the arena full. */
+ * and most of an object nobody reads. Terminated; NULL when it is malformed or the arena full. `raw` may be
+ * NULL. */
 static char *select_members(struct nj_json_reader *reader, const char *text, size_t len,
-                            const char *const *wanted)
+                            const char *const *wanted, struct raw_member *raw)
 {
     struct nj_json_skim skim;
     struct nj_json_member member;
@@ -80,6 +87,8 @@ static char *select_members(struct nj_json_reader *reader, const char *text, siz
     char *at = selected;
     *at++ = '{';
     while ((rc = nj_json_skim_next(&skim, &member)) > 0) {
+        if (raw != NULL && nj_json_member_is(&member, raw->name))
+            raw->found = member;
         if (!is_wanted(&member, wanted))
             continue;
         const char *begin = member.key - 1; /* its quote */
@@ -127,12 +136,12 @@ static bool is_absent(const struct nj_json_member *part)
 
 /* False when the part is malformed or the arena full; *ret_json is NULL when it is absent. */
 static bool parse_part(struct nj_json_reader *reader, const struct nj_json_member *part,
-                       const char *const *wanted, struct json_object **ret_json)
+                       const char *const *wanted, struct raw_member *raw, struct json_object **ret_json)
 {
     *ret_json = NULL;
     if (is_absent(part))
         return true;
-    const char *text = select_members(reader, part->value, part->value_len, wanted);
+    const char *text = select_members(reader, part->value, part->value_len, wanted, raw);
     *ret_json = text == NULL ? NULL : parse_object(text, strlen(text));
     return *ret_json != NULL;
 }
@@ -152,7 +161,7 @@ static const char *const wanted_metadata[] = {"name",
                                               NULL};
 static const char *const wanted_spec[] = {
     "nodeName",     "restartPolicy", "hostNetwork", "initContainers", "containers", "ephemeralContainers",
-    "nodeSelector", "affinity",      "tolerations", "priority",       "overhead",   NULL};
+    "nodeSelector", "affinity",      "priority",    "overhead",       NULL};
 static const char *const wanted_status[] = {"phase",
                                             "reason",
                                             "message",
@@ -180,11 +189,23 @@ static bool decode_part(struct nj_json_reader *reader, const struct nj_json_memb
                         const char *const *wanted, nj_json_read_fn *read, struct nj_kube_object *object)
 {
     struct json_object *json;
-    if (!parse_part(reader, part, wanted, &json))
+    if (!parse_part(reader, part, wanted, NULL, &json))
         return false;
     read(reader, json, object);
     json_object_put(json);
     return true;
+}
+
+static bool decode_pod_spec(struct nj_json_reader *reader, const struct nj_json_member *part,
+                            struct nj_kube_object *object)
+{
+    struct raw_member tolerations = {.name = "tolerations"};
+    struct json_object *json;
+    if (!parse_part(reader, part, wanted_spec, &tolerations, &json))
+        return false;
+    nj_json_read_pod_spec(reader, json, object);
+    json_object_put(json);
+    return nj_json_read_tolerations(reader, &tolerations.found, &object->pod);
 }
 
 /* The text of a custom resource's part, whatever it holds. */
@@ -209,7 +230,7 @@ static bool decode_parts(struct nj_json_reader *reader, const struct parts *part
     case NJ_KUBE_META:
         return true;
     case NJ_KUBE_POD:
-        return decode_part(reader, &parts->spec, wanted_spec, nj_json_read_pod_spec, object) &&
+        return decode_pod_spec(reader, &parts->spec, object) &&
                decode_part(reader, &parts->status, wanted_status, nj_json_read_pod_status, object);
     case NJ_KUBE_SERVICE:
         return decode_part(reader, &parts->spec, wanted_service_spec, nj_json_read_service_spec, object);
@@ -240,7 +261,8 @@ int nj_kube_decode_bare_json(enum nj_kube_kind kind, const void *bytes, size_t l
     struct nj_kube_object object = nj_kube_object_empty(kind);
     struct parts parts;
     struct json_object *json;
-    if (find_parts(bytes, len, &parts) < 0 || !parse_part(&reader, &parts.metadata, wanted_metadata, &json))
+    if (find_parts(bytes, len, &parts) < 0 ||
+        !parse_part(&reader, &parts.metadata, wanted_metadata, NULL, &json))
         return nj_kube_refuse(reader.full, "JSON object", err);
     read_meta(&reader, json, &object.meta);
     json_object_put(json);

@@ -8,6 +8,7 @@
 #include <json-c/json.h>
 
 #include "common/kube/decode_internal.h"
+#include "common/kube/json_skim.h"
 
 /* Copies strings into the arena, as json-c's go with its objects. */
 struct nj_json_reader {
@@ -41,7 +42,13 @@ void nj_json_port(struct nj_json_reader *reader, struct json_object *object, con
 void nj_json_conditions(struct nj_json_reader *reader, struct json_object *array,
                         const struct nj_pod_condition **ret_conditions, size_t *ret_count);
 
-/* What a pod asks of its node: decode_json_node.c. */
+/* A string as it stands in the text, with its quotes; "" for what is none. */
+const char *nj_json_unquote(struct nj_json_reader *reader, const struct nj_json_member *member);
+
+/* What a pod asks of its node: decode_json_node.c. Its tolerations, of which nearly every pod has two, are
+ * read off their text, for json-c would take a dozen allocations for each. False when they are malformed. */
+bool nj_json_read_tolerations(struct nj_json_reader *reader, const struct nj_json_member *array,
+                              struct nj_pod_object *pod);
 void nj_json_placement(struct nj_json_reader *reader, struct json_object *spec, struct nj_pod_object *pod);
 
 /* A part of an object: its spec, its status; `json` may be NULL. */

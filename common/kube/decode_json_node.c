@@ -42,22 +42,50 @@ static void read_affinity(struct nj_json_reader *reader, struct json_object *aff
     pod->node_affinity_count = count;
 }
 
-static void read_tolerations(struct nj_json_reader *reader, struct json_object *array,
-                             struct nj_pod_object *pod)
+static bool read_toleration(struct nj_json_reader *reader, const struct nj_json_member *text,
+                            struct nj_toleration *toleration)
 {
-    size_t count = nj_json_len(array);
-    struct nj_toleration *tolerations = nj_json_array(reader, count, sizeof(*tolerations));
+    struct nj_json_skim skim;
+    struct nj_json_member member;
+    int rc = 0;
+    *toleration = (struct nj_toleration){.key = "", .operator= "", .value = "", .effect = ""};
+    if (nj_json_skim_open(&skim, text->value, text->value_len) < 0)
+        return true; /* no object reads as an empty one */
+    while ((rc = nj_json_skim_next(&skim, &member)) > 0) {
+        if (nj_json_member_is(&member, "key"))
+            toleration->key = nj_json_unquote(reader, &member);
+        else if (nj_json_member_is(&member, "operator"))
+            toleration->operator= nj_json_unquote(reader, &member);
+        else if (nj_json_member_is(&member, "value"))
+            toleration->value = nj_json_unquote(reader, &member);
+        else if (nj_json_member_is(&member, "effect"))
+            toleration->effect = nj_json_unquote(reader, &member);
+    }
+    return rc == 0;
+}
+
+bool nj_json_read_tolerations(struct nj_json_reader *reader, const struct nj_json_member *array,
+                              struct nj_pod_object *pod)
+{
+    struct nj_json_skim skim, counting;
+    struct nj_json_member element;
+    size_t count = 0;
+    int rc;
+    if (array->value == NULL || nj_json_skim_open_array(&skim, array->value, array->value_len) < 0)
+        return true;
+    counting = skim;
+    while ((rc = nj_json_skim_next_element(&counting, &element)) > 0)
+        count++;
+    struct nj_toleration *tolerations = rc < 0 ? NULL : nj_json_array(reader, count, sizeof(*tolerations));
     if (tolerations == NULL)
-        return;
-    for (size_t i = 0; i < count; i++) {
-        struct json_object *toleration = json_object_array_get_idx(array, i);
-        tolerations[i] = (struct nj_toleration){.key = nj_json_string(reader, toleration, "key"),
-                                                .operator= nj_json_string(reader, toleration, "operator"),
-                                                .value = nj_json_string(reader, toleration, "value"),
-                                                .effect = nj_json_string(reader, toleration, "effect")};
+        return rc == 0;
+    for (size_t i = 0; i < count && nj_json_skim_next_element(&skim, &element) > 0; i++) {
+        if (!read_toleration(reader, &element, &tolerations[i]))
+            return false;
     }
     pod->tolerations = tolerations;
     pod->tolerations_count = count;
+    return true;
 }
 
 static void read_overhead(struct json_object *quantities, struct nj_pod_object *pod)
@@ -76,7 +104,6 @@ void nj_json_placement(struct nj_json_reader *reader, struct json_object *spec, 
     read_overhead(nj_json_get(spec, "overhead"), pod);
     nj_json_pairs(reader, nj_json_get(spec, "nodeSelector"), &pod->node_selector, &pod->node_selector_count);
     read_affinity(reader, nj_json_get(spec, "affinity"), pod);
-    read_tolerations(reader, nj_json_get(spec, "tolerations"), pod);
 }
 
 void nj_json_read_node_spec(struct nj_json_reader *reader, struct json_object *json,

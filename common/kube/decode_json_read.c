@@ -1,3 +1,4 @@
+#include <limits.h>
 #include <string.h>
 
 #include "common/base/clock.h"
@@ -22,6 +23,25 @@ const char *nj_json_copy(struct nj_json_reader *reader, struct json_object *valu
     const char *copy = nj_arena_strndup(reader->arena, json_object_get_string(value), (size_t)len);
     reader->full = reader->full || copy == NULL;
     return nj_str(copy);
+}
+
+const char *nj_json_unquote(struct nj_json_reader *reader, const struct nj_json_member *member)
+{
+    if (member->value_len < 2 || member->value[0] != '"')
+        return "";
+    if (memchr(member->value, '\\', member->value_len) == NULL) {
+        const char *copy = nj_arena_strndup(reader->arena, member->value + 1, member->value_len - 2);
+        reader->full = reader->full || copy == NULL;
+        return nj_str(copy);
+    }
+    struct json_tokener *tokener = member->value_len > INT_MAX ? NULL : json_tokener_new();
+    struct json_object *string =
+        tokener == NULL ? NULL : json_tokener_parse_ex(tokener, member->value, (int)member->value_len);
+    const char *copy = nj_json_copy(reader, string);
+    json_object_put(string);
+    if (tokener != NULL)
+        json_tokener_free(tokener);
+    return copy;
 }
 
 const char *nj_json_string(struct nj_json_reader *reader, struct json_object *object, const char *key)

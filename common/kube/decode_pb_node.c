@@ -1,4 +1,6 @@
 /* Nodes, and what a pod asks of one. */
+#include <string.h>
+
 #include "common/base/str.h"
 #include "common/kube/decode_pb_internal.h"
 
@@ -39,16 +41,46 @@ static bool set_affinity(struct nj_pb_arena *allocator, const K8s__Affinity *pb,
     return true;
 }
 
+/* The string that a field holds, terminated in place: moved over the byte before it, the end of its length.
+ */
+static const char *terminate(const struct nj_pb_field *field)
+{
+    char *text = (char *)field->data - 1; /* protobuf-c's copy, which is the arena's */
+    memmove(text, field->data, field->len);
+    text[field->len] = '\0';
+    return text;
+}
+
+static bool read_toleration(const ProtobufCBinaryData *bytes, struct nj_toleration *toleration)
+{
+    enum { KEY = 1, OPERATOR = 2, VALUE = 3, EFFECT = 4 };
+    struct nj_pb_reader reader = {.at = bytes->data};
+    struct nj_pb_field field;
+    int rc;
+    *toleration = (struct nj_toleration){.key = "", .operator= "", .value = "", .effect = ""};
+    if (bytes->len == 0) /* protobuf-c has NULL then */
+        return true;
+    reader.end = bytes->data + bytes->len;
+    while ((rc = nj_pb_next(&reader, &field)) > 0) {
+        const char **const texts[] = {[KEY] = &toleration->key,
+                                      [OPERATOR] = &toleration->operator,
+                                      [VALUE] = & toleration->value,
+                                      [EFFECT] = &toleration->effect};
+        if (field.wire == NJ_PB_BYTES && field.number >= KEY && field.number <= EFFECT)
+            *texts[field.number] = terminate(&field);
+    }
+    return rc == 0;
+}
+
 static bool set_tolerations(struct nj_pb_arena *allocator, const K8s__PodSpec *pb, struct nj_pod_object *pod)
 {
     struct nj_toleration *tolerations;
     if (!nj_pb_array(allocator, pb->n_tolerations, sizeof(*tolerations), &tolerations))
         return false;
-    for (size_t i = 0; i < pb->n_tolerations; i++)
-        tolerations[i] = (struct nj_toleration){.key = nj_str(pb->tolerations[i]->key),
-                                                .operator= nj_str(pb->tolerations[i]->operator_),
-                                                .value = nj_str(pb->tolerations[i]->value),
-                                                .effect = nj_str(pb->tolerations[i]->effect)};
+    for (size_t i = 0; i < pb->n_tolerations; i++) {
+        if (!read_toleration(&pb->tolerations[i], &tolerations[i]))
+            return false;
+    }
     pod->tolerations = tolerations;
     pod->tolerations_count = pb->n_tolerations;
     return true;

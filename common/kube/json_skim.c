@@ -98,10 +98,20 @@ static bool expect(struct nj_json_skim *skim, char c)
     return true;
 }
 
-int nj_json_skim_open(struct nj_json_skim *skim, const char *text, size_t len)
+static int enter(struct nj_json_skim *skim, const char *text, size_t len, char bracket)
 {
     *skim = (struct nj_json_skim){.at = text, .end = text + len, .first = true};
-    return expect(skim, '{') ? 0 : -EBADMSG;
+    return expect(skim, bracket) ? 0 : -EBADMSG;
+}
+
+int nj_json_skim_open(struct nj_json_skim *skim, const char *text, size_t len)
+{
+    return enter(skim, text, len, '{');
+}
+
+int nj_json_skim_open_array(struct nj_json_skim *skim, const char *text, size_t len)
+{
+    return enter(skim, text, len, '[');
 }
 
 /* A value that ends inside the text. */
@@ -120,9 +130,10 @@ static bool take_value(struct nj_json_skim *skim, const char **ret_value, size_t
     return true;
 }
 
-int nj_json_skim_next(struct nj_json_skim *skim, struct nj_json_member *ret_member)
+/* In front of the next member or element: 1; 0 behind the last one. */
+static int advance(struct nj_json_skim *skim, char bracket)
 {
-    if (expect(skim, '}')) {
+    if (expect(skim, bracket)) {
         skip_space(skim);
         return skim->at == skim->end ? 0 : -EBADMSG;
     }
@@ -130,6 +141,26 @@ int nj_json_skim_next(struct nj_json_skim *skim, struct nj_json_member *ret_memb
         return -EBADMSG;
     skim->first = false;
     skip_space(skim);
+    return 1;
+}
+
+int nj_json_skim_next_element(struct nj_json_skim *skim, struct nj_json_member *ret_element)
+{
+    struct nj_json_member element = {.key = ""};
+    int rc = advance(skim, ']');
+    if (rc != 1)
+        return rc;
+    if (!take_value(skim, &element.value, &element.value_len))
+        return -EBADMSG;
+    *ret_element = element;
+    return 1;
+}
+
+int nj_json_skim_next(struct nj_json_skim *skim, struct nj_json_member *ret_member)
+{
+    int rc = advance(skim, '}');
+    if (rc != 1)
+        return rc;
     struct nj_json_member member;
     if (skim->at == skim->end || *skim->at != '"' || !take_value(skim, &member.key, &member.key_len) ||
         !expect(skim, ':') || !take_value(skim, &member.value, &member.value_len))

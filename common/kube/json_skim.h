@@ -27,6 +27,10 @@ int nj_json_skim_open(struct nj_json_skim *skim, const char *text, size_t len);
 /* 1 and the next member, 0 when the object and nothing behind it has ended, -EBADMSG. */
 int nj_json_skim_next(struct nj_json_skim *skim, struct nj_json_member *ret_member);
 
+/* The same of an array, whose elements have a value only. */
+int nj_json_skim_open_array(struct nj_json_skim *skim, const char *text, size_t len);
+int nj_json_skim_next_element(struct nj_json_skim *skim, struct nj_json_member *ret_element);
+
 bool nj_json_member_is(const struct nj_json_member *member, const char *key);
 
 /*

@@ -539,7 +539,7 @@ static const char placed_pod[] =
     "{\"key\":\"gpu\",\"operator\":\"Exists\"}],"
     "\"matchFields\":[{\"key\":\"metadata.name\",\"operator\":\"In\",\"values\":[\"node1\"]}]},{}]}}},"
     "\"tolerations\":[{\"operator\":\"Exists\",\"tolerationSeconds\":300},"
-    "{\"key\":\"dedicated\",\"value\":\"db\",\"effect\":\"NoSchedule\"}]}}";
+    "{\"key\":\"dedicated\",\"value\":\"d\\u0062\",\"effect\":\"NoSchedule\"},{}]}}";
 
 static void a_pod_says_where_it_may_go(void **state)
 {
@@ -562,12 +562,13 @@ static void a_pod_says_where_it_may_go(void **state)
     assert_false(term->requirements[1].of_field);
     assert_true(term->requirements[2].of_field);
     assert_int_equal(pod->node_affinity[1].count, 0);
-    assert_int_equal(pod->tolerations_count, 2);
+    assert_int_equal(pod->tolerations_count, 3);
     assert_string_equal(pod->tolerations[0].key, "");
     assert_string_equal(pod->tolerations[0].operator, "Exists");
     assert_string_equal(pod->tolerations[1].operator, "");
     assert_string_equal(pod->tolerations[1].value, "db");
     assert_string_equal(pod->tolerations[1].effect, "NoSchedule");
+    assert_string_equal(pod->tolerations[2].key, "");
 }
 
 static void where_a_pod_may_go_is_equal_in_both_encodings(void **state)
@@ -599,12 +600,17 @@ static void where_a_pod_may_go_is_equal_in_both_encodings(void **state)
     node_affinity.requiredduringschedulingignoredduringexecution = &required;
     K8s__Affinity affinity = K8S__AFFINITY__INIT;
     affinity.nodeaffinity = &node_affinity;
-    K8s__Toleration any = K8S__TOLERATION__INIT, db = K8S__TOLERATION__INIT, *tolerations[] = {&any, &db};
+    K8s__Toleration any = K8S__TOLERATION__INIT, db = K8S__TOLERATION__INIT;
+    unsigned char toleration_bytes[2][64];
     any.operator_ = (char *)"Exists";
-    SET(any, tolerationseconds, 300);
     db.key = (char *)"dedicated";
     db.value = (char *)"db";
     db.effect = (char *)"NoSchedule";
+    ProtobufCBinaryData tolerations[] = {
+        {k8s__toleration__pack(&any, toleration_bytes[0]), toleration_bytes[0]},
+        {k8s__toleration__pack(&db, toleration_bytes[1]), toleration_bytes[1]},
+        {0, NULL},
+    };
     K8s__StringEntry zone = K8S__STRING_ENTRY__INIT, disk = K8S__STRING_ENTRY__INIT;
     zone.key = (char *)"zone";
     zone.value = (char *)"b";
@@ -624,7 +630,7 @@ static void where_a_pod_may_go_is_equal_in_both_encodings(void **state)
     SET(spec, priority, -5);
     spec.affinity = &affinity;
     spec.tolerations = tolerations;
-    spec.n_tolerations = 2;
+    spec.n_tolerations = 3;
     spec.nodeselector = selector;
     spec.n_nodeselector = 2;
     spec.overhead = overhead;
