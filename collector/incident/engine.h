@@ -24,8 +24,8 @@
  * ready any more). What is over is cleared. An end that is lost with a restart of its agent is made up for by
  * the pod's deletion, by the container's completion, and by being stale. A lasting trouble is told once, so
  * minutes of use of its container (of its node) keep it from being stale, for NJ_ENGINE_TROUBLE_KEPT_NS since
- * it was told; a node's conditions and forecasts, which
- * the collector tells itself and remembers over a restart, are never stale.
+ * it was told; a node's conditions and forecasts, which the collector tells itself and remembers over a
+ * restart, are never stale.
  *
  * OOM kills of processes in a container that lives on count one by one, and are over ("quiet") when there was
  * none for NJ_ENGINE_OOM_QUIET_NS, or when the container has completed or its pod is deleted.
@@ -54,11 +54,10 @@
  *
  * Clearing. STARTED ends what is waited for, SCHEDULED unschedulable; STABLE, COMPLETED and DELETED end
  * everything of the container, or of the whole pod when the event names no container (STABLE neither troubles
- * nor OOM kills). What happened before a
- * clearing of the same subject and arrives after it reopens nothing, though a crash is still counted where an
- * incident is open. Kubernetes' times are whole seconds: events within one second of a clearing are not taken
- * for older. After DELETED nothing of the pod is news. Clearings are remembered for NJ_ENGINE_CLEARED_AGE_NS
- * and at most NJ_ENGINE_CLEARED_MAX of them.
+ * nor OOM kills). What happened before a clearing of the same subject and arrives after it reopens nothing,
+ * though a crash is still counted where an incident is open. Kubernetes' times are whole seconds: events
+ * within one second of a clearing are not taken for older. After DELETED nothing of the pod is news.
+ * Clearings are remembered for NJ_ENGINE_CLEARED_AGE_NS and at most NJ_ENGINE_CLEARED_MAX of them.
  */
 #ifndef NJ_INCIDENT_ENGINE_H
 #define NJ_INCIDENT_ENGINE_H
