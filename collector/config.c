@@ -289,7 +289,7 @@ static const struct nj_config_field capacity_fields[] = {
      .fallback = "200000",
      .min = 100,
      .max = 10000000,
-     .help = "pods of all nodes whose requests and use are kept in memory, some 800 bytes each; further ones "
+     .help = "pods of all nodes whose requests and use are kept in memory, some 900 bytes each; further ones "
              "are left out, and counted"},
     END};
 

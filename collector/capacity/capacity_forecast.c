@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uv.h>
 
 #include "collector/capacity/capacity_forecast_internal.h"
 #include "common/base/alloc.h"
@@ -212,7 +211,7 @@ size_t nj_forecast_next_bit(const struct nj_forecast *forecast, const uint64_t *
     return forecast->usable;
 }
 
-bool nj_forecast_run(struct nj_forecast *forecast, uint64_t until)
+bool nj_forecast_step(struct nj_forecast *forecast)
 {
     while (forecast->at < forecast->nodes_count) {
         size_t lost = forecast->at++;
@@ -221,8 +220,7 @@ bool nj_forecast_run(struct nj_forecast *forecast, uint64_t until)
         nj_forecast_lose(forecast, (uint32_t)lost, &forecast->outcome);
         forecast->options.on_outcome(forecast->options.data, forecast, &forecast->nodes[lost].node,
                                      &forecast->outcome);
-        if (uv_hrtime() >= until)
-            return false;
+        return false;
     }
     return true;
 }

@@ -72,7 +72,7 @@ struct nj_forecast;
 struct nj_forecast_options {
     /* Whether pods of this placement may go to this node (as added), without regard to room. */
     enum nj_fit (*fit)(void *data, uint32_t placement, const struct nj_forecast_node *node);
-    /* Of each usable node, within nj_forecast_run(). Borrowed. */
+    /* Of each usable node, within nj_forecast_step(). Borrowed. */
     void (*on_outcome)(void *data, const struct nj_forecast *forecast, const struct nj_forecast_node *lost,
                        const struct nj_forecast_outcome *outcome);
     void *data;
@@ -87,8 +87,8 @@ void nj_forecast_add_pod(struct nj_forecast *forecast, const struct nj_forecast_
 
 /* All is added. */
 void nj_forecast_begin(struct nj_forecast *forecast, uint32_t placements);
-/* Goes on until uv_hrtime() has passed `until`, node by node. True when all is done. */
-bool nj_forecast_run(struct nj_forecast *forecast, uint64_t until);
+/* Loses the next node: a few hundred microseconds. True when there is none left. */
+bool nj_forecast_step(struct nj_forecast *forecast);
 
 const struct nj_forecast_node *nj_forecast_node(const struct nj_forecast *forecast, size_t i);
 size_t nj_forecast_usable(const struct nj_forecast *forecast);

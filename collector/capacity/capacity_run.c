@@ -397,7 +397,11 @@ static bool work(struct nj_capacity *capacity, uint64_t until)
         nj_forecast_begin(capacity->forecast, NJ_CAPACITY_PLACEMENTS_MAX);
         capacity->begun = true;
     }
-    return nj_forecast_run(capacity->forecast, until);
+    while (!nj_forecast_step(capacity->forecast)) {
+        if (uv_hrtime() >= until)
+            return false;
+    }
+    return true;
 }
 
 void nj_cap_tick(struct nj_timer *timer)

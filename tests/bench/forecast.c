@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uv.h>
 
 #include "collector/capacity/capacity_forecast.h"
 #include "common/base/alloc.h"
@@ -156,7 +155,7 @@ static void run(struct cluster *cluster)
     bool done = false;
     while (!done) {
         int64_t from = nj_bench_cpu_ns();
-        done = nj_forecast_run(forecast, 0);
+        done = nj_forecast_step(forecast);
         int64_t took = nj_bench_cpu_ns() - from;
         longest = took > longest ? took : longest;
     }

@@ -76,7 +76,6 @@ static struct nj_forecast_pod *add_pod(struct cluster *cluster, int node, int64_
     return &added->pod;
 }
 
-/* In as many slices as there are nodes. */
 static struct nj_forecast *run(struct cluster *cluster)
 {
     const struct nj_forecast_options options = {.fit = fit, .on_outcome = on_outcome, .data = cluster};
@@ -89,7 +88,7 @@ static struct nj_forecast *run(struct cluster *cluster)
         }
     }
     nj_forecast_begin(forecast, PLACEMENTS);
-    while (!nj_forecast_run(forecast, 0))
+    while (!nj_forecast_step(forecast))
         ;
     return forecast;
 }
