@@ -382,6 +382,7 @@ static void start_inspect(struct nj_agent *agent)
         .leak_after_ns = config->inspect.leak_after_ns,
         .max_processes = (size_t)config->inspect.max_processes,
         .max_containers = (size_t)config->inspect.max_containers,
+        .sockets_rest = config->inspect.sockets_rest,
         .exits = config->inspect.exits,
         .on_event = on_inspect_event,
         .on_container_exit = on_container_exit,

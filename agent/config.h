@@ -44,6 +44,7 @@ struct nj_agent_config {
         bool enabled, exits;
         int64_t interval_ns, leak_after_ns;
         int64_t max_processes, max_containers;
+        int64_t sockets_rest;
         char *proc, *cgroup, *root; /* where the node's own are seen */
         char *kernel_log;           /* "" for none */
     } inspect;

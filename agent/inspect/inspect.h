@@ -48,6 +48,7 @@ struct nj_inspect_options {
     int64_t interval_ns;        /* from one scan to the next */
     int64_t leak_after_ns;
     size_t max_processes, max_containers;
+    int64_t sockets_rest; /* sockets.h */
     bool exits; /* listen to the proc connector */
     /* To be stored; borrowed. */
     void (*on_event)(void *data, const struct nj_event *event);

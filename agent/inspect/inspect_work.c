@@ -368,7 +368,7 @@ int nj_inspect_work_new(const struct nj_inspect_options *options, struct nj_insp
         (void)nj_err_set(err, rc, "%s and %s cannot be read: %s", options->proc, options->cgroup,
                          strerror(-rc));
     if (rc == 0) {
-        rc = nj_sockets_new(options->proc, &work->sockets);
+        rc = nj_sockets_new(options->proc, options->sockets_rest, &work->sockets);
         if (rc < 0)
             (void)nj_err_set(err, rc, "%s: %s", options->proc, strerror(-rc));
     }

@@ -26,6 +26,7 @@ struct namespace
 
 struct nj_sockets {
     int proc; /* fd */
+    int64_t rest;
     struct nj_netns netns;
     bool no_diag; /* the kernel has no such module */
     struct namespace *namespaces;
@@ -53,13 +54,14 @@ const char *nj_tcp_state_name(enum nj_tcp_state state)
     return state >= NJ_TCP_ESTABLISHED && state < NJ_TCP_STATES ? state_names[state] : "";
 }
 
-int nj_sockets_new(const char *proc, struct nj_sockets **ret_sockets)
+int nj_sockets_new(const char *proc, int64_t rest, struct nj_sockets **ret_sockets)
 {
     int fd = open(proc, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
     struct nj_sockets *sockets = NJ_NEW(struct nj_sockets);
     sockets->proc = fd;
+    sockets->rest = rest;
     sockets->diag = nj_calloc(1, NJ_DIAG_BYTES);
     nj_netns_init(&sockets->netns, fd);
     *ret_sockets = sockets;
@@ -227,7 +229,7 @@ static int summarize(struct nj_sockets *sockets, struct namespace *namespace, in
 static void save_up(struct nj_sockets *sockets, int64_t now_ns)
 {
     if (sockets->credited_ns > 0 && now_ns > sockets->credited_ns)
-        sockets->credit_ns += (now_ns - sockets->credited_ns) / NJ_SOCKETS_REST_CHANGED;
+        sockets->credit_ns += (now_ns - sockets->credited_ns) / (2 * sockets->rest);
     if (sockets->credit_ns > NJ_SOCKETS_CREDIT_MS * NJ_MS)
         sockets->credit_ns = NJ_SOCKETS_CREDIT_MS * NJ_MS;
     sockets->credited_ns = now_ns;
@@ -236,14 +238,14 @@ static void save_up(struct nj_sockets *sockets, int64_t now_ns)
 /* Both are asked only for what has been read before. */
 static bool count_is_due(const struct nj_sockets *sockets, const struct namespace *namespace, int64_t now_ns)
 {
-    return !namespace->counted || now_ns - namespace->counted_ns >= sockets->count_cost_ns * NJ_SOCKETS_REST;
+    return !namespace->counted || now_ns - namespace->counted_ns >= sockets->count_cost_ns * sockets->rest;
 }
 
 static bool summary_is_due(const struct nj_sockets *sockets, const struct namespace *namespace,
                            int64_t now_ns)
 {
     return !namespace->summarized ||
-           now_ns - namespace->summarized_ns >= sockets->summary_cost_ns * NJ_SOCKETS_REST_CHANGED;
+           now_ns - namespace->summarized_ns >= sockets->summary_cost_ns * (2 * sockets->rest);
 }
 
 static int refresh(struct nj_sockets *sockets, struct namespace *namespace, int32_t pid, int64_t now_ns)
@@ -256,7 +258,7 @@ static int refresh(struct nj_sockets *sockets, struct namespace *namespace, int3
         return process;
     int status = summarize(sockets, namespace, process, now_ns);
     if (status == 0 && !due && changed_much(namespace) && sockets->credit_ns >= namespace->count_cost_ns &&
-        now_ns - namespace->counted_ns >= namespace->count_cost_ns * NJ_SOCKETS_REST) {
+        now_ns - namespace->counted_ns >= namespace->count_cost_ns * sockets->rest) {
         sockets->credit_ns -= namespace->count_cost_ns;
         due = true;
     }

@@ -10,9 +10,10 @@
  *
  * A pass over TCP's table costs milliseconds even in a namespace with a single socket, since the kernel has
  * one table for all of them. So what was counted is not counted again until a thousand times as long has
- * passed as one count of every namespace takes (of the CPU): a thousandth of a core, however many there are.
- * A namespace whose number of sockets (cheap to read) has changed by much, or whose accept queues have
- * overflowed, is counted out of its turn, from another half of a thousandth.
+ * passed as one count of every namespace takes (of the CPU): a thousandth of a core, however many there are
+ * (`rest` says how many times as long). A namespace whose number of sockets (cheap to read) has changed by
+ * much, or whose accept queues have overflowed, is counted out of its turn, from another half of a
+ * thousandth.
  *
  * For the inspection's worker: entering a namespace changes the calling thread, which is put back before any
  * of these returns. If it cannot be put back (which is logged), no namespace is entered any more.
@@ -25,15 +26,15 @@
 struct nj_sockets;
 
 enum {
-    NJ_SOCKETS_REST = 1000,         /* times as long as the counts of all namespaces took */
-    NJ_SOCKETS_REST_CHANGED = 2000, /* times as long as counts out of turn took; summaries likewise */
-    NJ_SOCKETS_CREDIT_MS = 500,     /* of CPU for counts out of turn that can be saved up */
-    NJ_SOCKETS_CHANGED = 16,        /* by so many and a quarter: changed by much */
-    NJ_SOCKETS_OWN_MAX = 1 << 20,   /* sockets of one process that nj_sockets_own() looks at */
+    NJ_SOCKETS_CREDIT_MS = 500,   /* of CPU for counts out of turn that can be saved up */
+    NJ_SOCKETS_CHANGED = 16,      /* by so many and a quarter: changed by much */
+    NJ_SOCKETS_OWN_MAX = 1 << 20, /* sockets of one process that nj_sockets_own() looks at */
 };
 
-/* `proc`: "/proc" of the host's pid namespace; not needed any more after this. 0 or a negative errno. */
-int nj_sockets_new(const char *proc, struct nj_sockets **ret_sockets);
+/* `proc`: "/proc" of the host's pid namespace; not needed any more after this. After a count it is rested
+ * `rest` times as long as all of them took, and twice that after one out of turn; at least 1. 0 or a negative
+ * errno. */
+int nj_sockets_new(const char *proc, int64_t rest, struct nj_sockets **ret_sockets);
 void nj_sockets_free(struct nj_sockets *sockets); /* takes NULL */
 
 /* The sockets of the namespace of process `pid`; `key` names the namespace ("" the host's, else a pod's uid).

@@ -77,7 +77,7 @@ static void count(const char *top, size_t size)
 {
     struct nj_sockets *sockets = NULL;
     struct nj_socket_figures figures;
-    assert(nj_sockets_new(top, &sockets) == 0);
+    assert(nj_sockets_new(top, 1000, &sockets) == 0);
     assert(nj_sockets_count(sockets, "", 1, 1, &figures) == 0);
     for (int state = 1; state < NJ_TCP_STATES; state++)
         assert(figures.tcp[state] == NJ_UNKNOWN || figures.tcp[state] <= size);

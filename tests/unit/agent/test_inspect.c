@@ -127,6 +127,7 @@ static struct nj_inspect_options options_of(struct fixture *f)
                                        .leak_after_ns = NJ_HOUR,
                                        .max_processes = 32768,
                                        .max_containers = 4096,
+                                       .sockets_rest = 1000,
                                        .exits = true,
                                        .on_event = on_event,
                                        .on_container_exit = on_container_exit,

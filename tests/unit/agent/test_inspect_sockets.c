@@ -38,7 +38,7 @@ static void may_enter_namespaces(bool may)
 static struct nj_sockets *open_sockets(void)
 {
     struct nj_sockets *sockets = NULL;
-    assert_int_equal(nj_sockets_new("/proc", &sockets), 0);
+    assert_int_equal(nj_sockets_new("/proc", 1000, &sockets), 0);
     return sockets;
 }
 
@@ -323,7 +323,7 @@ static int lose_the_way_back(const struct farm *farm)
     if (first_free < 0 || second_free < 0 || close(first_free) < 0 || close(second_free) < 0)
         return 10;
     refuse_setns_to(second_free);
-    if (nj_sockets_new("/proc", &sockets) < 0)
+    if (nj_sockets_new("/proc", 1000, &sockets) < 0)
         return 11;
     if (nj_sockets_count(sockets, "pod", farm->pid, NJ_SEC, &first) < 0)
         return 12;

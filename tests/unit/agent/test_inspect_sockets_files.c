@@ -62,7 +62,7 @@ static void fell(const struct tree *tree)
 static void count_tree(const struct tree *tree, struct nj_socket_figures *figures)
 {
     struct nj_sockets *sockets = NULL;
-    assert_int_equal(nj_sockets_new(tree->root, &sockets), 0);
+    assert_int_equal(nj_sockets_new(tree->root, 1000, &sockets), 0);
     assert_int_equal(nj_sockets_count(sockets, "", 1, NJ_SEC, figures), 0);
     nj_sockets_free(sockets);
 }
@@ -105,7 +105,7 @@ static void test_what_is_missing_is_unknown(void **state)
     assert_true(figures.udp == NJ_UNKNOWN);
     fell(&tree);
     struct nj_sockets *sockets = NULL;
-    assert_int_equal(nj_sockets_new("/nonexistent", &sockets), -ENOENT);
+    assert_int_equal(nj_sockets_new("/nonexistent", 1000, &sockets), -ENOENT);
     assert_null(sockets);
 }
 
