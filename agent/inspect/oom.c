@@ -34,10 +34,11 @@ struct nj_oom_watch {
     int proc, vmstat; /* vmstat -1: this kernel does not count there */
     int epoll, inotify;
     uv_poll_t poll;
-    struct nj_timer polling, resting, settling;
+    struct nj_timer opening, polling, resting, settling;
     int64_t poll_ns, settle_ns;
     size_t max_containers;
     struct nj_oom_container *containers, *watched;
+    struct nj_oom_container *waiting; /* to be opened; not among the containers yet */
     struct nj_oom_log log;
     uint64_t node_kills;
     bool look_again; /* the node's counter rises a moment before the container's */
@@ -321,10 +322,10 @@ static void on_poll(struct nj_timer *timer)
 
 /* --- containers --- */
 
-static struct nj_oom_container *find(struct nj_oom_watch *watch, const char *id)
+static struct nj_oom_container *find(struct nj_oom_container *table, const char *id)
 {
     struct nj_oom_container *container = NULL;
-    HASH_FIND(hh, watch->containers, id, strlen(id), container);
+    HASH_FIND(hh, table, id, strlen(id), container);
     return container;
 }
 
@@ -343,30 +344,51 @@ static void listen_to(struct nj_oom_watch *watch, struct nj_oom_container *conta
         HASH_ADD(watch_hh, watch->watched, watch, sizeof(container->watch), container);
 }
 
+/* False: it has gone, or its number is another's by now. */
+static bool begin(struct nj_oom_watch *watch, struct nj_oom_container *container)
+{
+    if (nj_oom_container_open(watch->cgroups, watch->proc, container->pid, container) < 0)
+        return false;
+    container->limit = nj_oom_container_limit(container);
+    container->limit_hits = nj_oom_container_limit_hits(container);
+    container->peak = nj_oom_container_peak(container);
+    container->sample_pause_ns = sample_pause_min_ns;
+    HASH_ADD_KEYPTR(hh, watch->containers, container->id, strlen(container->id), container);
+    listen_to(watch, container);
+    look(watch, container);
+    return true;
+}
+
+/* One in each turn of the loop: opening its files takes a fraction of a millisecond. */
+static void on_opening(struct nj_timer *timer)
+{
+    struct nj_oom_watch *watch = timer->data;
+    struct nj_oom_container *container = watch->waiting;
+    if (container == NULL)
+        return;
+    HASH_DELETE(hh, watch->waiting, container);
+    if (watch->waiting != NULL)
+        nj_timer_start(timer, 0, 0);
+    if (!begin(watch, container))
+        container_free(container);
+}
+
 void nj_oom_watch_add(struct nj_oom_watch *watch, const char *container_id, const char *pod_uid, int32_t pid,
                       uint64_t known_kills)
 {
-    if (find(watch, container_id) != NULL)
+    if (find(watch->containers, container_id) != NULL || find(watch->waiting, container_id) != NULL)
         return;
-    if (HASH_CNT(hh, watch->containers) >= watch->max_containers) {
+    if (HASH_CNT(hh, watch->containers) + HASH_CNT(hh, watch->waiting) >= watch->max_containers) {
         nj_counter_add(watch->metrics.refused, 1);
         return;
     }
     struct nj_oom_container *container = NJ_NEW(struct nj_oom_container);
     container->id = nj_strdup(container_id);
     container->pod_uid = nj_strdup(pod_uid);
-    if (nj_oom_container_open(watch->cgroups, watch->proc, pid, container) < 0) {
-        container_free(container);
-        return;
-    }
-    container->limit = nj_oom_container_limit(container);
-    container->limit_hits = nj_oom_container_limit_hits(container);
-    container->peak = nj_oom_container_peak(container);
+    container->pid = pid;
     container->known = known_kills;
-    container->sample_pause_ns = sample_pause_min_ns;
-    HASH_ADD_KEYPTR(hh, watch->containers, container->id, strlen(container->id), container);
-    listen_to(watch, container);
-    look(watch, container);
+    HASH_ADD_KEYPTR(hh, watch->waiting, container->id, strlen(container->id), container);
+    nj_timer_start(&watch->opening, 0, 0);
 }
 
 /* One that is in no table any more. */
@@ -382,7 +404,13 @@ static void drop(struct nj_oom_watch *watch, struct nj_oom_container *container)
 
 void nj_oom_watch_remove(struct nj_oom_watch *watch, const char *container_id)
 {
-    struct nj_oom_container *container = find(watch, container_id);
+    struct nj_oom_container *waiting = find(watch->waiting, container_id);
+    if (waiting != NULL) {
+        HASH_DELETE(hh, watch->waiting, waiting);
+        container_free(waiting);
+        return;
+    }
+    struct nj_oom_container *container = find(watch->containers, container_id);
     if (container == NULL)
         return;
     HASH_DELETE(hh, watch->containers, container);
@@ -473,6 +501,7 @@ int nj_oom_watch_new(const struct nj_oom_options *options, struct nj_oom_watch *
     watch->on_kill = options->on_kill;
     watch->data = options->data;
     watch->poll.data = watch;
+    nj_timer_init(&watch->opening, options->loop, on_opening, watch);
     nj_timer_init(&watch->polling, options->loop, on_poll, watch);
     nj_timer_init(&watch->resting, options->loop, on_rested, watch);
     nj_timer_init(&watch->settling, options->loop, on_settled, watch);
@@ -503,6 +532,7 @@ void nj_oom_watch_close(struct nj_oom_watch *watch, void (*on_closed)(void *data
     }
     watch->on_closed = on_closed;
     watch->on_closed_data = data;
+    nj_timer_stop(&watch->opening);
     nj_timer_stop(&watch->polling);
     nj_timer_stop(&watch->resting);
     nj_timer_stop(&watch->settling);
@@ -512,6 +542,13 @@ void nj_oom_watch_close(struct nj_oom_watch *watch, void (*on_closed)(void *data
     while (container != NULL) {
         struct nj_oom_container *next = container->hh.next;
         drop(watch, container);
+        container = next;
+    }
+    container = watch->waiting;
+    HASH_CLEAR(hh, watch->waiting);
+    while (container != NULL) {
+        struct nj_oom_container *next = container->hh.next;
+        container_free(container);
         container = next;
     }
     uv_close((uv_handle_t *)&watch->poll, on_poll_closed);

@@ -49,8 +49,9 @@ struct nj_oom_options {
 /* 0, or a negative errno: no cgroups or no /proc there. */
 int nj_oom_watch_new(const struct nj_oom_options *options, struct nj_oom_watch **ret_watch);
 /* A container runs (`pid`: its first process, as nj_container_figures.init); again for one that is known
- * changes nothing. One whose process has gone, or is in another container by now, is not taken. Kills that
- * came before `known_kills` of the counter are not told: NJ_UNKNOWN takes the counter as it is. */
+ * changes nothing. Its files are opened in the loop's next turns, one container in each; one whose process
+ * has gone by then, or is in another container, is not taken. Kills that came before `known_kills` of the
+ * counter are not told: NJ_UNKNOWN takes the counter as it is then. */
 void nj_oom_watch_add(struct nj_oom_watch *watch, const char *container_id, const char *pod_uid, int32_t pid,
                       uint64_t known_kills);
 /* It is over; a kill that has not been told by now never is. One that is not known is ignored. */

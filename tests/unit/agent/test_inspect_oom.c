@@ -404,6 +404,8 @@ static void fake(struct fixture *f, bool v2)
 static void add_fake(struct fixture *f)
 {
     nj_oom_watch_add(f->watch, ID, UID, 10, NJ_UNKNOWN);
+    while (!metric(f, "{by=\"kernel\"} 1\n") && !metric(f, "{by=\"polling\"} 1\n"))
+        run_for(f, NJ_MS);
 }
 
 /* The file of version 2 is not polled: it wakes. */
@@ -601,20 +603,26 @@ static void test_node_counter(void **state)
     assert_int_equal(f->kills[0].seen.count, 1);
 }
 
-/* What is not there, is in another container, or is one too many. */
+/* What is not there, is in another container, is gone again, or is one too many. */
 static void test_what_is_not_watched(void **state)
 {
     struct fixture *f = *state;
     fake(f, true);
-    f->options.max_containers = 1;
+    f->options.max_containers = 2;
     start(f);
     nj_oom_watch_add(f->watch, ID, UID, 99, 0);
     nj_oom_watch_add(f->watch, "7777777777777777777777777777777777777777777777777777777777777777", UID, 10,
                      0);
+    nj_oom_watch_add(f->watch, "8", UID, 10, 0);
+    assert_true(metric(f, "nightjar_agent_oom_left_out_total{what=\"containers\"} 1\n"));
+    run_for(f, f->options.poll_ns);
+    assert_true(metric(f, "nightjar_agent_oom_watched{by=\"kernel\"} 0\n"));
+    nj_oom_watch_add(f->watch, ID, UID, 10, 0);
+    nj_oom_watch_remove(f->watch, ID);
+    run_for(f, f->options.poll_ns);
     assert_true(metric(f, "nightjar_agent_oom_watched{by=\"kernel\"} 0\n"));
     add_fake(f);
-    nj_oom_watch_add(f->watch, "8", UID, 10, 0);
-    assert_true(metric(f, "nightjar_agent_oom_watched{by=\"kernel\"} 1\n"));
+    nj_oom_watch_add(f->watch, "8", UID, 10, 0); /* closed while it waits */
     assert_true(metric(f, "nightjar_agent_oom_left_out_total{what=\"containers\"} 1\n"));
 }
 
