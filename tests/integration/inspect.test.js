@@ -11,7 +11,7 @@ const skip = whyNoContainers();
 const MIB = 1 << 20;
 
 /** What a test of hours asks in seconds. */
-const quick = { enabled: true, interval: '200ms', leak_after: '4s', sockets_rest: 10 };
+const quick = { enabled: true, interval: '200ms', leak_after: '4s', sockets_rest: 10, root: '' };
 
 const options = {
   generate: 'pods=0',
