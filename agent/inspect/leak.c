@@ -19,7 +19,8 @@
  *   fast leak, and the limit tells which are fast: with USED_SHARE of it used, and RISEN_SHARE of what was
  * free when the run began, a twelfth of the least span is enough (but URGENT_VALUES values). A leak that
  * began with a quarter of its limit used, or less, is so told before half of it is.
- * - it has risen by what matters at all (`least`), and by LEVEL_SHARE of what it is now.
+ * - it has risen by what matters at all (`least`), and by LEVEL_SHARE of what it is now; what does not come
+ *   with load, and a healthy program has next to none of, by STEADY_LEVEL_SHARE.
  * - it rises in each quarter, by EVEN_SHARE of the mean rise, and still does in the last: steps, noise and
  *   single teeth do not. And its second half is as steep as its first one, but for 1 - STEADY_SHARE: warm-up,
  *   pools that fill and logarithmic growth are not. The first quarter of an old run may be left out of all
@@ -36,7 +37,8 @@
  *   collector and the days of a rhythm all reach the same height.
  *
  * What this cannot tell from a leak, and tells: the first tooth, the first flank or a linear warm-up, seen by
- * nobody before, that takes the count beyond USED_SHARE of its limit; and growth without bound that is meant.
+ * nobody before, that takes the count beyond USED_SHARE of its limit; what fills up over several days; and
+ * growth without bound that is meant.
  * The shares were chosen with the shapes of tests/unit/agent/test_inspect_leak.c, 30 seeds of each.
  */
 #include "agent/inspect/leak_internal.h"
@@ -48,7 +50,7 @@
 enum {
     STRETCHES = 120, /* of the lowest level in the least span */
     WIDER = 3,       /* a level's stretches than those of the level below */
-    START_UP = 12,   /* of them in the least span */
+    START_UP = 12,   /* such times make the least span */
     RHYTHM_SPANS = 24,
 };
 

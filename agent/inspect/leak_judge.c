@@ -13,10 +13,11 @@ enum {
     URGENT_VALUES = 12,
     PAIRS_MAX = NJ_LEAK_POINTS * (NJ_LEAK_POINTS - 1) / 2,
 };
-static const double USED_SHARE = 0.4;
+static const double USED_SHARE = 0.38;
 static const double RISEN_SHARE = 0.25;
-static const double LEVEL_SHARE = 0.1;
-static const double FLAT_SHARE = 0.05;  /* of the rise: until then the run has not begun */
+static const double LEVEL_SHARE = 0.1,
+                    STEADY_LEVEL_SHARE = 0.5; /* of what rises with the load; of what does not */
+static const double FLAT_SHARE = 0.05;        /* of the rise: until then the run has not begun */
 static const double SEEN_SHARE = 0.125; /* of a level's points must be flat for the beginning to be in it */
 static const double EVEN_SHARE = 0.35;
 static const double STEADY_SHARE = 0.8, URGENT_STEADY_SHARE = 0.85;
@@ -153,7 +154,8 @@ static bool judge_run(const struct nj_leak_series *series, const struct nj_leak_
     if (!old && (is_rest || !is_urgent(series, question, &run)))
         return false;
     double began = run.floor[0], value = run.floor[run.count - 1];
-    if (value - began < question->least || value - began < LEVEL_SHARE * value || !climbs_evenly(&run) ||
+    double level_share = question->has_rhythm ? LEVEL_SHARE : STEADY_LEVEL_SHARE;
+    if (value - began < question->least || value - began < level_share * value || !climbs_evenly(&run) ||
         !goes_beyond(series, level, &run))
         return false;
     struct line line = fit(&run);
