@@ -1,5 +1,6 @@
 /*
- * How the OOM watch's parts work together: oom.c keeps the containers and decides, oom_files.c has a
+ * How the OOM watch's parts work together: oom.c keeps the containers, oom_look.c
+ * notices kills and decides, oom_files.c has a
  * container's cgroup, oom_victim.c says who was killed, oom_log.c reads the kernel log. Private to
  * agent/inspect/oom*.c.
  */
@@ -41,7 +42,7 @@ struct nj_oom_container {
     int usage, events; /* held open; events: v2's memory.events, else -1 */
     int eventfd;       /* v1; -1 */
     int watch;         /* inotify; -1 */
-    /* oom.c */
+    /* oom_look.c */
     uint64_t known;         /* kills that were told, or were there before */
     bool settling;          /* a kill has been seen */
     int64_t settled_ns;     /* then it is told; monotonic */
@@ -51,7 +52,8 @@ struct nj_oom_container {
     uint64_t peak;          /* the highest usage that the kernel has seen */
     unsigned polls;         /* until its usage is read again */
     int64_t hot_until_ns;   /* the kernel has announced a kill: it is looked at often */
-    /* Samples: rarer the longer the container stays near its limit and nothing is killed. */
+    /* Samples: rarer the longer the container stays near its limit and nothing is killed; 0: the shortest
+     * pause. */
     int64_t sample_due_ns, sample_pause_ns;
     struct nj_oom_sample sample;
 };
@@ -81,6 +83,37 @@ struct nj_oom_victim {
     bool from_log;
     bool own_limit; /* it was the container's limit that was reached */
 };
+
+struct nj_oom_watch {
+    struct nj_loop *loop;
+    struct nj_cgroups *cgroups;
+    int proc, vmstat; /* vmstat -1: this kernel does not count there */
+    int epoll, inotify;
+    uv_poll_t poll;
+    struct nj_timer opening, polling, resting, settling;
+    int64_t poll_ns, settle_ns;
+    size_t max_containers;
+    struct nj_oom_container *containers, *watched;
+    struct nj_oom_container *waiting; /* to be opened; not among the containers yet */
+    struct nj_oom_log log;
+    uint64_t node_kills;
+    bool look_again; /* the node's counter rises a moment before the container's */
+    void (*on_kill)(void *data, const struct nj_oom_kill_seen *kill);
+    void *data;
+    void (*on_closed)(void *data);
+    void *on_closed_data;
+    struct {
+        struct nj_counter *told, *crashes, *from_log, *from_sample, *unknown, *refused, *left_out, *unread;
+        struct nj_gauge *woken, *polled;
+    } metrics;
+};
+
+/* oom_look.c: whether the container's counter of kills has risen; and what calls that. */
+void nj_oom_look(struct nj_oom_watch *watch, struct nj_oom_container *container);
+void nj_oom_on_woken(uv_poll_t *poll, int status, int events);
+void nj_oom_on_rested(struct nj_timer *timer);
+void nj_oom_on_settled(struct nj_timer *timer);
+void nj_oom_on_poll(struct nj_timer *timer);
 
 /* oom_files.c. 0 or a negative errno; then nothing is open. */
 int nj_oom_container_open(struct nj_cgroups *cgroups, int proc, int32_t pid,
