@@ -13,7 +13,7 @@
 #include "common/base/str.h"
 
 enum {
-    HELD_MAX = 1024,          /* files of containers held open at most: the kernel keeps 4 KiB for each, which
+    HELD_MAX = 2048,          /* files of containers held open at most: the kernel keeps 4 KiB for each, which
                                  counts as this program's memory */
     HELD_SHARE = 4,           /* and no more than one in so many of the descriptors that it may have */
     OWN_LOOKED_MAX = 20000,   /* cgroups looked at to find the reader's own */

@@ -13,7 +13,7 @@
  * A scan is for one thread at a time (the inspection's worker), never the loop: with unreadable files or an
  * older kernel it may take long. It holds three descriptors for each process, but no more than half of
  * what RLIMIT_NOFILE allows when it is made (processes beyond cost five system calls more), and up to
- * 1,024 files of the containers' cgroups, for each of which the kernel keeps a page. Results are borrowed
+ * 2,048 files of the containers' cgroups, for each of which the kernel keeps a page. Results are borrowed
  * until the next nj_scan_run().
  */
 #ifndef NJ_INSPECT_SCAN_H
