@@ -60,7 +60,7 @@ static void append_refusals(const struct nj_capacity_loss *loss, struct nj_buf *
                             refusal->why);
     }
     if (loss->unplaceable[NJ_FORECAST_REQUESTS] > SAID_MAX)
-        (void)nj_buf_append_str(out, "; ...");
+        (void)nj_buf_printf(out, " and %u more", loss->unplaceable[NJ_FORECAST_REQUESTS] - SAID_MAX);
 }
 
 static void append_falling(const struct nj_capacity_loss *loss, struct nj_buf *out)
