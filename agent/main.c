@@ -1,3 +1,5 @@
+#include <malloc.h>
+
 #include "agent/agent.h"
 #include "agent/config.h"
 #include "common/loop/daemon.h"
@@ -32,6 +34,17 @@ static void stop(void *state, void (*on_stopped)(void *data), void *data)
     nj_agent_stop(state, on_stopped, data);
 }
 
+/* An agent is small on every node, or it is too large. Its three threads hardly ever allocate at the same
+ * time: an arena for each would only be so many heaps with holes. And what a scrape takes goes back at once,
+ * which malloc does not see to any more once it has seen one (mallopt(3), M_MMAP_THRESHOLD). */
+static void allocate_sparingly(void)
+{
+    enum { LARGE_BYTES = 128 << 10 };
+    (void)mallopt(M_ARENA_MAX, 1);
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, LARGE_BYTES);
+}
+
 int main(int argc, char **argv)
 {
     static const struct nj_daemon daemon = {
@@ -45,5 +58,6 @@ int main(int argc, char **argv)
         .reload = reload,
         .stop = stop,
     };
+    allocate_sparingly();
     return nj_daemon_run(&daemon, argc, argv);
 }

@@ -84,6 +84,7 @@ struct nj_inspect_work {
     char *proc, *root;
     struct nj_node_options node_options;
     int64_t interval_ns;
+    const struct nj_round *round;        /* while it runs */
     char (*before)[NJ_CONTAINER_ID_MAX]; /* the ids of the last round, in order */
     size_t before_count;
 };

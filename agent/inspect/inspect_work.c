@@ -130,6 +130,12 @@ static void set_unknown(struct nj_socket_figures *sockets)
         sockets->tcp[state] = NJ_UNKNOWN;
 }
 
+static bool is_known(void *data, const char *container_id)
+{
+    const struct nj_inspect_work *work = data;
+    return find_known(work->round, container_id) != NULL;
+}
+
 /* The pod's uid names its network namespace; a container of which the cgroup does not tell the pod has one of
  * its own. */
 static void count_sockets(struct nj_inspect_work *work, const struct nj_known *known,
@@ -322,6 +328,7 @@ void nj_inspect_work_run(struct nj_job *job)
     struct nj_round *round = job->data;
     struct nj_inspect_work *work = round->work;
     int64_t began_ns = nj_clock_mono_ns(work->clock);
+    work->round = round;
     round->troubles_end = &round->troubles;
     round->usage_end = &round->usage;
     round->rc = nj_scan_run(work->scan, began_ns);
@@ -354,13 +361,15 @@ static bool is_in_host_network(const char *proc)
 int nj_inspect_work_new(const struct nj_inspect_options *options, struct nj_inspect_work **ret_work,
                         struct nj_err *err)
 {
+    struct nj_inspect_work *work = NJ_NEW(struct nj_inspect_work);
     struct nj_scan_options scan = {.proc = options->proc,
                                    .cgroup = options->cgroup,
                                    .max_processes = options->max_processes,
-                                   .max_containers = options->max_containers};
+                                   .max_containers = options->max_containers,
+                                   .wanted = is_known,
+                                   .data = work};
     struct nj_leak_rules rules = {.interval_ns = options->interval_ns,
                                   .least_span_ns = options->leak_after_ns};
-    struct nj_inspect_work *work = NJ_NEW(struct nj_inspect_work);
     work->clock = options->loop->clock;
     work->interval_ns = options->interval_ns;
     int rc = nj_scan_new(&scan, &work->scan);

@@ -25,6 +25,8 @@ int nj_scan_new(const struct nj_scan_options *options, struct nj_scan **ret_scan
     struct nj_scan *scan = NJ_NEW(struct nj_scan);
     scan->max_processes = options->max_processes;
     scan->max_containers = options->max_containers;
+    scan->wanted = options->wanted;
+    scan->wanted_data = options->data;
     scan->max_held = HANDLES * options->max_processes;
     struct rlimit files;
     if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur / HELD_SHARE < scan->max_held)

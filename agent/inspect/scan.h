@@ -29,6 +29,10 @@ struct nj_scan_options {
     const char *cgroup;   /* the host's /sys/fs/cgroup; copied */
     size_t max_processes; /* remembered at most; further ones are not looked at, and counted */
     size_t max_containers;
+    /* Whether a container's cgroup is to be read, asked at each scan; without, its figures of it are
+     * NJ_UNKNOWN. NULL: all are. Half of a node's containers are sandboxes of which nobody wants to know. */
+    bool (*wanted)(void *data, const char *container_id);
+    void *data;
 };
 
 struct nj_scan_losses {

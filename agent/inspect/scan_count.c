@@ -261,7 +261,8 @@ void nj_scan_sum_up(struct nj_scan *scan, int64_t now_ns)
         struct nj_container_figures *figures = &scan->figures[i];
         figures->at_ns = now_ns;
         sum_up_container(scan, container, figures);
-        if (container->cgroup == NULL) {
+        bool wanted = scan->wanted == NULL || scan->wanted(scan->wanted_data, container->id);
+        if (container->cgroup == NULL || !wanted) {
             nj_cgroup_unknown(figures);
         } else if (nj_cgroup_read(container->cgroup, figures) < 0) {
             nj_cgroup_close(container->cgroup);

@@ -52,6 +52,8 @@ struct nj_scan {
     bool tells_fds; /* this /proc tells the number of open files at once */
     struct nj_cgroups *cgroups;
     size_t max_processes, max_containers;
+    bool (*wanted)(void *data, const char *container_id); /* as in the options */
+    void *wanted_data;
     size_t held, max_held; /* handles of processes */
 
     struct nj_scan_process *processes, *spare; /* ascending by pid; the array of the scan before */
