@@ -30,7 +30,7 @@ static int by_id(const void *id, const void *figures)
     return strcmp(id, ((const struct nj_container_figures *)figures)->id);
 }
 
-static const struct nj_container_figures *find_figures(const struct nj_inspect *inspect, const char *id)
+const struct nj_container_figures *nj_inspect_figures(const struct nj_inspect *inspect, const char *id)
 {
     const struct nj_round *shown = inspect->shown;
     if (shown == NULL || shown->containers_count == 0)
@@ -244,7 +244,7 @@ static bool has_unseen(const struct nj_inspect *inspect, const char *uid)
     for (size_t i = 0; pod != NULL && i < pod->containers_count; i++) {
         const struct nj_named_container *container = &pod->containers[i];
         if (container->running && container->id[0] != '\0' &&
-            find_figures(inspect, nj_names_bare_id(container->id)) == NULL)
+            nj_inspect_figures(inspect, nj_names_bare_id(container->id)) == NULL)
             return true;
     }
     return false;
@@ -335,64 +335,6 @@ static void on_exit_told(void *data, int32_t pid, int exit_code, int64_t wall_ns
         .wall_ns = wall_ns,
     };
     inspect->options.on_container_exit(inspect->options.data, &exit);
-}
-
-/* --- /metrics --- */
-
-/* Of the pod's containers that run: this is the first, and the only one. */
-static void mark_sockets(const struct nj_inspect *inspect, const struct nj_named_pod *pod,
-                         struct nj_expose_container *container)
-{
-    size_t running = 0;
-    for (size_t i = 0; i < pod->containers_count; i++) {
-        const struct nj_container_figures *figures =
-            find_figures(inspect, nj_names_bare_id(pod->containers[i].id));
-        if (figures == NULL)
-            continue;
-        if (running == 0)
-            container->sockets = figures == container->figures && !figures->network_is_host;
-        running++;
-    }
-    container->sockets_are_its = running == 1;
-}
-
-static size_t name_containers(const struct nj_inspect *inspect, struct nj_expose_container *containers)
-{
-    size_t count = 0;
-    const struct nj_round *shown = inspect->shown;
-    for (size_t i = 0; i < shown->containers_count; i++) {
-        const struct nj_named_container *named = NULL;
-        const struct nj_named_pod *pod = nj_names_container(inspect->names, shown->containers[i].id, &named);
-        if (pod == NULL || !nj_streq(nj_names_bare_id(named->id), shown->containers[i].id))
-            continue; /* an instance that is over, whose labels are its successor's */
-        containers[count] = (struct nj_expose_container){.namespace = pod->namespace,
-                                                         .pod = pod->name,
-                                                         .container = named->name,
-                                                         .figures = &shown->containers[i],
-                                                         .started_ns = named->started_ns,
-                                                         .gpu_use = shown->container_gpus[i].use,
-                                                         .gpu_memory = shown->container_gpus[i].memory};
-        mark_sockets(inspect, pod, &containers[count]);
-        count++;
-    }
-    return count;
-}
-
-int nj_inspect_expose(const struct nj_inspect *inspect, struct nj_buf *out)
-{
-    const struct nj_round *shown = inspect->shown;
-    if (shown == NULL)
-        return 0;
-    struct nj_expose_container *containers = nj_calloc(shown->containers_count + 1, sizeof(*containers));
-    struct nj_expose what = {.node = inspect->node,
-                             .node_figures = &shown->node,
-                             .containers = containers,
-                             .containers_count = name_containers(inspect, containers),
-                             .gpus = shown->gpus,
-                             .gpus_count = shown->gpus_count};
-    int rc = nj_expose(&what, out);
-    free(containers);
-    return rc;
 }
 
 /* --- life --- */

@@ -49,7 +49,7 @@ struct nj_inspect_options {
     int64_t leak_after_ns;
     size_t max_processes, max_containers;
     int64_t sockets_rest; /* sockets.h */
-    bool exits; /* listen to the proc connector */
+    bool exits;           /* listen to the proc connector */
     /* To be stored; borrowed. */
     void (*on_event)(void *data, const struct nj_event *event);
     void (*on_container_exit)(void *data, const struct nj_inspect_exit *exit); /* may be NULL */

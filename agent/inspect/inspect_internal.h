@@ -145,6 +145,9 @@ struct nj_inspect {
     } metrics;
 };
 
+/* Of the last scan, by the id without scheme; NULL: it has not seen that container. */
+const struct nj_container_figures *nj_inspect_figures(const struct nj_inspect *inspect, const char *id);
+
 void nj_inspect_tell_troubles(struct nj_inspect *inspect, const struct nj_told_trouble *troubles);
 /* The minutes that are over, with all of the node's pods, as events; takes them. */
 void nj_inspect_tell_usage(struct nj_inspect *inspect, struct nj_told_usage *usage);

@@ -14,7 +14,7 @@
 #include "tests/unit/agent/pod_json.h"
 #include "tests/unit/test.h"
 
-enum { MIB = 1 << 20 };
+#define MIB ((int64_t)1 << 20)
 
 static struct nj_container_figures unknown_figures(void)
 {
