@@ -74,7 +74,7 @@ static void on_done(void *data, const struct nj_http_result *result, const struc
     deadline->request = NULL;
     deadlines->asked--;
     if (!deadlines->closing) {
-        deadline->seconds = object == NULL ? 0 : object->deployment.progress_deadline_seconds;
+        deadline->seconds = object == NULL ? 0 : object->workload.progress_deadline_seconds;
         deadline->expires_ns =
             nj_loop_mono_ns(deadlines->loop) + (deadline->seconds > 0 ? kept_ns : unknown_kept_ns);
         deadlines->on_known(deadlines->data);

@@ -16,6 +16,17 @@ const struct nj_container_state nj_container_state_empty = {.reason = "", .messa
 const struct nj_pod_probe nj_pod_probe_empty = {
     .host = "", .port_name = "", .path = "", .scheme = "", .service = ""};
 
+static struct nj_workload_object empty_workload(enum nj_kube_kind kind)
+{
+    return (struct nj_workload_object){.desired = kind == NJ_KUBE_DAEMON_SET ? 0 : 1,
+                                       .strategy = "RollingUpdate",
+                                       .progress_deadline_seconds =
+                                           kind == NJ_KUBE_DEPLOYMENT ? NJ_KUBE_PROGRESS_DEADLINE_S : 0,
+                                       .changed_by = "",
+                                       .current_revision = "",
+                                       .update_revision = ""};
+}
+
 struct nj_kube_object nj_kube_object_empty(enum nj_kube_kind kind)
 {
     struct nj_kube_object object = {
@@ -38,8 +49,13 @@ struct nj_kube_object nj_kube_object_empty(enum nj_kube_kind kind)
         object.ingress = (struct nj_ingress_object){.class_name = ""};
         break;
     case NJ_KUBE_DEPLOYMENT:
-        object.deployment =
-            (struct nj_deployment_object){.progress_deadline_seconds = NJ_KUBE_PROGRESS_DEADLINE_S};
+    case NJ_KUBE_STATEFUL_SET:
+    case NJ_KUBE_DAEMON_SET:
+    case NJ_KUBE_REPLICA_SET:
+        object.workload = empty_workload(kind);
+        break;
+    case NJ_KUBE_BUDGET:
+        object.budget = (struct nj_budget_object){.min_available = "", .max_unavailable = ""};
         break;
     case NJ_KUBE_CUSTOM:
         object.custom = (struct nj_custom_object){.spec = "", .status = ""};
@@ -203,6 +219,12 @@ void nj_kube_set_node_resource(struct nj_node_object *node, enum nj_kube_node_re
     set_amount(name, quantity, &node->allocatable_cpu_millis, &node->allocatable_memory_bytes);
     if (strcmp(name, "pods") == 0 && nj_quantity_parse(quantity, 1, &pods) == 0)
         node->allocatable_pods = pods;
+}
+
+bool nj_kube_names_template(const void *fields, size_t len)
+{
+    static const char template[] = "\"f:template\"";
+    return len > 0 && memmem(fields, len, template, sizeof(template) - 1) != NULL;
 }
 
 enum nj_container_type nj_kube_init_type(const struct nj_pod_object *pod, const char *name)

@@ -57,6 +57,11 @@ enum nj_kube_node_resource { NJ_KUBE_CAPACITY, NJ_KUBE_ALLOCATABLE };
 void nj_kube_set_node_resource(struct nj_node_object *node, enum nj_kube_node_resource which,
                                const char *name, const char *quantity);
 
+/* Whether a managedFields entry's fields (JSON, "f:spec":{"f:template":...) name the pods' template. */
+bool nj_kube_names_template(const void *fields, size_t len);
+
+enum { NJ_KUBE_LIMIT_TEXT_MAX = 16 }; /* of a budget's, as a number */
+
 /* SIDECAR when the pod's spec says that the init container `name` is one, else INIT. */
 enum nj_container_type nj_kube_init_type(const struct nj_pod_object *pod, const char *name);
 

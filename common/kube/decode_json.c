@@ -106,6 +106,7 @@ static char *select_members(struct nj_json_reader *reader, const char *text, siz
 /* The parts of an object that are read; a missing one has no value. */
 struct parts {
     struct nj_json_member whole, metadata, spec, status;
+    struct nj_json_member managed_fields; /* within the metadata; found when that is read */
 };
 
 static int find_parts(const char *text, size_t len, struct parts *ret_parts)
@@ -181,7 +182,32 @@ static const char *const wanted_service_spec[] = {"type",     "externalName", "p
 static const char *const wanted_slice[] = {"addressType", "endpoints", "ports", NULL};
 static const char *const wanted_ingress_spec[] = {"ingressClassName", "defaultBackend", "tls", "rules", NULL};
 static const char *const wanted_ingress_status[] = {"loadBalancer", NULL};
-static const char *const wanted_deployment_spec[] = {"progressDeadlineSeconds", NULL};
+static const char *const wanted_workload_spec[] = {"replicas",
+                                                   "selector",
+                                                   "template",
+                                                   "strategy",
+                                                   "updateStrategy",
+                                                   "minReadySeconds",
+                                                   "paused",
+                                                   "progressDeadlineSeconds",
+                                                   NULL};
+static const char *const wanted_workload_status[] = {"observedGeneration",
+                                                     "replicas",
+                                                     "updatedReplicas",
+                                                     "readyReplicas",
+                                                     "availableReplicas",
+                                                     "currentNumberScheduled",
+                                                     "desiredNumberScheduled",
+                                                     "updatedNumberScheduled",
+                                                     "numberReady",
+                                                     "numberAvailable",
+                                                     "currentRevision",
+                                                     "updateRevision",
+                                                     "conditions",
+                                                     NULL};
+static const char *const wanted_budget_spec[] = {"minAvailable", "maxUnavailable", "selector", NULL};
+static const char *const wanted_budget_status[] = {
+    "observedGeneration", "disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods", NULL};
 static const char *const wanted_node_spec[] = {"unschedulable", "taints", NULL};
 static const char *const wanted_node_status[] = {"capacity", "allocatable", "conditions", "nodeInfo", NULL};
 
@@ -241,8 +267,16 @@ static bool decode_parts(struct nj_json_reader *reader, const struct parts *part
                decode_part(reader, &parts->status, wanted_ingress_status, nj_json_read_ingress_status,
                            object);
     case NJ_KUBE_DEPLOYMENT:
-        return decode_part(reader, &parts->spec, wanted_deployment_spec, nj_json_read_deployment_spec,
+    case NJ_KUBE_STATEFUL_SET:
+    case NJ_KUBE_DAEMON_SET:
+    case NJ_KUBE_REPLICA_SET:
+        return nj_json_read_changed_by(reader, &parts->managed_fields, &object->workload) &&
+               decode_part(reader, &parts->spec, wanted_workload_spec, nj_json_read_workload_spec, object) &&
+               decode_part(reader, &parts->status, wanted_workload_status, nj_json_read_workload_status,
                            object);
+    case NJ_KUBE_BUDGET:
+        return decode_part(reader, &parts->spec, wanted_budget_spec, nj_json_read_budget_spec, object) &&
+               decode_part(reader, &parts->status, wanted_budget_status, nj_json_read_budget_status, object);
     case NJ_KUBE_CUSTOM:
         copy_part(reader, &parts->spec, &object->custom.spec, &object->custom.spec_len);
         copy_part(reader, &parts->status, &object->custom.status, &object->custom.status_len);
@@ -260,10 +294,12 @@ int nj_kube_decode_bare_json(enum nj_kube_kind kind, const void *bytes, size_t l
     struct nj_json_reader reader = {.arena = arena};
     struct nj_kube_object object = nj_kube_object_empty(kind);
     struct parts parts;
+    struct raw_member managed_fields = {.name = "managedFields"};
     struct json_object *json;
     if (find_parts(bytes, len, &parts) < 0 ||
-        !parse_part(&reader, &parts.metadata, wanted_metadata, NULL, &json))
+        !parse_part(&reader, &parts.metadata, wanted_metadata, &managed_fields, &json))
         return nj_kube_refuse(reader.full, "JSON object", err);
+    parts.managed_fields = managed_fields.found;
     read_meta(&reader, json, &object.meta);
     json_object_put(json);
     if (!decode_parts(&reader, &parts, &object) || reader.full)

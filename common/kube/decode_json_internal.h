@@ -25,6 +25,7 @@ bool nj_json_bool(struct json_object *object, const char *key, bool absent);
 /* Whole seconds, as the API server writes a metav1.Time; what is no time, or one that does not fit, is not
  * known. */
 int64_t nj_json_time(struct json_object *object, const char *key);
+int64_t nj_json_time_text(const char *text);
 size_t nj_json_len(struct json_object *array);
 
 /* `count` zeroed structs; NULL for none and when the arena is full. */
@@ -51,6 +52,10 @@ bool nj_json_read_tolerations(struct nj_json_reader *reader, const struct nj_jso
                               struct nj_pod_object *pod);
 void nj_json_placement(struct nj_json_reader *reader, struct json_object *spec, struct nj_pod_object *pod);
 
+/* Who changed a workload's template last, from its managedFields. False when they are malformed. */
+bool nj_json_read_changed_by(struct nj_json_reader *reader, const struct nj_json_member *managed_fields,
+                             struct nj_workload_object *workload);
+
 /* A part of an object: its spec, its status; `json` may be NULL. */
 typedef void nj_json_read_fn(struct nj_json_reader *reader, struct json_object *json,
                              struct nj_kube_object *object);
@@ -60,7 +65,10 @@ nj_json_read_fn nj_json_read_service_spec;
 nj_json_read_fn nj_json_read_slice; /* the whole of it: a slice has neither spec nor status */
 nj_json_read_fn nj_json_read_ingress_spec;
 nj_json_read_fn nj_json_read_ingress_status;
-nj_json_read_fn nj_json_read_deployment_spec;
+nj_json_read_fn nj_json_read_workload_spec;
+nj_json_read_fn nj_json_read_workload_status;
+nj_json_read_fn nj_json_read_budget_spec;
+nj_json_read_fn nj_json_read_budget_status;
 nj_json_read_fn nj_json_read_node_spec;
 nj_json_read_fn nj_json_read_node_status;
 

@@ -182,12 +182,3 @@ void nj_json_read_ingress_status(struct nj_json_reader *reader, struct json_obje
     object->ingress.addresses = addresses;
     object->ingress.addresses_count = count;
 }
-
-void nj_json_read_deployment_spec(struct nj_json_reader *reader, struct json_object *json,
-                                  struct nj_kube_object *object)
-{
-    (void)reader;
-    struct nj_deployment_object *deployment = &object->deployment;
-    deployment->progress_deadline_seconds =
-        nj_json_int(json, "progressDeadlineSeconds", deployment->progress_deadline_seconds);
-}

@@ -67,15 +67,26 @@ bool nj_json_bool(struct json_object *object, const char *key, bool absent)
     return json_object_is_type(value, json_type_boolean) ? json_object_get_boolean(value) : absent;
 }
 
-int64_t nj_json_time(struct json_object *object, const char *key)
+static int64_t time_ns(const char *text, size_t len)
 {
-    struct json_object *value = nj_json_get(object, key);
     int64_t ns;
-    if (!json_object_is_type(value, json_type_string) ||
-        nj_time_parse(json_object_get_string(value), (size_t)json_object_get_string_len(value), &ns) < 0)
+    if (nj_time_parse(text, len, &ns) < 0)
         return 0;
     int64_t fraction = ns % NJ_SEC;
     return ns - (fraction < 0 ? fraction + NJ_SEC : fraction);
+}
+
+int64_t nj_json_time_text(const char *text)
+{
+    return time_ns(text, strlen(text));
+}
+
+int64_t nj_json_time(struct json_object *object, const char *key)
+{
+    struct json_object *value = nj_json_get(object, key);
+    return json_object_is_type(value, json_type_string)
+               ? time_ns(json_object_get_string(value), (size_t)json_object_get_string_len(value))
+               : 0;
 }
 
 size_t nj_json_len(struct json_object *array)

@@ -181,7 +181,16 @@ static bool decode_parts(struct nj_pb_arena *allocator, const struct parts *part
         return decode_part(allocator, spec, nj_pb_decode_ingress_spec, object) &&
                decode_part(allocator, status, nj_pb_decode_ingress_status, object);
     case NJ_KUBE_DEPLOYMENT:
-        return decode_part(allocator, spec, nj_pb_decode_deployment_spec, object);
+    case NJ_KUBE_STATEFUL_SET:
+    case NJ_KUBE_DAEMON_SET:
+    case NJ_KUBE_REPLICA_SET:
+        return decode_part(allocator, &parts->fields[OBJECT_METADATA], nj_pb_decode_workload_metadata,
+                           object) &&
+               decode_part(allocator, spec, nj_pb_decode_workload_spec, object) &&
+               decode_part(allocator, status, nj_pb_decode_workload_status, object);
+    case NJ_KUBE_BUDGET:
+        return decode_part(allocator, spec, nj_pb_decode_budget_spec, object) &&
+               decode_part(allocator, status, nj_pb_decode_budget_status, object);
     case NJ_KUBE_NODE:
         return decode_part(allocator, spec, nj_pb_decode_node_spec, object) &&
                decode_part(allocator, status, nj_pb_decode_node_status, object);

@@ -48,7 +48,11 @@ nj_pb_decode_fn nj_pb_decode_service_spec;
 nj_pb_decode_fn nj_pb_decode_slice; /* the whole of it: a slice has neither spec nor status */
 nj_pb_decode_fn nj_pb_decode_ingress_spec;
 nj_pb_decode_fn nj_pb_decode_ingress_status;
-nj_pb_decode_fn nj_pb_decode_deployment_spec;
+nj_pb_decode_fn nj_pb_decode_workload_metadata; /* who changed its template last */
+nj_pb_decode_fn nj_pb_decode_workload_spec;
+nj_pb_decode_fn nj_pb_decode_workload_status;
+nj_pb_decode_fn nj_pb_decode_budget_spec;
+nj_pb_decode_fn nj_pb_decode_budget_status;
 nj_pb_decode_fn nj_pb_decode_node_spec;
 nj_pb_decode_fn nj_pb_decode_node_status;
 

@@ -174,14 +174,3 @@ bool nj_pb_decode_ingress_status(struct nj_pb_arena *allocator, const struct nj_
     ingress->addresses_count = count;
     return true;
 }
-
-bool nj_pb_decode_deployment_spec(struct nj_pb_arena *allocator, const struct nj_pb_field *field,
-                                  struct nj_kube_object *object)
-{
-    K8s__DeploymentSpec *pb = k8s__deployment_spec__unpack(&allocator->base, field->len, field->data);
-    if (pb == NULL)
-        return false;
-    if (pb->has_progressdeadlineseconds)
-        object->deployment.progress_deadline_seconds = pb->progressdeadlineseconds;
-    return true;
-}

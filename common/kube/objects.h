@@ -232,8 +232,44 @@ struct nj_node_object {
     const char *kubelet_version;
 };
 
-struct nj_deployment_object {
-    int64_t progress_deadline_seconds; /* 600 by default */
+/* A Deployment, StatefulSet, DaemonSet or ReplicaSet (apps/v1). What a kind does not have reads as its
+ * default. */
+struct nj_workload_object {
+    int32_t desired; /* spec.replicas, 1 by default; DaemonSet: status.desiredNumberScheduled */
+    const struct nj_kube_pair *selector; /* matchLabels */
+    size_t selector_count;
+    bool selector_has_expressions; /* matchExpressions, which are not read */
+    const struct nj_kube_pair *template_labels;
+    size_t template_labels_count;
+    const struct nj_container_spec *containers; /* the template's: init and app in this order */
+    size_t containers_count;
+    const char *strategy; /* "RollingUpdate" by default, "Recreate" (Deployment), "OnDelete" (StatefulSet,
+                             DaemonSet) */
+    int32_t partition;    /* StatefulSet */
+    int32_t min_ready_seconds;
+    int64_t progress_deadline_seconds; /* Deployment: 600 by default; others: 0 */
+    bool paused;                       /* Deployment */
+    const char *changed_by; /* the field manager that changed the template last, "kubectl-set"; "" */
+    /* Status. */
+    int64_t observed_generation;
+    int32_t replicas; /* pods there are; DaemonSet: currentNumberScheduled */
+    int32_t updated;  /* of them of the newest template */
+    int32_t ready;
+    int32_t available;                              /* StatefulSet before 1.22: the ready ones */
+    const char *current_revision, *update_revision; /* StatefulSet: names of ControllerRevisions */
+    const struct nj_pod_condition *conditions;
+    size_t conditions_count;
+};
+
+/* A PodDisruptionBudget (policy/v1). A limit is a number, or a share: "50%"; "" when there is none. */
+struct nj_budget_object {
+    const char *min_available, *max_unavailable;
+    const struct nj_kube_pair *selector; /* matchLabels */
+    size_t selector_count;
+    bool has_selector;             /* without one it holds for no pod, with an empty one for all */
+    bool selector_has_expressions; /* matchExpressions, which are not read */
+    int64_t observed_generation;
+    int32_t disruptions_allowed, current_healthy, desired_healthy, expected_pods;
 };
 
 /* A custom resource: only JSON. */
@@ -249,9 +285,13 @@ enum nj_kube_kind {
     NJ_KUBE_SLICE,   /* discovery.k8s.io/v1 EndpointSlice; its Service is the label kubernetes.io/service-name
                       */
     NJ_KUBE_INGRESS, /* networking.k8s.io/v1 */
-    NJ_KUBE_DEPLOYMENT,
+    NJ_KUBE_DEPLOYMENT, /* apps/v1, as the three below: .workload */
     NJ_KUBE_CUSTOM,
     NJ_KUBE_NODE,
+    NJ_KUBE_STATEFUL_SET,
+    NJ_KUBE_DAEMON_SET,
+    NJ_KUBE_REPLICA_SET,
+    NJ_KUBE_BUDGET, /* policy/v1 PodDisruptionBudget */
 };
 
 struct nj_kube_object {
@@ -262,9 +302,10 @@ struct nj_kube_object {
         struct nj_service_object service;
         struct nj_slice_object slice;
         struct nj_ingress_object ingress;
-        struct nj_deployment_object deployment;
+        struct nj_workload_object workload;
         struct nj_custom_object custom;
         struct nj_node_object node;
+        struct nj_budget_object budget;
     };
 };
 

@@ -25,6 +25,10 @@ enum {
     AS_DEPLOYMENT,
     AS_CUSTOM,
     AS_NODE,
+    AS_STATEFUL_SET,
+    AS_DAEMON_SET,
+    AS_REPLICA_SET,
+    AS_BUDGET,
     AS_COUNT
 };
 
@@ -59,16 +63,23 @@ static inline size_t see_probe(const struct nj_pod_probe *probe)
            see(probe->service) + see_pairs(probe->headers, probe->headers_count);
 }
 
-static inline size_t see_pod(const struct nj_pod_object *pod)
+static inline size_t see_containers(const struct nj_container_spec *specs, size_t count)
 {
-    size_t sum = see(pod->phase) + see(pod->host_ip) + see_texts(pod->ips, pod->ips_count);
-    for (size_t i = 0; i < pod->containers_count; i++) {
-        const struct nj_container_spec *spec = &pod->containers[i];
+    size_t sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct nj_container_spec *spec = &specs[i];
         sum += see(spec->name) + see_probe(&spec->startup) + see_probe(&spec->readiness) +
                see_probe(&spec->liveness);
         for (size_t j = 0; j < spec->ports_count; j++)
             sum += see(spec->ports[j].name) + see(spec->ports[j].protocol);
     }
+    return sum;
+}
+
+static inline size_t see_pod(const struct nj_pod_object *pod)
+{
+    size_t sum = see(pod->phase) + see(pod->host_ip) + see_texts(pod->ips, pod->ips_count);
+    sum += see_containers(pod->containers, pod->containers_count);
     for (size_t i = 0; i < pod->statuses_count; i++)
         sum += see(pod->statuses[i].last_state.reason);
     sum += see_pairs(pod->node_selector, pod->node_selector_count);
@@ -94,6 +105,18 @@ static inline size_t see_node(const struct nj_node_object *node)
                see(node->conditions[i].reason) + see(node->conditions[i].message);
     if (node->allocatable_pods < 0 || node->capacity_memory_bytes < 0)
         abort();
+    return sum;
+}
+
+static inline size_t see_workload(const struct nj_workload_object *workload)
+{
+    size_t sum = see_pairs(workload->selector, workload->selector_count) +
+                 see_pairs(workload->template_labels, workload->template_labels_count) +
+                 see_containers(workload->containers, workload->containers_count) + see(workload->strategy) +
+                 see(workload->changed_by) + see(workload->current_revision) + see(workload->update_revision);
+    for (size_t i = 0; i < workload->conditions_count; i++)
+        sum += see(workload->conditions[i].type) + see(workload->conditions[i].reason) +
+               see(workload->conditions[i].message);
     return sum;
 }
 
@@ -137,7 +160,16 @@ static inline int see_object(void *data, const struct nj_kube_object *object)
     *seen += 1 + see(object->meta.name) + see_pairs(object->meta.labels, object->meta.labels_count);
     switch (object->kind) {
     case NJ_KUBE_META:
+        break;
     case NJ_KUBE_DEPLOYMENT:
+    case NJ_KUBE_STATEFUL_SET:
+    case NJ_KUBE_DAEMON_SET:
+    case NJ_KUBE_REPLICA_SET:
+        *seen += see_workload(&object->workload);
+        break;
+    case NJ_KUBE_BUDGET:
+        *seen += see(object->budget.min_available) + see(object->budget.max_unavailable) +
+                 see_pairs(object->budget.selector, object->budget.selector_count);
         break;
     case NJ_KUBE_POD:
         *seen += see_pod(&object->pod);
@@ -183,9 +215,18 @@ static inline size_t decode_list(enum nj_kube_encoding encoding, const uint8_t *
 static inline void decode_one(enum nj_kube_encoding encoding, int as, const uint8_t *data, size_t size)
 {
     static const enum nj_kube_kind kinds[AS_COUNT] = {
-        [AS_POD] = NJ_KUBE_POD,       [AS_META] = NJ_KUBE_META,       [AS_SERVICE] = NJ_KUBE_SERVICE,
-        [AS_SLICE] = NJ_KUBE_SLICE,   [AS_INGRESS] = NJ_KUBE_INGRESS, [AS_DEPLOYMENT] = NJ_KUBE_DEPLOYMENT,
-        [AS_CUSTOM] = NJ_KUBE_CUSTOM, [AS_NODE] = NJ_KUBE_NODE,
+        [AS_POD] = NJ_KUBE_POD,
+        [AS_META] = NJ_KUBE_META,
+        [AS_SERVICE] = NJ_KUBE_SERVICE,
+        [AS_SLICE] = NJ_KUBE_SLICE,
+        [AS_INGRESS] = NJ_KUBE_INGRESS,
+        [AS_DEPLOYMENT] = NJ_KUBE_DEPLOYMENT,
+        [AS_CUSTOM] = NJ_KUBE_CUSTOM,
+        [AS_NODE] = NJ_KUBE_NODE,
+        [AS_STATEFUL_SET] = NJ_KUBE_STATEFUL_SET,
+        [AS_DAEMON_SET] = NJ_KUBE_DAEMON_SET,
+        [AS_REPLICA_SET] = NJ_KUBE_REPLICA_SET,
+        [AS_BUDGET] = NJ_KUBE_BUDGET,
     };
     size_t seen = 0;
     struct nj_arena arena;

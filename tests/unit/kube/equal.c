@@ -139,20 +139,11 @@ static void node(struct nj_buf *out, const struct nj_node_object *n)
     text(out, "kubelet_version", 0, n->kubelet_version);
 }
 
-static void pod(struct nj_buf *out, const struct nj_pod_object *p)
+static void containers(struct nj_buf *out, const struct nj_container_spec *items, size_t count)
 {
-    text(out, "node_name", 0, p->node_name);
-    text(out, "restart_policy", 0, p->restart_policy);
-    text(out, "phase", 0, p->phase);
-    text(out, "reason", 0, p->reason);
-    text(out, "message", 0, p->message);
-    number(out, "host_network", 0, p->host_network);
-    text(out, "host_ip", 0, p->host_ip);
-    texts(out, "ip", p->ips, p->ips_count);
-    number(out, "started_ns", 0, p->started_ns);
-    number(out, "containers", 0, (int64_t)p->containers_count);
-    for (size_t i = 0; i < p->containers_count; i++) {
-        const struct nj_container_spec *c = &p->containers[i];
+    number(out, "containers", 0, (int64_t)count);
+    for (size_t i = 0; i < count; i++) {
+        const struct nj_container_spec *c = &items[i];
         text(out, "container.name", i, c->name);
         text(out, "container.image", i, c->image);
         number(out, "container.type", i, (int64_t)c->type);
@@ -170,6 +161,20 @@ static void pod(struct nj_buf *out, const struct nj_pod_object *p)
         probe(out, "readiness", &c->readiness);
         probe(out, "liveness", &c->liveness);
     }
+}
+
+static void pod(struct nj_buf *out, const struct nj_pod_object *p)
+{
+    text(out, "node_name", 0, p->node_name);
+    text(out, "restart_policy", 0, p->restart_policy);
+    text(out, "phase", 0, p->phase);
+    text(out, "reason", 0, p->reason);
+    text(out, "message", 0, p->message);
+    number(out, "host_network", 0, p->host_network);
+    text(out, "host_ip", 0, p->host_ip);
+    texts(out, "ip", p->ips, p->ips_count);
+    number(out, "started_ns", 0, p->started_ns);
+    containers(out, p->containers, p->containers_count);
     number(out, "statuses", 0, (int64_t)p->statuses_count);
     for (size_t i = 0; i < p->statuses_count; i++) {
         const struct nj_container_status *s = &p->statuses[i];
@@ -247,6 +252,43 @@ static void ingress(struct nj_buf *out, const struct nj_ingress_object *in)
     }
 }
 
+static void workload(struct nj_buf *out, const struct nj_workload_object *w)
+{
+    number(out, "desired", 0, w->desired);
+    pairs(out, "selector", w->selector, w->selector_count);
+    number(out, "selector_has_expressions", 0, w->selector_has_expressions);
+    pairs(out, "template_label", w->template_labels, w->template_labels_count);
+    containers(out, w->containers, w->containers_count);
+    text(out, "strategy", 0, w->strategy);
+    number(out, "partition", 0, w->partition);
+    number(out, "min_ready_seconds", 0, w->min_ready_seconds);
+    number(out, "progress_deadline_seconds", 0, w->progress_deadline_seconds);
+    number(out, "paused", 0, w->paused);
+    text(out, "changed_by", 0, w->changed_by);
+    number(out, "observed_generation", 0, w->observed_generation);
+    number(out, "replicas", 0, w->replicas);
+    number(out, "updated", 0, w->updated);
+    number(out, "ready", 0, w->ready);
+    number(out, "available", 0, w->available);
+    text(out, "current_revision", 0, w->current_revision);
+    text(out, "update_revision", 0, w->update_revision);
+    conditions(out, w->conditions, w->conditions_count);
+}
+
+static void budget(struct nj_buf *out, const struct nj_budget_object *b)
+{
+    text(out, "min_available", 0, b->min_available);
+    text(out, "max_unavailable", 0, b->max_unavailable);
+    pairs(out, "selector", b->selector, b->selector_count);
+    number(out, "has_selector", 0, b->has_selector);
+    number(out, "selector_has_expressions", 0, b->selector_has_expressions);
+    number(out, "observed_generation", 0, b->observed_generation);
+    number(out, "disruptions_allowed", 0, b->disruptions_allowed);
+    number(out, "current_healthy", 0, b->current_healthy);
+    number(out, "desired_healthy", 0, b->desired_healthy);
+    number(out, "expected_pods", 0, b->expected_pods);
+}
+
 void describe_object(const struct nj_kube_object *object, struct nj_buf *out)
 {
     number(out, "kind", 0, (int64_t)object->kind);
@@ -267,7 +309,13 @@ void describe_object(const struct nj_kube_object *object, struct nj_buf *out)
         ingress(out, &object->ingress);
         break;
     case NJ_KUBE_DEPLOYMENT:
-        number(out, "progress_deadline_seconds", 0, object->deployment.progress_deadline_seconds);
+    case NJ_KUBE_STATEFUL_SET:
+    case NJ_KUBE_DAEMON_SET:
+    case NJ_KUBE_REPLICA_SET:
+        workload(out, &object->workload);
+        break;
+    case NJ_KUBE_BUDGET:
+        budget(out, &object->budget);
         break;
     case NJ_KUBE_CUSTOM:
         text(out, "spec", object->custom.spec_len, object->custom.spec);

@@ -728,18 +728,295 @@ static void a_node_is_equal_in_both_encodings(void **state)
 
 /* --- the rest */
 
-static void deployments_have_a_deadline(void **state)
+/* A label selector, and a template whose pods it selects. */
+struct template
 {
-    K8s__DeploymentSpec spec = K8S__DEPLOYMENT_SPEC__INIT;
+    K8s__StringEntry label, *labels[1];
+    K8s__LabelSelector selector;
+    K8s__ObjectMeta meta;
+    K8s__PodSpec spec;
+    K8s__Container container, *containers[1];
+    unsigned char spec_bytes[256];
+    K8s__PodTemplateSpec pb;
+};
+
+#define TEMPLATE                                                                                             \
+    "\"selector\":{\"matchLabels\":{\"app\":\"db\"}},\"template\":{\"metadata\":{\"labels\":{\"app\":"       \
+    "\"db\"}},"                                                                                              \
+    "\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"db:2\"}]}}"
+
+static void make_template(struct template *template)
+{
+    template->label = (K8s__StringEntry)K8S__STRING_ENTRY__INIT;
+    template->label.key = (char *)"app";
+    template->label.value = (char *)"db";
+    template->labels[0] = &template->label;
+    template->selector = (K8s__LabelSelector)K8S__LABEL_SELECTOR__INIT;
+    template->selector.matchlabels = template->labels;
+    template->selector.n_matchlabels = 1;
+    template->meta = (K8s__ObjectMeta)K8S__OBJECT_META__INIT;
+    template->meta.labels = template->labels;
+    template->meta.n_labels = 1;
+    template->container = (K8s__Container)K8S__CONTAINER__INIT;
+    template->container.name = (char *)"c";
+    template->container.image = (char *)"db:2";
+    template->containers[0] = &template->container;
+    template->spec = (K8s__PodSpec)K8S__POD_SPEC__INIT;
+    template->spec.containers = template->containers;
+    template->spec.n_containers = 1;
+    template->pb = (K8s__PodTemplateSpec)K8S__POD_TEMPLATE_SPEC__INIT;
+    template->pb.metadata = &template->meta;
+    SET(template->pb, spec, ((ProtobufCBinaryData){0, template->spec_bytes}));
+    template->pb.spec.len = k8s__pod_spec__pack(&template->spec, template->spec_bytes);
+}
+
+static void assert_template(const struct nj_workload_object *workload)
+{
+    assert_int_equal(workload->selector_count, 1);
+    assert_string_equal(workload->selector[0].value, "db");
+    assert_int_equal(workload->template_labels_count, 1);
+    assert_int_equal(workload->containers_count, 1);
+    assert_string_equal(workload->containers[0].image, "db:2");
+}
+
+static const char deployment_text[] =
+    "{\"spec\":{\"replicas\":0,\"paused\":true,\"minReadySeconds\":5,\"progressDeadlineSeconds\":30,"
+    "\"strategy\":{\"type\":\"Recreate\"}," TEMPLATE "},\"status\":{\"observedGeneration\":7,"
+    "\"replicas\":4,\"updatedReplicas\":3,\"readyReplicas\":2,\"availableReplicas\":1,\"conditions\":["
+    "{\"type\":\"Progressing\",\"status\":\"False\",\"reason\":\"ProgressDeadlineExceeded\",\"message\":"
+    "\"m\","
+    "\"lastTransitionTime\":\"2026-11-21T09:13:19Z\"}]}}";
+
+static void a_deployment_says_what_it_wants_and_has(void **state)
+{
     struct packed packed = {.len = 0};
-    put_message(&packed, 2, &spec.base);
-    assert_equal(*state, NJ_KUBE_DEPLOYMENT, "{\"spec\":{\"replicas\":2}}", &packed);
-    assert_int_equal(
-        from_json(*state, NJ_KUBE_DEPLOYMENT, "{\"spec\":{}}").deployment.progress_deadline_seconds, 600);
+    struct template template;
+    make_template(&template);
+    K8s__DeploymentSpec spec = K8S__DEPLOYMENT_SPEC__INIT;
+    K8s__UpdateStrategy strategy = K8S__UPDATE_STRATEGY__INIT;
+    strategy.type = (char *)"Recreate";
+    SET(spec, replicas, 0);
+    SET(spec, paused, 1);
+    SET(spec, minreadyseconds, 5);
     SET(spec, progressdeadlineseconds, 30);
-    packed.len = 0;
+    spec.strategy = &strategy;
+    spec.selector = &template.selector;
+    spec.template_ = &template.pb;
+    K8s__Time since = K8S__TIME__INIT;
+    SET(since, seconds, 1795252399);
+    K8s__DeploymentCondition condition = K8S__DEPLOYMENT_CONDITION__INIT, *conditions[] = {&condition};
+    condition.type = (char *)"Progressing";
+    condition.status = (char *)"False";
+    condition.reason = (char *)"ProgressDeadlineExceeded";
+    condition.message = (char *)"m";
+    condition.lasttransitiontime = &since;
+    K8s__DeploymentStatus status = K8S__DEPLOYMENT_STATUS__INIT;
+    SET(status, observedgeneration, 7);
+    SET(status, replicas, 4);
+    SET(status, updatedreplicas, 3);
+    SET(status, readyreplicas, 2);
+    SET(status, availablereplicas, 1);
+    status.conditions = conditions;
+    status.n_conditions = 1;
     put_message(&packed, 2, &spec.base);
-    assert_equal(*state, NJ_KUBE_DEPLOYMENT, "{\"spec\":{\"progressDeadlineSeconds\":30}}", &packed);
+    put_message(&packed, 3, &status.base);
+    assert_equal(*state, NJ_KUBE_DEPLOYMENT, deployment_text, &packed);
+    struct nj_workload_object workload = from_json(*state, NJ_KUBE_DEPLOYMENT, deployment_text).workload;
+    assert_template(&workload);
+    assert_int_equal(workload.desired, 0);
+    assert_int_equal(workload.available, 1);
+    assert_true(workload.paused);
+    assert_string_equal(workload.strategy, "Recreate");
+    assert_int_equal(workload.progress_deadline_seconds, 30);
+    assert_string_equal(workload.conditions[0].reason, "ProgressDeadlineExceeded");
+    workload = from_json(*state, NJ_KUBE_DEPLOYMENT, "{\"spec\":{}}").workload;
+    assert_int_equal(workload.desired, 1);
+    assert_int_equal(workload.progress_deadline_seconds, 600);
+    assert_string_equal(workload.strategy, "RollingUpdate");
+}
+
+static const char stateful_set_text[] =
+    "{\"spec\":{\"replicas\":3,\"minReadySeconds\":5,\"updateStrategy\":{\"type\":\"RollingUpdate\","
+    "\"rollingUpdate\":{\"partition\":2}}," TEMPLATE "},\"status\":{\"observedGeneration\":7,\"replicas\":3,"
+    "\"updatedReplicas\":1,\"readyReplicas\":2,\"currentRevision\":\"db-1\",\"updateRevision\":\"db-2\"}}";
+
+static void a_stateful_set_has_revisions_and_a_partition(void **state)
+{
+    struct packed packed = {.len = 0};
+    struct template template;
+    make_template(&template);
+    K8s__StatefulSetSpec spec = K8S__STATEFUL_SET_SPEC__INIT;
+    K8s__StatefulSetUpdateStrategy strategy = K8S__STATEFUL_SET_UPDATE_STRATEGY__INIT;
+    K8s__RollingUpdateStatefulSetStrategy rolling = K8S__ROLLING_UPDATE_STATEFUL_SET_STRATEGY__INIT;
+    strategy.type = (char *)"RollingUpdate";
+    strategy.rollingupdate = &rolling;
+    SET(rolling, partition, 2);
+    SET(spec, replicas, 3);
+    SET(spec, minreadyseconds, 5);
+    spec.updatestrategy = &strategy;
+    spec.selector = &template.selector;
+    spec.template_ = &template.pb;
+    K8s__StatefulSetStatus status = K8S__STATEFUL_SET_STATUS__INIT;
+    SET(status, observedgeneration, 7);
+    SET(status, replicas, 3);
+    SET(status, updatedreplicas, 1);
+    SET(status, readyreplicas, 2);
+    status.currentrevision = (char *)"db-1";
+    status.updaterevision = (char *)"db-2";
+    put_message(&packed, 2, &spec.base);
+    put_message(&packed, 3, &status.base);
+    assert_equal(*state, NJ_KUBE_STATEFUL_SET, stateful_set_text, &packed);
+    struct nj_workload_object workload = from_json(*state, NJ_KUBE_STATEFUL_SET, stateful_set_text).workload;
+    assert_template(&workload);
+    assert_int_equal(workload.partition, 2);
+    assert_int_equal(workload.available, 2); /* of an old server, which does not say */
+    assert_string_equal(workload.update_revision, "db-2");
+    assert_int_equal(workload.progress_deadline_seconds, 0);
+}
+
+static const char daemon_set_text[] = "{\"spec\":{\"updateStrategy\":{\"type\":\"OnDelete\"}," TEMPLATE
+                                      "},\"status\":{\"observedGeneration\":7,"
+                                      "\"currentNumberScheduled\":5,\"desiredNumberScheduled\":6,"
+                                      "\"updatedNumberScheduled\":3,\"numberReady\":2,"
+                                      "\"numberAvailable\":1}}";
+
+static void a_daemon_set_wants_as_many_as_there_are_nodes_for_it(void **state)
+{
+    struct packed packed = {.len = 0};
+    struct template template;
+    make_template(&template);
+    K8s__DaemonSetSpec spec = K8S__DAEMON_SET_SPEC__INIT;
+    K8s__UpdateStrategy strategy = K8S__UPDATE_STRATEGY__INIT;
+    strategy.type = (char *)"OnDelete";
+    spec.updatestrategy = &strategy;
+    spec.selector = &template.selector;
+    spec.template_ = &template.pb;
+    K8s__DaemonSetStatus status = K8S__DAEMON_SET_STATUS__INIT;
+    SET(status, observedgeneration, 7);
+    SET(status, currentnumberscheduled, 5);
+    SET(status, desirednumberscheduled, 6);
+    SET(status, updatednumberscheduled, 3);
+    SET(status, numberready, 2);
+    SET(status, numberavailable, 1);
+    put_message(&packed, 2, &spec.base);
+    put_message(&packed, 3, &status.base);
+    assert_equal(*state, NJ_KUBE_DAEMON_SET, daemon_set_text, &packed);
+    struct nj_workload_object workload = from_json(*state, NJ_KUBE_DAEMON_SET, daemon_set_text).workload;
+    assert_template(&workload);
+    assert_int_equal(workload.desired, 6);
+    assert_int_equal(workload.updated, 3);
+    assert_int_equal(workload.available, 1);
+    assert_string_equal(workload.strategy, "OnDelete");
+}
+
+static const char replica_set_text[] =
+    "{\"spec\":{\"replicas\":3," TEMPLATE "},\"status\":{\"observedGeneration\":7,\"replicas\":3,"
+    "\"readyReplicas\":2,\"availableReplicas\":1}}";
+
+static void a_replica_set_is_equal_in_both_encodings(void **state)
+{
+    struct packed packed = {.len = 0};
+    struct template template;
+    make_template(&template);
+    K8s__ReplicaSetSpec spec = K8S__REPLICA_SET_SPEC__INIT;
+    SET(spec, replicas, 3);
+    spec.selector = &template.selector;
+    spec.template_ = &template.pb;
+    K8s__ReplicaSetStatus status = K8S__REPLICA_SET_STATUS__INIT;
+    SET(status, observedgeneration, 7);
+    SET(status, replicas, 3);
+    SET(status, readyreplicas, 2);
+    SET(status, availablereplicas, 1);
+    put_message(&packed, 2, &spec.base);
+    put_message(&packed, 3, &status.base);
+    assert_equal(*state, NJ_KUBE_REPLICA_SET, replica_set_text, &packed);
+    struct nj_workload_object workload = from_json(*state, NJ_KUBE_REPLICA_SET, replica_set_text).workload;
+    assert_template(&workload);
+}
+
+static const char managed_text[] = "{\"metadata\":{\"name\":\"db\",\"managedFields\":["
+                                   "{\"manager\":\"kubectl-create\",\"time\":\"2026-11-21T09:13:19Z\","
+                                   "\"fieldsV1\":{\"f:spec\":{\"f:template\":{}}}},"
+                                   "{\"manager\":\"kubectl-set\",\"time\":\"2026-11-21T09:13:20Z\","
+                                   "\"fieldsV1\":{\"f:spec\":{\"f:template\":{}}}},"
+                                   "{\"manager\":\"kubectl-scale\",\"time\":\"2026-11-21T09:13:21Z\","
+                                   "\"fieldsV1\":{\"f:spec\":{\"f:replicas\":{}}},"
+                                   "\"subresource\":\"scale\"}]}}";
+
+static void a_workload_says_who_changed_its_template_last(void **state)
+{
+    static const struct {
+        const char *manager, *fields, *subresource;
+    } rows[] = {
+        {"kubectl-create", "{\"f:spec\":{\"f:template\":{}}}", NULL},
+        {"kubectl-set", "{\"f:spec\":{\"f:template\":{}}}", NULL},
+        {"kubectl-scale", "{\"f:spec\":{\"f:replicas\":{}}}", "scale"},
+    };
+    K8s__ObjectMeta meta = K8S__OBJECT_META__INIT;
+    unsigned char meta_bytes[1024];
+    struct packed metadata = {.len = 0}, packed = {.len = 0};
+    meta.name = (char *)"db";
+    put(&metadata, meta_bytes, k8s__object_meta__pack(&meta, meta_bytes));
+    for (size_t i = 0; i < 3; i++) {
+        K8s__ManagedFieldsEntry entry = K8S__MANAGED_FIELDS_ENTRY__INIT;
+        K8s__Time time = K8S__TIME__INIT;
+        K8s__FieldsV1 fields = K8S__FIELDS_V1__INIT;
+        unsigned char bytes[256];
+        entry.manager = (char *)rows[i].manager;
+        entry.subresource = (char *)rows[i].subresource;
+        SET(time, seconds, 1795252399 + (int64_t)i);
+        entry.time = &time;
+        SET(fields, raw, ((ProtobufCBinaryData){strlen(rows[i].fields), (uint8_t *)rows[i].fields}));
+        entry.fieldsv1 = &fields;
+        size_t len = k8s__managed_fields_entry__pack(&entry, bytes);
+        /* Field 17: its tag takes two bytes. */
+        put(&metadata, (unsigned char[]){0x8a, 0x01, (unsigned char)(len | 0x80), (unsigned char)(len >> 7)},
+            4);
+        put(&metadata, bytes, len);
+    }
+    put_head(&packed, 1, metadata.len);
+    put(&packed, metadata.bytes, metadata.len);
+    assert_equal(*state, NJ_KUBE_DEPLOYMENT, managed_text, &packed);
+    assert_string_equal(from_json(*state, NJ_KUBE_DEPLOYMENT, managed_text).workload.changed_by,
+                        "kubectl-set");
+}
+
+static const char budget_text[] =
+    "{\"spec\":{\"minAvailable\":2,\"maxUnavailable\":\"50%\",\"selector\":{\"matchLabels\":{\"app\":\"db\"},"
+    "\"matchExpressions\":[{\"key\":\"x\",\"operator\":\"Exists\"}]}},\"status\":{\"observedGeneration\":7,"
+    "\"disruptionsAllowed\":1,\"currentHealthy\":2,\"desiredHealthy\":3,\"expectedPods\":4}}";
+
+static void a_budget_says_what_it_allows(void **state)
+{
+    struct packed packed = {.len = 0};
+    struct template template;
+    make_template(&template);
+    K8s__PodDisruptionBudgetSpec spec = K8S__POD_DISRUPTION_BUDGET_SPEC__INIT;
+    K8s__IntOrString least = K8S__INT_OR_STRING__INIT, most = K8S__INT_OR_STRING__INIT;
+    ProtobufCBinaryData expression = {0, NULL};
+    SET(least, intval, 2);
+    SET(most, type, 1);
+    most.strval = (char *)"50%";
+    spec.minavailable = &least;
+    spec.maxunavailable = &most;
+    template.selector.matchexpressions = &expression;
+    template.selector.n_matchexpressions = 1;
+    spec.selector = &template.selector;
+    K8s__PodDisruptionBudgetStatus status = K8S__POD_DISRUPTION_BUDGET_STATUS__INIT;
+    SET(status, observedgeneration, 7);
+    SET(status, disruptionsallowed, 1);
+    SET(status, currenthealthy, 2);
+    SET(status, desiredhealthy, 3);
+    SET(status, expectedpods, 4);
+    put_message(&packed, 2, &spec.base);
+    put_message(&packed, 3, &status.base);
+    assert_equal(*state, NJ_KUBE_BUDGET, budget_text, &packed);
+    struct nj_budget_object budget = from_json(*state, NJ_KUBE_BUDGET, budget_text).budget;
+    assert_string_equal(budget.min_available, "2");
+    assert_string_equal(budget.max_unavailable, "50%");
+    assert_true(budget.selector_has_expressions);
+    assert_true(budget.has_selector);
+    assert_false(from_json(*state, NJ_KUBE_BUDGET, "{\"spec\":{}}").budget.has_selector);
 }
 
 static void a_custom_resources_parts_are_their_text(void **state)
@@ -777,11 +1054,13 @@ static void what_is_absent_or_odd_reads_as_empty(void **state)
         "\"requiredDuringSchedulingIgnoredDuringExecution\":{\"nodeSelectorTerms\":[1,{\"matchFields\":[2,"
         "{\"values\":[null]}]}]}}}},\"endpoints\":[4,{\"addresses\":[1,null]}]"
         ","
-        "\"ports\":[5],\"status\":{\"capacity\":3,\"allocatable\":{\"pods\":null},\"conditions\":[0],"
+        "\"ports\":[5],\"metadata\":{\"managedFields\":[3,{},{\"fieldsV1\":\"\\\"f:template\\\"\","
+        "\"manager\":1}]},\"status\":{\"capacity\":3,\"allocatable\":{\"pods\":null},\"conditions\":[0],"
         "\"nodeInfo\":1,\"loadBalancer\":{\"ingress\":[null,1]},\"podIPs\":[1]}}"};
-    static const enum nj_kube_kind kinds[] = {NJ_KUBE_META,   NJ_KUBE_POD,     NJ_KUBE_SERVICE,
-                                              NJ_KUBE_SLICE,  NJ_KUBE_INGRESS, NJ_KUBE_DEPLOYMENT,
-                                              NJ_KUBE_CUSTOM, NJ_KUBE_NODE};
+    static const enum nj_kube_kind kinds[] = {NJ_KUBE_META,       NJ_KUBE_POD,         NJ_KUBE_SERVICE,
+                                              NJ_KUBE_SLICE,      NJ_KUBE_INGRESS,     NJ_KUBE_DEPLOYMENT,
+                                              NJ_KUBE_CUSTOM,     NJ_KUBE_NODE,        NJ_KUBE_STATEFUL_SET,
+                                              NJ_KUBE_DAEMON_SET, NJ_KUBE_REPLICA_SET, NJ_KUBE_BUDGET};
     for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
         struct nj_buf text = {0};
         for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -810,7 +1089,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(where_a_pod_may_go_is_equal_in_both_encodings, setup, teardown),
         cmocka_unit_test_setup_teardown(a_node_says_what_it_has_and_how_it_is, setup, teardown),
         cmocka_unit_test_setup_teardown(a_node_is_equal_in_both_encodings, setup, teardown),
-        cmocka_unit_test_setup_teardown(deployments_have_a_deadline, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_deployment_says_what_it_wants_and_has, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_stateful_set_has_revisions_and_a_partition, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_daemon_set_wants_as_many_as_there_are_nodes_for_it, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_replica_set_is_equal_in_both_encodings, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_workload_says_who_changed_its_template_last, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_budget_says_what_it_allows, setup, teardown),
         cmocka_unit_test_setup_teardown(a_custom_resources_parts_are_their_text, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_absent_or_odd_reads_as_empty, setup, teardown),
     };

@@ -91,6 +91,8 @@ static const struct {
              {"services", NJ_KUBE_SERVICE},
              {"endpointslices", NJ_KUBE_SLICE},
              {"deployments", NJ_KUBE_DEPLOYMENT},
+             {"replicasets", NJ_KUBE_REPLICA_SET},
+             {"poddisruptionbudgets", NJ_KUBE_BUDGET},
              {"nodes", NJ_KUBE_NODE}};
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 
@@ -151,12 +153,24 @@ struct told {
     bool hide_versions;
 };
 
+/* What an update of the status changes. */
+static void hide_version(struct nj_kube_object *object)
+{
+    object->meta.resource_version = "";
+    if (object->kind != NJ_KUBE_DEPLOYMENT)
+        return;
+    struct nj_workload_object *workload = &object->workload;
+    workload->observed_generation = 0;
+    workload->replicas = workload->updated = workload->ready = workload->available = 0;
+    workload->conditions_count = 0;
+}
+
 static int tell(void *data, const struct nj_kube_object *object)
 {
     struct told *told = data;
     struct nj_kube_object copy = *object;
     if (told->hide_versions)
-        copy.meta.resource_version = "";
+        hide_version(&copy);
     told->count++;
     describe_object(&copy, &told->text);
     return 0;
@@ -190,7 +204,9 @@ static void describe_list(enum nj_kube_encoding encoding, enum nj_kube_kind kind
 }
 
 /* The recorder took the two lists one after the other. Where the cluster's version moved on between them (it
- * did for the deployments) an object's version may differ, and only that; *ret_moved then says so. */
+ * did for the deployments) an object's version and status may differ, and only these; *ret_moved then says
+ * so.
+ */
 static size_t compare_list(const char *resource, enum nj_kube_kind kind, bool *ret_moved)
 {
     static const size_t steps[] = {1, 2, 3, 7, 61, 1024, 16384, SIZE_MAX / 2};
@@ -230,8 +246,9 @@ static void every_recorded_list_is_equal_in_both_encodings_and_any_pieces(void *
     }
     assert_true(count > 50);
     assert_true(moved_count <= 1);
-    for (size_t i = 0; i < KINDS; i++)
-        assert_true(compare_list(kinds[i].resource, kinds[i].kind, &moved) > 0);
+    for (size_t i = 0; i < KINDS; i++) /* there was no budget yet */
+        assert_true(compare_list(kinds[i].resource, kinds[i].kind, &moved) > 0 ||
+                    kinds[i].kind == NJ_KUBE_BUDGET);
 }
 
 /* Every prefix of a list is an incomplete list, never a complete one that is shorter: that would delete
