@@ -13,7 +13,7 @@ static const char *const status_names[] = {
     [NJ_NOTIFICATION_PENDING] = "pending",     [NJ_NOTIFICATION_SENDING] = "sending",
     [NJ_NOTIFICATION_SENT] = "sent",           [NJ_NOTIFICATION_FOLDED] = "folded",
     [NJ_NOTIFICATION_FAILED] = "failed",       [NJ_NOTIFICATION_UNCERTAIN] = "uncertain",
-    [NJ_NOTIFICATION_WITHDRAWN] = "withdrawn",
+    [NJ_NOTIFICATION_WITHDRAWN] = "withdrawn", [NJ_NOTIFICATION_HELD] = "held",
 };
 
 const char *nj_notification_status_name(enum nj_notification_status status)

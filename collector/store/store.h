@@ -127,6 +127,7 @@ enum nj_notification_status {
     NJ_NOTIFICATION_UNCERTAIN, /* was being sent when the process died, and the channel cannot tell: not sent
                                   again */
     NJ_NOTIFICATION_WITHDRAWN, /* over before anybody was told */
+    NJ_NOTIFICATION_HELD,      /* waits for the end of quiet hours: until_ns */
 };
 const char *nj_notification_status_name(enum nj_notification_status status); /* "pending", "sending", ... */
 int nj_notification_status_parse(const char *name,
@@ -151,6 +152,66 @@ struct nj_notification {
     const char *error;
     const char *text;  /* as it was rendered, from the first attempt until the end */
     int64_t digest_id; /* the notification it is folded into; 0: none */
+    int64_t until_ns;  /* HELD: then it is told; set by add_notification alone, as the next */
+    bool folds;        /* told with the others of its kind as one digest, whatever the rate allows */
+};
+
+/* ---- the alert pipeline's own records */
+
+/* What nobody is told, from when until when. */
+struct nj_silence {
+    int64_t id;           /* from 1, never used again */
+    const char *matchers; /* collector/notify/matchers.h */
+    const char *author, *reason;
+    int64_t from_ns, until_ns, created_ns;
+    bool maintenance; /* SLA counts it as planned */
+};
+
+struct nj_silence_filter {
+    int64_t id;            /* 0: any */
+    int64_t ends_after_ns; /* 0: expired ones too */
+    int64_t before_id;     /* cursor; 0: from the newest */
+    int limit;             /* 1..NJ_STORE_LIMIT_MAX */
+};
+
+/* Somebody looks after an incident. */
+struct nj_acknowledgement {
+    int64_t incident_id;
+    const char *author, *note;
+    int64_t at_ns;
+};
+
+/* What people thought of an alert, under the rule that it had then. */
+struct nj_mark {
+    int64_t incident_id;
+    const char *kind, *reason;
+    bool useful; /* else noise */
+    const char *author, *note;
+    int64_t at_ns;
+};
+
+/* The marks of a rule, and of its latest ones. */
+struct nj_precision {
+    const char *kind, *reason;
+    int64_t useful, noise, latest_useful, latest_noise;
+};
+
+/* How an incident went, for the figures of its rule. */
+struct nj_told {
+    const char *kind, *reason;
+    bool resolved, suppressed;
+    bool handled;      /* acknowledged, or nobody was told */
+    int64_t lasted_ns; /* of a resolved one */
+};
+
+/* An incident is told on a channel again, or for the first time, when it is still open and unacknowledged. */
+struct nj_reminder {
+    int64_t incident_id;
+    const char *channel;
+    bool escalates; /* once; else every every_ns */
+    const char *group, *mentions;
+    int64_t every_ns, at_ns;
+    uint64_t told; /* how often so far */
 };
 
 struct nj_incident_filter {
@@ -297,6 +358,47 @@ struct nj_store_ops {
                                 int (*on_notification)(void *data,
                                                        const struct nj_notification *notification),
                                 void *data, struct nj_err *err);
+
+    /* The alert pipeline's. A silence with id 0 is new, else it is changed. */
+    int (*put_silence)(struct nj_store *store, const struct nj_silence *silence, int64_t *ret_id,
+                       struct nj_err *err);
+    /* Newest first; kept after their end as long as incidents are. */
+    int (*each_silence)(struct nj_store *store, const struct nj_silence_filter *filter,
+                        int (*on_silence)(void *data, const struct nj_silence *silence), void *data,
+                        struct nj_err *err);
+    /* The first one counts: *ret_new is false when there was one. */
+    int (*add_acknowledgement)(struct nj_store *store, const struct nj_acknowledgement *ack, bool *ret_new,
+                               struct nj_err *err);
+    int (*get_acknowledgement)(struct nj_store *store, int64_t incident_id, /* -ENOENT */
+                               int (*on_ack)(void *data, const struct nj_acknowledgement *ack), void *data,
+                               struct nj_err *err);
+    /* One an incident: the latest counts. */
+    int (*put_mark)(struct nj_store *store, const struct nj_mark *mark, struct nj_err *err);
+    /* Of each rule that has marks; `latest`: how many count as its latest ones. */
+    int (*each_precision)(struct nj_store *store, int latest,
+                          int (*on_rule)(void *data, const struct nj_precision *precision), void *data,
+                          struct nj_err *err);
+    /* Incidents by kind, reason and how long they lasted. */
+    int (*each_told)(struct nj_store *store, int64_t since_ns,
+                     int (*on_told)(void *data, const struct nj_told *told), void *data, struct nj_err *err);
+    /* One an incident and channel. */
+    int (*put_reminder)(struct nj_store *store, const struct nj_reminder *reminder, struct nj_err *err);
+    int (*delete_reminders)(struct nj_store *store, int64_t incident_id, const char *channel, /* NULL: all */
+                            struct nj_err *err);
+    int (*each_reminder)(struct nj_store *store, int64_t due_ns, int limit, /* the longest due first */
+                         int (*on_reminder)(void *data, const struct nj_reminder *reminder), void *data,
+                         struct nj_err *err);
+    /* HELD ones whose time has come wait for their turn now. What lies more than a day ahead was planned before
+     * the clock was set back; with `clock_back` reminders further ahead than their interval come nearer too. */
+    int (*release_held)(struct nj_store *store, int64_t now_ns, bool clock_back, int64_t *ret_released,
+                        struct nj_err *err);
+    /* When the next reminder or held notification is due; INT64_MAX: there is none. */
+    int (*next_due)(struct nj_store *store, int64_t *ret_at_ns, struct nj_err *err);
+    /* Keys that the collector makes itself. The first one stays. -ENOENT. */
+    int (*put_secret)(struct nj_store *store, const char *name, const void *bytes, size_t len,
+                      struct nj_err *err);
+    int (*get_secret)(struct nj_store *store, const char *name, void *ret_bytes, size_t len,
+                      struct nj_err *err);
 
     /* Deletes what is older than the retention, at most `limit` rows, so that ingest is never held up for
      * long. *ret_more tells that there is more. Within a transaction. */

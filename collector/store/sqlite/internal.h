@@ -80,8 +80,22 @@ enum nj_sql_slot {
     NJ_SQL_ADD_USAGE_POINT,
     NJ_SQL_PUT_USAGE_POINT,
     NJ_SQL_NEXT_USAGE_START,
+    NJ_SQL_PUT_SILENCE,
+    NJ_SQL_ADD_ACKNOWLEDGEMENT,
+    NJ_SQL_GET_ACKNOWLEDGEMENT,
+    NJ_SQL_PUT_MARK,
+    NJ_SQL_EACH_PRECISION,
+    NJ_SQL_EACH_TOLD,
+    NJ_SQL_PUT_REMINDER,
+    NJ_SQL_DELETE_REMINDERS,
+    NJ_SQL_EACH_REMINDER,
+    NJ_SQL_PULL_REMINDERS,
+    NJ_SQL_RELEASE_HELD,
+    NJ_SQL_NEXT_DUE,
+    NJ_SQL_PUT_SECRET,
+    NJ_SQL_GET_SECRET,
     NJ_SQL_PRUNE_FIRST, /* one slot for each of the statements in prune.c */
-    NJ_SQL_PRUNE_LAST = NJ_SQL_PRUNE_FIRST + 23,
+    NJ_SQL_PRUNE_LAST = NJ_SQL_PRUNE_FIRST + 26,
     NJ_SQL_SLOTS,
 };
 
@@ -274,6 +288,38 @@ int nj_sqlite_add_usage(struct nj_store *store, const char *cluster, const char 
                         const struct nj_usage_item *item, struct nj_err *err);
 int nj_sqlite_each_usage(struct nj_store *store, const struct nj_usage_filter *filter, bool by_series,
                          int (*on_point)(void *data, const struct nj_usage_point *point), void *data,
+                         struct nj_err *err);
+
+/* pipeline.c */
+int nj_sqlite_put_silence(struct nj_store *store, const struct nj_silence *silence, int64_t *ret_id,
+                          struct nj_err *err);
+int nj_sqlite_each_silence(struct nj_store *store, const struct nj_silence_filter *filter,
+                           int (*on_silence)(void *data, const struct nj_silence *silence), void *data,
+                           struct nj_err *err);
+int nj_sqlite_add_acknowledgement(struct nj_store *store, const struct nj_acknowledgement *ack, bool *ret_new,
+                                  struct nj_err *err);
+int nj_sqlite_get_acknowledgement(struct nj_store *store, int64_t incident_id,
+                                  int (*on_ack)(void *data, const struct nj_acknowledgement *ack), void *data,
+                                  struct nj_err *err);
+int nj_sqlite_put_mark(struct nj_store *store, const struct nj_mark *mark, struct nj_err *err);
+int nj_sqlite_each_precision(struct nj_store *store, int latest,
+                             int (*on_rule)(void *data, const struct nj_precision *precision), void *data,
+                             struct nj_err *err);
+int nj_sqlite_each_told(struct nj_store *store, int64_t since_ns,
+                        int (*on_told)(void *data, const struct nj_told *told), void *data,
+                        struct nj_err *err);
+int nj_sqlite_put_reminder(struct nj_store *store, const struct nj_reminder *reminder, struct nj_err *err);
+int nj_sqlite_delete_reminders(struct nj_store *store, int64_t incident_id, const char *channel,
+                               struct nj_err *err);
+int nj_sqlite_each_reminder(struct nj_store *store, int64_t due_ns, int limit,
+                            int (*on_reminder)(void *data, const struct nj_reminder *reminder), void *data,
+                            struct nj_err *err);
+int nj_sqlite_release_held(struct nj_store *store, int64_t now_ns, bool all_late, int64_t *ret_released,
+                           struct nj_err *err);
+int nj_sqlite_next_due(struct nj_store *store, int64_t *ret_at_ns, struct nj_err *err);
+int nj_sqlite_put_secret(struct nj_store *store, const char *name, const void *bytes, size_t len,
+                         struct nj_err *err);
+int nj_sqlite_get_secret(struct nj_store *store, const char *name, void *ret_bytes, size_t len,
                          struct nj_err *err);
 
 int nj_sqlite_prune(struct nj_store *store, const struct nj_retention *retention, int64_t now_ns, int limit,

@@ -5,7 +5,7 @@
 #define NOTIFICATION_COLUMNS                                                                                 \
     "id, incident_id, transition, occurrence, channel, alert_group, mentions, status, attempts, "            \
     "parts_done, "                                                                                           \
-    "created_ns, next_ns, done_ns, error, text, digest_id"
+    "created_ns, next_ns, done_ns, error, text, digest_id, until_ns, folds"
 
 /* The condition of the partial indexes, word for word: SQLite uses them only where it stands in the query. */
 #define NOT_TOLD "status IN ('pending', 'sending', 'failed', 'uncertain')"
@@ -18,8 +18,8 @@ int nj_sqlite_add_notification(struct nj_store *store, const struct nj_notificat
         nj_sql_use(sqlite, NJ_SQL_ADD_NOTIFICATION,
                    "INSERT INTO notification (incident_id, transition, occurrence, channel, alert_group, "
                    "mentions, status, "
-                   "attempts, parts_done, created_ns, next_ns, done_ns, error, text, digest_id) VALUES "
-                   "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+                   "attempts, parts_done, created_ns, next_ns, done_ns, error, text, digest_id, until_ns, folds) VALUES "
+                   "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
                    "ON CONFLICT (incident_id, transition, occurrence, channel) DO NOTHING");
     nj_sql_int(&add, notification->incident_id);
     nj_sql_text(&add, notification->transition);
@@ -36,6 +36,8 @@ int nj_sqlite_add_notification(struct nj_store *store, const struct nj_notificat
     nj_sql_text(&add, notification->error);
     nj_sql_text(&add, notification->text);
     nj_sql_int(&add, notification->digest_id);
+    nj_sql_int(&add, notification->until_ns);
+    nj_sql_int(&add, notification->folds ? 1 : 0);
     int rc = nj_sql_run(sqlite, &add, "store a notification", err);
     if (rc < 0)
         return rc;
@@ -95,6 +97,8 @@ static int each(struct nj_sqlite *sqlite, struct nj_binder *query,
         notification.error = nj_row_text(&row);
         notification.text = nj_row_text(&row);
         notification.digest_id = nj_row_int(&row);
+        notification.until_ns = nj_row_int(&row);
+        notification.folds = nj_row_int(&row) != 0;
         if (nj_notification_status_parse(status, &notification.status) < 0)
             rc = nj_err_set(err, -EUCLEAN, "%s: notification %lld has the status \"%s\"", sqlite->path,
                             (long long)notification.id, status);

@@ -36,6 +36,10 @@ static const struct step steps[] = {
      .sql = {"DELETE FROM notification WHERE incident_id IN (SELECT id FROM incident WHERE state = "
              "'resolved' AND "
              "resolved_ns < ?1 ORDER BY resolved_ns LIMIT ?2)",
+             "DELETE FROM acknowledgement WHERE incident_id IN (SELECT id FROM incident WHERE state = 'resolved' "
+             "AND resolved_ns < ?1 ORDER BY resolved_ns LIMIT ?2)",
+             "DELETE FROM mark WHERE incident_id IN (SELECT id FROM incident WHERE state = 'resolved' AND "
+             "resolved_ns < ?1 ORDER BY resolved_ns LIMIT ?2)",
              "DELETE FROM incident WHERE id IN (SELECT id FROM incident WHERE state = 'resolved' AND "
              "resolved_ns < ?1 ORDER BY resolved_ns LIMIT ?2)"}},
     {.age_offset = offsetof(struct nj_retention, incidents_ns),
@@ -43,6 +47,9 @@ static const struct step steps[] = {
              "created_ns < ?1 AND status NOT IN ('pending', 'sending') LIMIT ?2)"}},
     {.age_offset = offsetof(struct nj_retention, incidents_ns),
      .sql = {"DELETE FROM fact WHERE id IN (SELECT id FROM fact WHERE at_ns < ?1 ORDER BY at_ns LIMIT ?2)"}},
+    {.age_offset = offsetof(struct nj_retention, incidents_ns),
+     .sql = {"DELETE FROM silence WHERE id IN (SELECT id FROM silence WHERE until_ns < ?1 ORDER BY until_ns LIMIT "
+             "?2)"}},
     {.age_offset = offsetof(struct nj_retention, agents_ns),
      .sql =
          {"DELETE FROM agent WHERE (cluster, node, stream) IN (SELECT cluster, node, stream FROM agent WHERE "

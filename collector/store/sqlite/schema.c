@@ -195,9 +195,43 @@ static const char version_5[] =
     "  key INTEGER PRIMARY KEY," /* nj_point_key() */
     "  data BLOB NOT NULL" /* collector/store/usage_pack.h */
     ") STRICT;";
+
+static const char version_6[] =
+    "CREATE TABLE silence ("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  matchers TEXT NOT NULL, author TEXT NOT NULL, reason TEXT NOT NULL,"
+    "  from_ns INTEGER NOT NULL, until_ns INTEGER NOT NULL, created_ns INTEGER NOT NULL,"
+    "  maintenance INTEGER NOT NULL"
+    ") STRICT;"
+    "CREATE INDEX silence_until ON silence (until_ns);"
+
+    "CREATE TABLE acknowledgement ("
+    "  incident_id INTEGER PRIMARY KEY, author TEXT NOT NULL, note TEXT NOT NULL, at_ns INTEGER NOT NULL"
+    ") STRICT;"
+
+    "CREATE TABLE mark ("
+    "  incident_id INTEGER PRIMARY KEY, kind TEXT NOT NULL, reason TEXT NOT NULL,"
+    "  useful INTEGER NOT NULL, author TEXT NOT NULL, note TEXT NOT NULL, at_ns INTEGER NOT NULL"
+    ") STRICT;"
+
+    "CREATE TABLE reminder ("
+    "  incident_id INTEGER NOT NULL, channel TEXT NOT NULL, escalates INTEGER NOT NULL,"
+    "  alert_group TEXT NOT NULL, mentions TEXT NOT NULL,"
+    "  every_ns INTEGER NOT NULL, at_ns INTEGER NOT NULL, told INTEGER NOT NULL,"
+    "  PRIMARY KEY (incident_id, channel)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX reminder_at ON reminder (at_ns);"
+
+    "CREATE TABLE secret ("
+    "  name TEXT PRIMARY KEY NOT NULL, bytes BLOB NOT NULL"
+    ") STRICT, WITHOUT ROWID;"
+
+    "ALTER TABLE notification ADD COLUMN until_ns INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE notification ADD COLUMN folds INTEGER NOT NULL DEFAULT 0;"
+    "CREATE INDEX notification_held ON notification (until_ns) WHERE status = 'held';";
 /* clang-format on */
 
-static const char *const migrations[] = {version_1, version_2, version_3, version_4, version_5};
+static const char *const migrations[] = {version_1, version_2, version_3, version_4, version_5, version_6};
 
 enum { NEWEST = sizeof(migrations) / sizeof(migrations[0]) };
 
