@@ -16,6 +16,7 @@ const SCRAPE_MS = 15_000; // Prometheus' default is a minute, its users' habit 1
 const CGROUP = '/sys/fs/cgroup';
 const CONTROLLERS = ['memory', 'cpu', 'cpuacct', 'pids', 'blkio'];
 const isUnified = fs.existsSync(path.join(CGROUP, 'cgroup.controllers'));
+const PREFIX = `nightjar-bench-${process.pid}`; // something may precede "kubepods", and nobody else's cgroups are there
 const COUNTED = 'nightjar_inspect_containers';
 
 function placesOf(place) {
@@ -50,8 +51,8 @@ class Node {
     });
     for (const { metadata, status } of pods) {
       const id = status.containerStatuses[0].containerID.replace('containerd://', '');
-      this.#add(`kubepods/burstable/pod${metadata.uid}/${id.split('').reverse().join('')}`, false); // the sandbox
-      this.#add(`kubepods/burstable/pod${metadata.uid}/${id}`, true);
+      this.#add(`${PREFIX}/kubepods/burstable/pod${metadata.uid}/${id.split('').reverse().join('')}`, false); // the sandbox
+      this.#add(`${PREFIX}/kubepods/burstable/pod${metadata.uid}/${id}`, true);
     }
     this.#program.stdin.write('\n');
     const lines = createInterface({ input: this.#program.stdout })[Symbol.asyncIterator]();
@@ -71,9 +72,10 @@ class Node {
     await this.ended;
     for (const folder of this.#folders) {
       await until(() => fs.readFileSync(path.join(folder, 'cgroup.procs'), 'utf8') === '', `${folder} being left`);
-      for (let at = folder; path.basename(at) !== 'kubepods'; at = path.dirname(at)) {
+      for (let at = folder; ; at = path.dirname(at)) {
         if (fs.readdirSync(at, { withFileTypes: true }).some((entry) => entry.isDirectory())) break;
         fs.rmdirSync(at);
+        if (path.basename(at) === PREFIX) break;
       }
     }
   }
