@@ -190,6 +190,9 @@ static void clean_messages(struct nj_capture_job *job, struct nj_event *event, s
     case NJ_EVENT_OOM_KILL:
     case NJ_EVENT_TROUBLE:
     case NJ_EVENT_USAGE:
+    case NJ_EVENT_OUTAGE: /* the collector's own */
+    case NJ_EVENT_ROLLOUT_FAILED:
+    case NJ_EVENT_SLO:
         break;
     }
 }

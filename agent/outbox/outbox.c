@@ -48,6 +48,9 @@ enum nj_outbox_class nj_outbox_class_of(enum nj_event_type type)
     case NJ_EVENT_LOST_CRASHES:
     case NJ_EVENT_POD_FAILURE:
     case NJ_EVENT_OOM_KILL:
+    case NJ_EVENT_OUTAGE: /* the collector's own */
+    case NJ_EVENT_ROLLOUT_FAILED:
+    case NJ_EVENT_SLO:
         break;
     }
     return NJ_OUTBOX_FAILURE;

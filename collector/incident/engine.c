@@ -372,6 +372,10 @@ static int64_t apply(struct nj_engine *engine, const struct nj_event_origin *ori
     case NJ_EVENT_USAGE:
         nj_engine_apply_usage(engine, &report);
         return 0;
+    case NJ_EVENT_OUTAGE:
+    case NJ_EVENT_ROLLOUT_FAILED:
+    case NJ_EVENT_SLO:
+        return 0;
     }
     return 0;
 }

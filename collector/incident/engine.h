@@ -36,6 +36,29 @@
  * that, and so does the end of the grace: then it has OPENED. What is over before was never told. Pods that
  * such a node evicts count in its incident. After a start the grace begins anew where the node has recovered.
  *
+ * Suppression. Nobody is told of an incident while there is a reason to hold it back: it is kept, counted and
+ * readable, and `suppressed` has the reason. It is looked for when the incident opens, and once there is one
+ * with each of its events, at each tick and at nj_engine_review(); when none is left and the trouble lasts,
+ * it has OPENED, and stays told. What is over before was never told, and neither is its end. The engine's own
+ * reasons come first: its node's trouble ("node", above), the failed rollout whose pods these are, the
+ * incident that explains an outage, the registry; these three hold for NJ_ENGINE_LET_GO_NS longer, so that
+ * what ends with them does. Then options.suppress is asked.
+ *
+ * Outages. A service that is not available is an incident of its own (critical) unless one of its workload's
+ * that was told explains it: the incident that the outage refers to, or, when the cause is crash or
+ * unschedulable, one of the workload's crash, image_pull, config_error, start_error, stuck or unschedulable.
+ * Then it is held back ("incident 4"), and that one becomes critical, names the service in `services_down`
+ * and has WORSENED.
+ *
+ * Rollouts. One incident a workload: a later rollout that fails too corrects it. While it is open, what the
+ * pods of its template (nj_pod_is_of_template()) open is held back ("rollout failed: incident 7"), and so is
+ * the outage with cause failed_rollout of the workload.
+ *
+ * Registries. When the images of NJ_ENGINE_REGISTRY_WORKLOADS workloads cannot be had from one registry
+ * (ErrImagePull, ImagePullBackOff, RegistryUnavailable), all begun within NJ_ENGINE_REGISTRY_NS, that is one
+ * incident of the registry, critical, whose subjects are the workloads; the one that completed the number and
+ * what follows is held back ("registry"). It is over when not more than one of them is left.
+ *
  * Kinds. A crash or lost crashes: crash. CrashLoopBackOff belongs to the crash incident of its container and
  * marks it as a loop. Other waiting reasons: image_pull (ErrImagePull, ImagePullBackOff, ErrImageNeverPull,
  * ImageInspectError, InvalidImageName, RegistryUnavailable, SignatureValidationFailed), config_error
@@ -73,7 +96,11 @@ struct nj_engine;
 #define NJ_ENGINE_OOM_QUIET_NS (10 * NJ_MIN)
 #define NJ_ENGINE_NODE_GRACE_NS (2 * NJ_MIN)
 #define NJ_ENGINE_TROUBLE_KEPT_NS (7 * NJ_DAY)
+#define NJ_ENGINE_LET_GO_NS (30 * NJ_SEC)
+#define NJ_ENGINE_REGISTRY_NS (2 * NJ_MIN)
 enum {
+    NJ_ENGINE_REGISTRY_WORKLOADS = 3,
+    NJ_ENGINE_SUPPRESSED_MAX = 128, /* bytes of a reason to hold back */
     NJ_ENGINE_CLEARED_MAX = 16384,
     NJ_ENGINE_NAME_MAX = 512,     /* bytes of a name, reason or image in an incident; longer ones are cut */
     NJ_ENGINE_MESSAGE_MAX = 4096, /* of the message */
@@ -83,11 +110,32 @@ enum nj_transition {
     NJ_TRANSITION_NONE,
     NJ_TRANSITION_OPENED,
     NJ_TRANSITION_WORSENED, /* of an open one: some targets failed, now all do (may come again); a trouble has
-                             * become critical */
+                             * become critical; a service is down because of it */
     NJ_TRANSITION_RESOLVED,
 };
 const char *nj_transition_name(enum nj_transition transition); /* "opened", "worsened", "resolved" */
 int nj_transition_parse(const char *name, enum nj_transition *ret_transition); /* 0 or -EINVAL */
+
+/* Reasons to hold an incident back, by what they begin with: what is counted. */
+enum nj_suppression {
+    NJ_SUPPRESSION_NODE,           /* "node" */
+    NJ_SUPPRESSION_INCIDENT,       /* "incident 4" */
+    NJ_SUPPRESSION_ROLLOUT_FAILED, /* "rollout failed: incident 7" */
+    NJ_SUPPRESSION_REGISTRY,       /* "registry" */
+    NJ_SUPPRESSION_ROLLOUT,        /* "rollout" */
+    NJ_SUPPRESSION_SILENCE,        /* "silence 3" */
+    NJ_SUPPRESSION_MAINTENANCE,    /* "maintenance" */
+    NJ_SUPPRESSION_SCALE_DOWN,     /* "scale-down" */
+    NJ_SUPPRESSION_DELETION,       /* "deletion" */
+    NJ_SUPPRESSION_NAMESPACE,      /* "namespace deleted" */
+    NJ_SUPPRESSION_DRAIN,          /* "drain" */
+    NJ_SUPPRESSION_COMPLETION,     /* "job completed" */
+    NJ_SUPPRESSION_STARTING,       /* "starting" */
+    NJ_SUPPRESSION_OTHER,
+    NJ_SUPPRESSIONS
+};
+const char *nj_suppression_name(enum nj_suppression suppression); /* "node", "rollout failed", ...: a label */
+enum nj_suppression nj_suppression_of(const char *reason);
 
 struct nj_engine_options {
     int64_t stale_after_ns;
@@ -101,6 +149,13 @@ struct nj_engine_options {
     /* An incident was opened or resolved, or worsened, and is not suppressed; called within nj_engine_apply()
      * and nj_engine_tick(), with the record as it is at that moment. Borrowed. May be NULL. */
     void (*on_transition)(void *data, const struct nj_incident *incident, enum nj_transition transition);
+    /* Is this one, which nobody was told of yet, to be held back for a reason that the engine cannot know?
+     * Then true, with the reason (`size` is NJ_ENGINE_SUPPRESSED_MAX); see suppress.h. The record is as
+     * current as it is, `suppressed` has the reason so far ("" of a new one). May be NULL. */
+    bool (*suppress)(void *data, const struct nj_incident *incident, int64_t now_ns, char *ret_reason,
+                     size_t size);
+    /* An incident is held back from now on, or for a reason of another kind: to be counted. May be NULL. */
+    void (*on_suppressed)(void *data, const struct nj_incident *incident, enum nj_suppression suppression);
     void *data;
 };
 
@@ -136,8 +191,12 @@ int64_t nj_engine_apply(struct nj_engine *engine, const struct nj_event_origin *
  * it claims to be more than an hour in the future. */
 int64_t nj_engine_event_time(const struct nj_event *event, int64_t now_ns);
 
-/* What time alone changes. Call about once a minute. */
+/* What time alone changes. Call at least once a minute; what is held back for a time is told that late. */
 void nj_engine_tick(struct nj_engine *engine, int64_t now_ns);
+
+/* Asks again about those that are held back: options.suppress may answer otherwise now. */
+void nj_engine_review(struct nj_engine *engine, int64_t now_ns);
+size_t nj_engine_suppressed_count(const struct nj_engine *engine); /* open ones that are held back */
 
 /* What has changed since nj_engine_clear_changes(): each incident once, as it is now, in the order in which
  * they were first changed, then each subject. A resolved incident comes before one that was opened under its

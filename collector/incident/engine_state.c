@@ -77,7 +77,10 @@ static const size_t text_offsets[] = {
     offsetof(struct nj_incident, step),           offsetof(struct nj_incident, cause),
     offsetof(struct nj_incident, expected),       offsetof(struct nj_incident, got),
     offsetof(struct nj_incident, body),           offsetof(struct nj_incident, detail),
-    offsetof(struct nj_incident, process),
+    offsetof(struct nj_incident, process),        offsetof(struct nj_incident, rollout),
+    offsetof(struct nj_incident, rollout_from),   offsetof(struct nj_incident, template_hash),
+    offsetof(struct nj_incident, image_from),     offsetof(struct nj_incident, difference),
+    offsetof(struct nj_incident, services_down),
 };
 
 static const char **text_at(struct nj_incident *record, size_t i)

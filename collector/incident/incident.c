@@ -24,6 +24,10 @@ static const char *const kind_names[] = {
     [NJ_INCIDENT_NEAR_LIMIT] = "near_limit",
     [NJ_INCIDENT_NODE] = "node",
     [NJ_INCIDENT_CAPACITY] = "capacity",
+    [NJ_INCIDENT_SERVICE_OUTAGE] = "service_outage",
+    [NJ_INCIDENT_ROLLOUT_FAILED] = "rollout_failed",
+    [NJ_INCIDENT_SLO_BURN] = "slo_burn",
+    [NJ_INCIDENT_REGISTRY] = "registry",
 };
 static const char *const severity_names[] = {
     [NJ_SEVERITY_INFO] = "info", [NJ_SEVERITY_WARNING] = "warning", [NJ_SEVERITY_CRITICAL] = "critical"};
@@ -102,7 +106,10 @@ static const size_t string_offsets[] = {
     offsetof(struct nj_incident, step),           offsetof(struct nj_incident, cause),
     offsetof(struct nj_incident, expected),       offsetof(struct nj_incident, got),
     offsetof(struct nj_incident, body),           offsetof(struct nj_incident, detail),
-    offsetof(struct nj_incident, process),
+    offsetof(struct nj_incident, process),        offsetof(struct nj_incident, rollout),
+    offsetof(struct nj_incident, rollout_from),   offsetof(struct nj_incident, template_hash),
+    offsetof(struct nj_incident, image_from),     offsetof(struct nj_incident, difference),
+    offsetof(struct nj_incident, services_down),
 };
 
 static const char **string_at(struct nj_incident *incident, size_t i)
@@ -194,11 +201,25 @@ static void add_trouble(const struct nj_incident *incident, struct nj_buf *out)
     add_text_or_null(out, "detail", incident->detail);
     add_text_or_null(out, "process", incident->process);
     add_number(out, "pid", incident->pid != 0, incident->pid);
-    add_figure(out, "value", incident->value != 0, incident->value);
+    bool counted = incident->value != 0 || incident->kind == NJ_INCIDENT_SERVICE_OUTAGE;
+    add_figure(out, "value", counted, incident->value);
     add_figure(out, "limit", incident->at_most != 0, incident->at_most);
     add_figure(out, "perHour", incident->per_hour != 0, incident->per_hour);
     add_time(out, "reachesAt", incident->reaches_ns);
     add_number(out, "evictions", of_node, (int64_t)incident->evictions);
+}
+
+static void add_service(const struct nj_incident *incident, struct nj_buf *out)
+{
+    bool of_budget = incident->kind == NJ_INCIDENT_SLO_BURN;
+    add_text_or_null(out, "rollout", incident->rollout);
+    add_text_or_null(out, "rolloutFrom", incident->rollout_from);
+    add_text_or_null(out, "imageFrom", incident->image_from);
+    add_text_or_null(out, "difference", incident->difference);
+    add_text_or_null(out, "servicesDown", incident->services_down);
+    add_figure(out, "outageSeconds", incident->outage_ns > 0, (double)incident->outage_ns / 1e9);
+    add_figure(out, "objective", of_budget, incident->objective);
+    add_figure(out, "budgetLeft", of_budget, incident->budget_left);
 }
 
 static void add_where(const struct nj_incident *incident, struct nj_buf *out)
@@ -245,6 +266,7 @@ int nj_incident_json(const struct nj_incident *incident, const char *public_url,
     add_text(out, "suppressed", incident->suppressed);
     add_probe(incident, out);
     add_trouble(incident, out);
+    add_service(incident, out);
     struct nj_buf url = {0};
     nj_incident_url(incident, public_url, &url);
     add_text_or_null(out, "url", nj_buf_str(&url));

@@ -23,12 +23,17 @@ enum nj_incident_kind {
     NJ_INCIDENT_UNSCHEDULABLE, /* no node takes the pod */
     NJ_INCIDENT_POD_FAILURE,   /* the pod was ended: evicted, node shutdown, deadline, preempted */
     NJ_INCIDENT_PROBE, /* checks of a Service (or of one monitor's URL) fail: its subjects are the targets */
-    NJ_INCIDENT_NODE_PROBES, /* every check of a node's pods fails: it is the node's */
-    NJ_INCIDENT_OOM_KILL,    /* processes of a container that lives on are killed for its memory limit */
-    NJ_INCIDENT_LEAK,        /* fds, sockets, zombies, threads or memory climb for good */
-    NJ_INCIDENT_NEAR_LIMIT,  /* a container is near a limit: fds, memory, pids, accept queue */
-    NJ_INCIDENT_NODE,        /* a node is unwell: not ready, under pressure, a disk or a table full */
-    NJ_INCIDENT_CAPACITY,    /* were a node lost, its pods would find no other */
+    NJ_INCIDENT_NODE_PROBES,    /* every check of a node's pods fails: it is the node's */
+    NJ_INCIDENT_OOM_KILL,       /* processes of a container that lives on are killed for its memory limit */
+    NJ_INCIDENT_LEAK,           /* fds, sockets, zombies, threads or memory climb for good */
+    NJ_INCIDENT_NEAR_LIMIT,     /* a container is near a limit: fds, memory, pids, accept queue */
+    NJ_INCIDENT_NODE,           /* a node is unwell: not ready, under pressure, a disk or a table full */
+    NJ_INCIDENT_CAPACITY,       /* were a node lost, its pods would find no other */
+    NJ_INCIDENT_SERVICE_OUTAGE, /* a service is not available */
+    NJ_INCIDENT_ROLLOUT_FAILED, /* a rollout of a workload failed */
+    NJ_INCIDENT_SLO_BURN,       /* a service's error budget burns too fast */
+    NJ_INCIDENT_REGISTRY, /* images of several workloads cannot be had from one registry: its subjects are
+                           * these workloads */
     NJ_INCIDENT_KINDS,
 };
 const char *
@@ -70,21 +75,37 @@ struct nj_incident {
                                  * "superseded" (it waits for something else now), "passing", "gone" (no
                                  * failing target is left), "over" (of a leak, a limit, a node), "quiet" (no
                                  * further OOM kill), "stale", "evicted" */
-    const char *suppressed; /* why nobody is told: "node" (its node's incident was); "" when somebody is */
+    /* Why nobody is told: "node" (its node's incident was), "incident 4" (it is that one's), "rollout failed:
+     * incident 7", "registry", "rollout", "silence 3", ..., see engine.h; "" when somebody is. */
+    const char *suppressed;
     /* Of probes; "" and 0 else. */
     const char *group;                                /* alert group of the monitor that opened it */
     const char *monitor;                              /* id of the latest failing one */
-    const char *step, *cause, *expected, *got, *body; /* of the latest failure */
+    const char *step, *cause, *expected, *got, *body; /* of the latest failure; cause also an outage's, its
+                                                         name in collector/sla/interval.h */
     int32_t status;
     int32_t targets_failing, targets_total;
     /* Of leaks, limits that are near, OOM kills and nodes, told last; "" and 0 else. */
-    const char *detail;    /* which of several: a TCP state, a mount, a port */
-    const char *process;   /* the suspicious or killed one's command */
-    int32_t pid;           /* on the node */
-    double value, at_most; /* how much there is, and its limit: bytes or a count; 0: not known, none */
-    double per_hour;       /* how fast a leak climbs */
-    int64_t reaches_ns;    /* when it reaches the limit at this pace; 0: not foreseen */
-    uint64_t evictions;    /* pods that the node has evicted within it */
+    const char *detail;  /* which of several: a TCP state, a mount, a port. The workload behind a service
+                          * that is not available, "Deployment/web"; the windows in which a budget burns,
+                          * "1h/5m" */
+    const char *process; /* the suspicious or killed one's command */
+    int32_t pid;         /* on the node */
+    /* How much there is, and its limit: bytes or a count; 0: not known, none. Of an outage the fewest that
+     * were ready, and how many are desired; of a budget its burn rate, and from which on that alerts. */
+    double value, at_most;
+    double per_hour;    /* how fast a leak climbs */
+    int64_t reaches_ns; /* when it reaches the limit at this pace; 0: not foreseen */
+    uint64_t evictions; /* pods that the node has evicted within it */
+    /* Of rollouts that failed, outages and objectives; "" and 0 else. `image` has a rollout's images. */
+    const char *rollout, *rollout_from; /* which revision; the last good one */
+    const char *template_hash;          /* in the names of its pods; "" when they have none */
+    const char *image_from;             /* the last good one's images */
+    const char *difference;             /* what else differs, a line a field; at most 4 KiB */
+    const char *services_down;          /* the services that are not available because of it, "web, api" */
+    int64_t outage_ns;                  /* for how long services were not, as told last */
+    double objective;                   /* per cent */
+    double budget_left;                 /* share of the error budget; below 0 is overdrawn */
 };
 
 /* A pod, or a container of it, that is in trouble within an incident; a target of a check. */
@@ -106,9 +127,11 @@ void nj_incident_done(struct nj_incident *copy);
  * pod, podUid, node, reason, message, image, exitCode, signal, restartCount, memoryLimitBytes, crashId,
  * crashLoop, count, lost, firstAt, lastAt, resolvedAt, resolvedCause, suppressed, group, monitor, step,
  * cause, expected, got, body, status, targetsFailing, targetsTotal, detail, process, pid, value, limit,
- * perHour, reachesAt, evictions, url. Times are RFC 3339 or null. exitCode, signal, restartCount and crashId
+ * perHour, reachesAt, evictions, rollout, rolloutFrom, imageFrom, difference, servicesDown, outageSeconds,
+ * objective, budgetLeft, url. Times are RFC 3339 or null. exitCode, signal, restartCount and crashId
  * are null when there is no crash, memoryLimitBytes when there is no limit, url without a public URL; what is
- * of probes, leaks, limits and nodes is null where it is not known or does not apply. 0 or -EOVERFLOW, as the
+ * of probes, leaks, limits, nodes, rollouts, outages and objectives is null where it is not known or does not
+ * apply. 0 or -EOVERFLOW, as the
  * other functions that append. */
 int nj_incident_json(const struct nj_incident *incident, const char *public_url, struct nj_buf *out);
 

@@ -303,9 +303,9 @@ static void make_metrics(struct nj_ingest *ingest, struct nj_group_metrics *grou
     static const char *const rejections[NJ_REJECTIONS] = {"format",      "key",    "authentication", "size",
                                                           "compression", "decode", "version",        "replay",
                                                           "agents",      "store"};
-    static const char *const events[NJ_EVENT_TYPES] = {"",         "crash",       "lost_crashes", "stuck",
-                                                       "cleared",  "pod_failure", "check",        "rollups",
-                                                       "oom_kill", "trouble",     "usage"};
+    static const char *const events[NJ_EVENT_TYPES] = {
+        "",        "crash",    "lost_crashes", "stuck", "cleared", "pod_failure",    "check",
+        "rollups", "oom_kill", "trouble",      "usage", "outage",  "rollout_failed", "slo"};
     static const double seconds[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5};
     static const double packets[] = {0, 1, 2, 5, 10, 20, 50, 100, 200, 512};
     struct nj_metrics *metrics = ingest->options.metrics;

@@ -86,6 +86,10 @@ static const struct pair kinds[] = {
     [NJ_INCIDENT_NEAR_LIMIT] = {{"接近资源上限", "Near its limit"}},
     [NJ_INCIDENT_NODE] = {{"节点异常", "Node in trouble"}},
     [NJ_INCIDENT_CAPACITY] = {{"节点故障将无处容纳", "No room if a node is lost"}},
+    [NJ_INCIDENT_SERVICE_OUTAGE] = {{"服务不可用", "Service is not available"}},
+    [NJ_INCIDENT_ROLLOUT_FAILED] = {{"发布失败", "Rollout failed"}},
+    [NJ_INCIDENT_SLO_BURN] = {{"错误预算消耗过快", "Error budget burns too fast"}},
+    [NJ_INCIDENT_REGISTRY] = {{"镜像仓库故障", "Image registry fails"}},
 };
 
 struct meaning {

@@ -163,6 +163,10 @@ static int fill_fact(struct event_message *message, const struct nj_event *event
         message->event.fact_case = NIGHTJAR__EVENT__FACT_USAGE;
         message->event.usage = nj_codec_fill_usage(&event->usage, repairs);
         return message->event.usage == NULL ? -ENOMEM : 0;
+    case NJ_EVENT_OUTAGE:
+    case NJ_EVENT_ROLLOUT_FAILED:
+    case NJ_EVENT_SLO:
+        break;
     }
     return -EINVAL;
 }
@@ -190,6 +194,10 @@ static bool encodable(const struct nj_event *event)
     case NJ_EVENT_STUCK:
     case NJ_EVENT_POD_FAILURE:
         return true;
+    case NJ_EVENT_OUTAGE: /* the collector's own */
+    case NJ_EVENT_ROLLOUT_FAILED:
+    case NJ_EVENT_SLO:
+        break;
     }
     return false;
 }

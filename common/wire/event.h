@@ -1,7 +1,7 @@
 /*
- * What an agent tells the collector: events, as plain C. An event is a fact with an identity: `id` names the
- * fact, and whoever sees the same fact again (relist, restart, resend) gives it the same id. A later event
- * with the same id corrects the earlier one in place.
+ * What an agent tells the collector, and the collector itself: events, as plain C. An event is a fact with an
+ * identity: `id` names the fact, and whoever sees the same fact again (relist, restart, resend) gives it the
+ * same id. A later event with the same id corrects the earlier one in place.
  *
  * Strings are never NULL in a decoded event ("" when absent); an encoder takes NULL for "". Borrowed from
  * whoever made the event. Times are wall ns, 0: unknown.
@@ -25,9 +25,14 @@ enum nj_event_type {
     NJ_EVENT_TROUBLE, /* a leak, a limit that is near, a node that is unwell: it began, got worse, or is over
                        */
     NJ_EVENT_USAGE,   /* a minute of what containers and the node used */
+    /* These only the collector can know, and tells itself: no agent may. They have no form on the wire
+     * (nj_event_encode() refuses them), see nj_event_is_local() and nj_event_copy(). */
+    NJ_EVENT_OUTAGE,         /* a service is not available; or is again */
+    NJ_EVENT_ROLLOUT_FAILED, /* a rollout of a workload; or it was made good */
+    NJ_EVENT_SLO,            /* a service's error budget burns too fast; or no longer */
 };
 
-enum { NJ_EVENT_TYPES = NJ_EVENT_USAGE + 1 };
+enum { NJ_EVENT_TYPES = NJ_EVENT_SLO + 1 };
 
 /* Where: the pod and the workload it belongs to. */
 struct nj_subject {
@@ -250,6 +255,48 @@ struct nj_usage {
     uint32_t part, parts; /* of this minute: 0..parts-1; parts is at least 1 */
 };
 
+/* A service (the event's subject: workload_kind "Service", workload its name) is not available. Told when it
+ * has lasted long enough to be one, again when its cause is known better, and once when it is over. */
+struct nj_outage {
+    bool over;
+    const char *cause;                /* nj_outage_cause_name() of collector/sla/interval.h */
+    const char *detail;               /* for people: "pod web-1 deleted" */
+    const char *reference;            /* what explains it: "rollout/17", "incident/4", "node/n1"; "" */
+    const char *behind_kind, *behind; /* the workload behind it: "Deployment", "web"; "" when there is none */
+    int64_t since_ns;
+    int32_t min_ready, desired; /* the fewest ready within it; of how many: -1 when nobody knows */
+};
+
+/* A rollout of a workload (the event's subject) has failed; told again when more is known. `over`: a later
+ * one is done, or this one after all. */
+struct nj_rollout_failed {
+    bool over;
+    const char *revision, *from_revision; /* "3"; the last good one's, "" when there was none */
+    const char *template_hash;        /* in the names of a Deployment's new pods, "web-HASH-x2x7k"; "" else */
+    const char *images, *from_images; /* "c=registry/web:2, logger=..." */
+    const char *difference;           /* for people, a line a field */
+    const char *reason;               /* "ProgressDeadlineExceeded", "CrashLoopBackOff", "ImagePullBackOff" */
+    const char *message;              /* in words; the last ones of a new pod, when there is a crash */
+    const char *pod, *crash_id;       /* a new pod's latest crash; "" */
+    bool down;                        /* a service behind it is not available */
+    int64_t outage_ns;                /* for how long its services were not, so far */
+    int64_t began_ns;                 /* of the rollout */
+};
+
+/* The error budget of a service (the event's subject, as an outage's) burns too fast. One objective has one
+ * alert: its most urgent pair of windows is told, again when that changes, and once when none is left. */
+struct nj_slo {
+    bool over;
+    double objective;                   /* per cent: 99.9 */
+    int64_t budget_ns;                  /* the window that the budget is of */
+    double budget_left;                 /* share of it: 1 is all, below 0 is overdrawn */
+    int64_t window_ns, short_window_ns; /* in both of which it burns too fast */
+    double burn, short_burn;            /* 1: the budget would last just its window */
+    double burn_limit;
+    const char *severity; /* "warning", "critical" */
+    int64_t since_ns;
+};
+
 struct nj_event {
     uint64_t seq;    /* place in the agent's stream, from 1; 0 for the collector's own */
     const char *id;  /* identity of the fact, at most 128 bytes; see nj_event_id() */
@@ -270,8 +317,16 @@ struct nj_event {
         struct nj_oom_kill oom_kill;
         struct nj_trouble trouble;
         struct nj_usage usage;
+        struct nj_outage outage;
+        struct nj_rollout_failed rollout;
+        struct nj_slo slo;
     };
 };
+
+/* One that the collector tells itself, which has no form on the wire. */
+bool nj_event_is_local(enum nj_event_type type);
+/* A copy of a local one, to be freed with free(); NULL of another. NULL strings are "" in it. */
+struct nj_event *nj_event_copy(const struct nj_event *event);
 
 enum { NJ_EVENT_ID_MAX = 65 };
 

@@ -68,6 +68,9 @@ static void copy_event(struct sim_event *to, const struct nj_finding *finding)
     case NJ_EVENT_OOM_KILL:
     case NJ_EVENT_TROUBLE:
     case NJ_EVENT_USAGE:
+    case NJ_EVENT_OUTAGE:
+    case NJ_EVENT_ROLLOUT_FAILED:
+    case NJ_EVENT_SLO:
         break;
     }
 }

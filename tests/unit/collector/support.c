@@ -138,6 +138,9 @@ struct nj_event make_event(enum nj_event_type type, const char *id)
     case NJ_EVENT_OOM_KILL:
     case NJ_EVENT_TROUBLE:
     case NJ_EVENT_USAGE:
+    case NJ_EVENT_OUTAGE:
+    case NJ_EVENT_ROLLOUT_FAILED:
+    case NJ_EVENT_SLO:
         break;
     }
     return event;

@@ -199,6 +199,11 @@ static inline void assert_same_event(const struct nj_event *got, const struct nj
     case NJ_EVENT_USAGE:
         assert_same_usage(&got->usage, &wanted->usage);
         break;
+    case NJ_EVENT_OUTAGE:
+    case NJ_EVENT_ROLLOUT_FAILED:
+    case NJ_EVENT_SLO:
+        fail_msg("it has no form on the wire");
+        break;
     case NJ_EVENT_POD_FAILURE:
         assert_same_text(got->failure.reason, wanted->failure.reason);
         assert_same_text(got->failure.message, wanted->failure.message);

@@ -1,0 +1,107 @@
+/*
+ * What the cluster does on purpose, and which incidents that explains: a snapshot that the loop publishes,
+ * and that the writer's worker asks (options.suppress of engine.h). nj_suppress_decide() alone is the rules,
+ * a pure function of a snapshot, an incident and the time.
+ *
+ * The rules, in this order; the first that applies is the reason.
+ *   silence N          what the options' `silenced` says (notify's silences)
+ *   maintenance        a window over its namespace that is on; one over "" is over what is in no namespace
+ *   namespace deleted  anything of a namespace that is being deleted
+ *   rollout            of the workload, while it runs and for NJ_SUPPRESS_SETTLE_NS after: an outage with
+ * cause rollout or failed_rollout; and crash, image_pull, config_error, start_error, stuck, unschedulable,
+ * pod_failure and probe of its new pods, for the rollout's allowance since the incident began (not after it
+ * has failed: then the engine knows why) scale-down, deletion, job completed a mark on its workload: what its
+ * pods open until the mark's end, and an outage with cause scaling, scaled_to_zero or deletion starting a
+ * mark on its workload: probe, stuck and unschedulable until its end; an outage with cause starting, for
+ * NJ_SUPPRESS_STARTING_NS drain              its node is drained: pod_failure, crash and probe of its pods.
+ * Not an outage An outage with cause scaling or scaled_to_zero is "scale-down", one with cause maintenance
+ * "maintenance", without a mark too; one with cause deletion "deletion" for NJ_SUPPRESS_DELETION_NS.
+ *
+ * A slo_burn, a registry, a node's and the cluster's own troubles are held back by silences and maintenance
+ * alone; so is a leak, a limit that is near and an OOM kill, and by the end of their pods (the last rules but
+ * rollout and starting).
+ *
+ * Which workload. The incident's own; of a check on a Service (or an outage) the workload behind it: an
+ * outage names it, a check's pod says it by its name.
+ */
+#ifndef NJ_INCIDENT_SUPPRESS_H
+#define NJ_INCIDENT_SUPPRESS_H
+
+#include "collector/incident/incident.h"
+#include "common/base/clock.h"
+
+#define NJ_SUPPRESS_SETTLE_NS (10 * NJ_SEC)
+#define NJ_SUPPRESS_ALLOWANCE_NS (30 * NJ_SEC) /* of a rollout, at least */
+#define NJ_SUPPRESS_STARTING_NS (10 * NJ_MIN)
+#define NJ_SUPPRESS_DELETION_NS NJ_MIN
+
+struct nj_suppress_rollout {
+    const char *namespace, *workload_kind, *workload;
+    const char *template_hash; /* of the new pods' names; "" when their names have none: all pods are new */
+    int64_t began_ns;
+    int64_t ended_ns;     /* 0: it runs. Leave an ended one in for NJ_SUPPRESS_SETTLE_NS */
+    bool failed;          /* publish after NJ_EVENT_ROLLOUT_FAILED was handed to ingest */
+    int64_t allowance_ns; /* for its pods to start; at least NJ_SUPPRESS_ALLOWANCE_NS is taken */
+    int64_t deadline_ns;  /* progressDeadlineSeconds: bounds the allowance; 0: none */
+};
+
+enum nj_suppress_why {
+    NJ_SUPPRESS_SCALE_DOWN = 1,
+    NJ_SUPPRESS_DELETED, /* the workload, or pods of it by hand */
+    NJ_SUPPRESS_COMPLETED,
+    NJ_SUPPRESS_STARTING, /* it is new */
+};
+
+/* Something happens to a workload that explains what its pods open until then. */
+struct nj_suppress_mark {
+    enum nj_suppress_why why;
+    const char *namespace, *workload_kind, *workload;
+    int64_t until_ns;
+};
+
+struct nj_suppress_node {
+    const char *node;
+    int64_t until_ns; /* 0: for as long as it is listed */
+};
+
+struct nj_suppress_window {
+    const char *namespaces; /* a glob: "*", "shop-*"; "" for what is in no namespace */
+    int64_t from_ns, until_ns;
+};
+
+/* Borrowed by nj_suppress_publish(), which copies. Several rollouts or marks of one workload are fine. */
+struct nj_suppress_snapshot {
+    const struct nj_suppress_rollout *rollouts;
+    const struct nj_suppress_mark *marks;
+    const struct nj_suppress_node *nodes; /* being drained */
+    const char *const *namespaces;        /* being deleted */
+    const struct nj_suppress_window *windows;
+    size_t rollouts_count, marks_count, nodes_count, namespaces_count, windows_count;
+};
+
+/* The pod of a workload, as its name says: a Deployment's are "web-HASH-x2x7k". Without a hash, and of other
+ * kinds, whether it is a pod of the workload at all ("db-0", "agent-x2x7k"). */
+bool nj_pod_is_of_template(const char *workload_kind, const char *workload, const char *template_hash,
+                           const char *pod);
+
+/* Rules only, over all of it: for tests and few entries. False: tell. `silenced` is not asked here. */
+bool nj_suppress_decide(const struct nj_suppress_snapshot *snapshot, const struct nj_incident *incident,
+                        int64_t now_ns, char *ret_reason, size_t size);
+
+struct nj_suppress;
+
+/* `silenced`: notify's silences, as options.suppress; may be NULL. Called without the lock held. */
+struct nj_suppress *nj_suppress_new(bool (*silenced)(void *data, const struct nj_incident *incident,
+                                                     int64_t now_ns, char *ret_reason, size_t size),
+                                    void *data);
+void nj_suppress_free(struct nj_suppress *suppress); /* takes NULL; nobody asks any more */
+
+/* Any thread. Until the first one an incident that is held back stays so for the reason that it has: after a
+ * restart nobody knows yet whether that is over. */
+void nj_suppress_publish(struct nj_suppress *suppress, const struct nj_suppress_snapshot *snapshot);
+
+/* Any thread: options.suppress of the engine, `data` is a struct nj_suppress. */
+bool nj_suppress_ask(void *data, const struct nj_incident *incident, int64_t now_ns, char *ret_reason,
+                     size_t size);
+
+#endif
