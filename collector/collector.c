@@ -373,7 +373,9 @@ static int start_ingest(struct nj_collector *collector, struct nj_err *err)
                                     [NJ_RESOLUTION_DAY] = config->store.points_day_ns},
                       .usage_ns = {[NJ_RESOLUTION_MINUTE] = config->store.usage_minute_ns,
                                    [NJ_RESOLUTION_HOUR] = config->store.usage_hour_ns,
-                                   [NJ_RESOLUTION_DAY] = config->store.usage_day_ns}},
+                                   [NJ_RESOLUTION_DAY] = config->store.usage_day_ns},
+                      .intervals_ns = config->store.intervals_ns,
+                      .rollouts_ns = config->store.rollouts_ns},
         .project = find_project,
         .plan = plan,
         .plan_data = collector,
@@ -590,7 +592,9 @@ int nj_collector_reload(struct nj_collector *collector, const struct nj_collecto
                     old->store.points_day_ns != config->store.points_day_ns ||
                     old->store.usage_minute_ns != config->store.usage_minute_ns ||
                     old->store.usage_hour_ns != config->store.usage_hour_ns ||
-                    old->store.usage_day_ns != config->store.usage_day_ns,
+                    old->store.usage_day_ns != config->store.usage_day_ns ||
+                    old->store.intervals_ns != config->store.intervals_ns ||
+                    old->store.rollouts_ns != config->store.rollouts_ns,
                 "store's retention");
     say_restart(old->probes.max_checks != config->probes.max_checks ||
                     old->probes.max_concurrent != config->probes.max_concurrent ||

@@ -182,6 +182,20 @@ static const struct nj_config_field store_fields[] = {
      .min = NJ_DAY,
      .max = 3650 * NJ_DAY,
      .help = "age at which days of what containers used are deleted"},
+    {.key = "intervals",
+     .type = NJ_CONFIG_DURATION,
+     .offset = AT(store.intervals_ns) - AT(store),
+     .fallback = "400d",
+     .min = NJ_HOUR,
+     .max = 3650 * NJ_DAY,
+     .help = "age at which it is forgotten when services and workloads were available"},
+    {.key = "rollouts",
+     .type = NJ_CONFIG_DURATION,
+     .offset = AT(store.rollouts_ns) - AT(store),
+     .fallback = "400d",
+     .min = NJ_HOUR,
+     .max = 3650 * NJ_DAY,
+     .help = "age at which rollouts are deleted, since they ended"},
     END};
 
 static const struct nj_config_field probes_fields[] = {

@@ -66,6 +66,7 @@ struct nj_collector_config {
         int64_t crashes_ns, logs_ns, incidents_ns, agents_ns;
         int64_t points_minute_ns, points_hour_ns, points_day_ns; /* of the checks' series */
         int64_t usage_minute_ns, usage_hour_ns, usage_day_ns;    /* of what containers and nodes used */
+        int64_t intervals_ns, rollouts_ns;
     } store;
     struct {
         bool derive;  /* check every Service, and pods' metrics pages, without being asked */

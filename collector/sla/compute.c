@@ -98,6 +98,8 @@ void nj_sla_add(struct nj_sla_computing *computing, const struct nj_interval *in
     if (until_ns <= from_ns)
         return;
     int64_t length_ns = until_ns - from_ns;
+    if (from_ns > computing->outage_end_ns) /* it was not there in between */
+        end_outage(computing, false);
     if (!is_observed(interval)) {
         summary->unknown_ns += interval->state == NJ_SERVICE_UNKNOWN ? length_ns : 0;
         end_outage(computing, false);

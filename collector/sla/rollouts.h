@@ -38,7 +38,8 @@ enum nj_rollout_outcome {
     NJ_ROLLOUT_ROLLED_BACK, /* an earlier template came back */
     NJ_ROLLOUT_OUTCOMES
 };
-const char *nj_rollout_outcome_name(enum nj_rollout_outcome outcome); /* "running", "done", "failed", ... */
+/* "running", "done", "failed", ... (outcome.c) */
+const char *nj_rollout_outcome_name(enum nj_rollout_outcome outcome);
 int nj_rollout_outcome_parse(const char *name, enum nj_rollout_outcome *ret_outcome);
 
 struct nj_rollout {

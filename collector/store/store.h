@@ -19,10 +19,12 @@
 #include <stdint.h>
 
 #include "collector/incident/incident.h"
+#include "collector/sla/interval.h"
 #include "common/base/err.h"
 #include "common/wire/batch.h"
 
 struct nj_store;
+struct nj_rollout; /* collector/sla/rollouts.h */
 
 /* An agent's stream of events, and the agent's last word. */
 struct nj_store_agent {
@@ -229,12 +231,28 @@ struct nj_crash_filter {
     int64_t before_rowid; /* cursor */
     int limit;
 };
+
+/* Those that have a part of [from_ns, until_ns). */
+struct nj_interval_filter {
+    const char *cluster, *kind, *namespace, *name; /* NULL: any. kind: "Service" or a workload's */
+    int64_t from_ns, until_ns;                     /* 0: open */
+};
+
+struct nj_rollout_filter {
+    const char *cluster, *namespace, *workload_kind, *workload, *outcome; /* NULL: any */
+    int64_t id;                                                           /* 0: any */
+    int64_t since_ns, until_ns; /* that ran at some time of it, both included; 0: open */
+    int64_t before_id;          /* cursor: only ids below; 0: from the newest */
+    int limit;                  /* 1..NJ_STORE_LIMIT_MAX */
+};
+
 enum { NJ_STORE_LIMIT_MAX = 1000, NJ_STORE_SERIES_MAX = 50000 };
 
 struct nj_retention {
     int64_t crashes_ns, logs_ns, incidents_ns, agents_ns; /* age after which they go; open incidents stay */
     int64_t points_ns[NJ_RESOLUTIONS];                    /* of series; 0: kept */
     int64_t usage_ns[NJ_RESOLUTIONS];                     /* of containers' and nodes' use; 0: kept */
+    int64_t intervals_ns, rollouts_ns;                    /* since their end; 0: kept */
 };
 
 struct nj_store_ops {
@@ -388,8 +406,9 @@ struct nj_store_ops {
     int (*each_reminder)(struct nj_store *store, int64_t due_ns, int limit, /* the longest due first */
                          int (*on_reminder)(void *data, const struct nj_reminder *reminder), void *data,
                          struct nj_err *err);
-    /* HELD ones whose time has come wait for their turn now. What lies more than a day ahead was planned before
-     * the clock was set back; with `clock_back` reminders further ahead than their interval come nearer too. */
+    /* HELD ones whose time has come wait for their turn now. What lies more than a day ahead was planned
+     * before the clock was set back; with `clock_back` reminders further ahead than their interval come
+     * nearer too. */
     int (*release_held)(struct nj_store *store, int64_t now_ns, bool clock_back, int64_t *ret_released,
                         struct nj_err *err);
     /* When the next reminder or held notification is due; INT64_MAX: there is none. */
@@ -399,6 +418,41 @@ struct nj_store_ops {
                       struct nj_err *err);
     int (*get_secret)(struct nj_store *store, const char *name, void *ret_bytes, size_t len,
                       struct nj_err *err);
+
+    /* What was when available (collector/sla/interval.h). `kind` is "Service", or that of the workload whose
+     * own availability it is; interval->service is the name. Inserts, or replaces the one with the same
+     * cluster, kind, namespace, name and from_ns. */
+    int (*put_interval)(struct nj_store *store, const char *kind, const struct nj_interval *interval,
+                        struct nj_err *err);
+    /* Every interval of the cluster's namespace with this reference, which is not "", gets this cause. */
+    int (*recause_intervals)(struct nj_store *store, const char *cluster, const char *namespace,
+                             const char *reference, enum nj_outage_cause cause, const char *detail,
+                             struct nj_err *err);
+    /* Ordered by cluster, kind, namespace, name, from_ns. The seen_ns of one that has ended is its end, of an
+     * open one what was stored with it or by put_alive(), whichever is later. */
+    int (*each_interval)(struct nj_store *store, const struct nj_interval_filter *filter,
+                         int (*on_interval)(void *data, const char *kind, const struct nj_interval *interval),
+                         void *data, struct nj_err *err);
+    /* Those without an end, in the same order. */
+    int (*load_open_intervals)(struct nj_store *store, const char *cluster,
+                               void (*on_interval)(void *data, const char *kind,
+                                                   const struct nj_interval *interval),
+                               void *data, struct nj_err *err);
+    /* Until when the collector looked at the cluster. get: 0 when it never did. */
+    int (*put_alive)(struct nj_store *store, const char *cluster, int64_t at_ns, struct nj_err *err);
+    int (*get_alive)(struct nj_store *store, const char *cluster, int64_t *ret_at_ns, struct nj_err *err);
+
+    /* Inserts, or replaces by id. */
+    int (*put_rollout)(struct nj_store *store, const struct nj_rollout *rollout, struct nj_err *err);
+    /* Newest first. */
+    int (*each_rollout)(struct nj_store *store, const struct nj_rollout_filter *filter,
+                        int (*on_rollout)(void *data, const struct nj_rollout *rollout), void *data,
+                        struct nj_err *err);
+    /* Those without an end and each workload's latest, oldest first, and the id after the highest ever used.
+     */
+    int (*load_rollouts)(struct nj_store *store, const char *cluster, int64_t *ret_next_id,
+                         void (*on_rollout)(void *data, const struct nj_rollout *rollout), void *data,
+                         struct nj_err *err);
 
     /* Deletes what is older than the retention, at most `limit` rows, so that ingest is never held up for
      * long. *ret_more tells that there is more. Within a transaction. */

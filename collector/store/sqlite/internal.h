@@ -94,6 +94,16 @@ enum nj_sql_slot {
     NJ_SQL_NEXT_DUE,
     NJ_SQL_PUT_SECRET,
     NJ_SQL_GET_SECRET,
+    NJ_SQL_FIND_SLA_SUBJECT,
+    NJ_SQL_ADD_SLA_SUBJECT,
+    NJ_SQL_PUT_INTERVAL,
+    NJ_SQL_RECAUSE_INTERVALS,
+    NJ_SQL_LOAD_INTERVALS,
+    NJ_SQL_PUT_ALIVE,
+    NJ_SQL_GET_ALIVE,
+    NJ_SQL_PUT_ROLLOUT,
+    NJ_SQL_NEXT_ROLLOUT,
+    NJ_SQL_LOAD_ROLLOUTS,
     NJ_SQL_PRUNE_FIRST, /* one slot for each of the statements in prune.c */
     NJ_SQL_PRUNE_LAST = NJ_SQL_PRUNE_FIRST + 26,
     NJ_SQL_SLOTS,
@@ -124,6 +134,7 @@ int nj_sqlite_limit_pages(struct nj_store *store, int64_t pages);
 
 /* The schema up to the newest version; -EPROTO for a newer one, -EINVAL for somebody else's file. (schema.c)
  */
+extern const char nj_sqlite_schema_sla[]; /* a migration of its own (schema_sla.c) */
 int nj_sqlite_migrate(struct nj_sqlite *sqlite, struct nj_err *err);
 int nj_sqlite_check_version(struct nj_sqlite *sqlite, struct nj_err *err); /* of a reader */
 
@@ -321,6 +332,29 @@ int nj_sqlite_put_secret(struct nj_store *store, const char *name, const void *b
                          struct nj_err *err);
 int nj_sqlite_get_secret(struct nj_store *store, const char *name, void *ret_bytes, size_t len,
                          struct nj_err *err);
+
+int nj_sqlite_put_interval(struct nj_store *store, const char *kind, const struct nj_interval *interval,
+                           struct nj_err *err);
+int nj_sqlite_recause_intervals(struct nj_store *store, const char *cluster, const char *namespace,
+                                const char *reference, enum nj_outage_cause cause, const char *detail,
+                                struct nj_err *err);
+int nj_sqlite_each_interval(struct nj_store *store, const struct nj_interval_filter *filter,
+                            int (*on_interval)(void *data, const char *kind,
+                                               const struct nj_interval *interval),
+                            void *data, struct nj_err *err);
+int nj_sqlite_load_open_intervals(struct nj_store *store, const char *cluster,
+                                  void (*on_interval)(void *data, const char *kind,
+                                                      const struct nj_interval *interval),
+                                  void *data, struct nj_err *err);
+int nj_sqlite_put_alive(struct nj_store *store, const char *cluster, int64_t at_ns, struct nj_err *err);
+int nj_sqlite_get_alive(struct nj_store *store, const char *cluster, int64_t *ret_at_ns, struct nj_err *err);
+int nj_sqlite_put_rollout(struct nj_store *store, const struct nj_rollout *rollout, struct nj_err *err);
+int nj_sqlite_each_rollout(struct nj_store *store, const struct nj_rollout_filter *filter,
+                           int (*on_rollout)(void *data, const struct nj_rollout *rollout), void *data,
+                           struct nj_err *err);
+int nj_sqlite_load_rollouts(struct nj_store *store, const char *cluster, int64_t *ret_next_id,
+                            void (*on_rollout)(void *data, const struct nj_rollout *rollout), void *data,
+                            struct nj_err *err);
 
 int nj_sqlite_prune(struct nj_store *store, const struct nj_retention *retention, int64_t now_ns, int limit,
                     bool *ret_more, struct nj_err *err);

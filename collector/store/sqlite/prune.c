@@ -158,6 +158,38 @@ static int prune_series(struct nj_sqlite *sqlite, const struct nj_retention *ret
     return prune_minutes(sqlite, retention, slot, now_ns, left, err);
 }
 
+/* What is kept for ever when its age is 0, by its end. What lasts stays. */
+static const struct step ended[] = {
+    {.age_offset = offsetof(struct nj_retention, intervals_ns),
+     .sql = {"DELETE FROM interval WHERE (subject, from_ns) IN (SELECT subject, from_ns FROM interval WHERE "
+             "until_ns > 0 AND until_ns < ?1 ORDER BY until_ns LIMIT ?2)"}},
+    {.age_offset = offsetof(struct nj_retention, rollouts_ns),
+     .sql = {"DELETE FROM rollout WHERE id IN (SELECT id FROM rollout WHERE ended_ns > 0 AND ended_ns < ?1 "
+             "ORDER BY ended_ns LIMIT ?2)"}},
+};
+enum { ENDED = sizeof(ended) / sizeof(ended[0]) };
+
+static int64_t age_of(const struct nj_retention *retention, const struct step *step)
+{
+    return *(const int64_t *)(const void *)((const char *)retention + step->age_offset);
+}
+
+static int prune_ended(struct nj_sqlite *sqlite, const struct nj_retention *retention, int slot,
+                       int64_t now_ns, int *left, struct nj_err *err)
+{
+    for (size_t i = 0; i < ENDED; i++, slot++) {
+        int64_t age_ns = age_of(retention, &ended[i]);
+        int rows = 0;
+        if (age_ns == 0 || *left <= 0)
+            continue;
+        int rc = run(sqlite, slot, ended[i].sql[0], now_ns - age_ns, *left, &rows, err);
+        if (rc < 0)
+            return rc;
+        *left -= rows;
+    }
+    return 0;
+}
+
 int nj_sqlite_prune(struct nj_store *store, const struct nj_retention *retention, int64_t now_ns, int limit,
                     bool *ret_more, struct nj_err *err)
 {
@@ -165,7 +197,7 @@ int nj_sqlite_prune(struct nj_store *store, const struct nj_retention *retention
     int slot = NJ_SQL_PRUNE_FIRST;
     int left = limit;
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
-        int64_t age_ns = *(const int64_t *)(const void *)((const char *)retention + steps[i].age_offset);
+        int64_t age_ns = age_of(retention, &steps[i]);
         int rows = 0;
         for (size_t s = 0; s < STATEMENTS_MAX && steps[i].sql[s] != NULL; s++) {
             int rc = run(sqlite, slot++, steps[i].sql[s], now_ns - age_ns, left, &rows, err);
@@ -179,13 +211,16 @@ int nj_sqlite_prune(struct nj_store *store, const struct nj_retention *retention
         }
     }
     int rc = prune_series(sqlite, retention, slot, now_ns, &left, err);
+    slot += KINDS * SLOTS_PER_KIND + 1;
+    if (rc == 0)
+        rc = prune_ended(sqlite, retention, slot, now_ns, &left, err);
+    slot += ENDED;
     if (rc < 0)
         return rc;
     if (left <= 0) {
         *ret_more = true;
         return 0;
     }
-    slot += KINDS * SLOTS_PER_KIND + 1;
     int rows = 0;
     rc = run(sqlite, slot,
              "DELETE FROM sent WHERE rowid IN (SELECT rowid FROM sent WHERE at_ns < ?1 LIMIT ?2)",

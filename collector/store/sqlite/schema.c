@@ -231,7 +231,8 @@ static const char version_6[] =
     "CREATE INDEX notification_held ON notification (until_ns) WHERE status = 'held';";
 /* clang-format on */
 
-static const char *const migrations[] = {version_1, version_2, version_3, version_4, version_5, version_6};
+static const char *const migrations[] = {version_1, version_2, version_3, version_4, version_5, version_6,
+                                         nj_sqlite_schema_sla};
 
 enum { NEWEST = sizeof(migrations) / sizeof(migrations[0]) };
 

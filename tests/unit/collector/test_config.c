@@ -72,6 +72,8 @@ static void the_defaults_are_sensible_and_pass_the_check(void **state)
     assert_int_equal(30 * NJ_DAY, config.store.crashes_ns);
     assert_int_equal(14 * NJ_DAY, config.store.logs_ns);
     assert_int_equal(90 * NJ_DAY, config.store.incidents_ns);
+    assert_int_equal(400 * NJ_DAY, config.store.intervals_ns);
+    assert_int_equal(400 * NJ_DAY, config.store.rollouts_ns);
     assert_int_equal(7 * NJ_DAY, config.store.agents_ns);
     assert_string_equal("127.0.0.1:8645", config.api.listen);
     assert_int_equal(NJ_LANGUAGE_ZH, config.notify.language);
