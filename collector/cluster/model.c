@@ -30,8 +30,10 @@ struct watched {
     struct nj_model *model;
     enum nj_model_kind kind;
     struct nj_watch *watch;
-    bool settled; /* its first list was read, or it cannot be */
-    bool told;    /* that it cannot be */
+    bool settled;      /* its first list was read, or it cannot be */
+    bool told;         /* that it cannot be */
+    int64_t broken_ns; /* something went wrong for the first time since it was heard (wall) */
+    int64_t heard_ns;  /* what was heard by then is of no use (monotonic) */
 };
 
 struct nj_model {
@@ -85,17 +87,58 @@ static void on_gathered(struct nj_timer *timer)
         model->gather_ns = GATHER_MAX_NS;
 }
 
+/* The Service that an object is, or is a slice of. */
+struct service_name {
+    char *namespace, *name; /* NULL: none */
+};
+
+static struct service_name service_of(struct nj_model *model, const char *uid)
+{
+    struct nj_model_object *object = NULL;
+    struct service_name found = {0};
+    if (model->options.on_service == NULL)
+        return found;
+    HASH_FIND(by_uid, model->index.objects, uid, strlen(uid), object);
+    if (object != NULL && object->kind == NJ_MODEL_SERVICES)
+        found.name = nj_strdup(object->service.view.name);
+    else if (object != NULL && object->kind == NJ_MODEL_SLICES)
+        found.name = nj_strdup(object->slice.service_name);
+    if (found.name != NULL)
+        found.namespace = nj_strdup(object->space->name);
+    return found;
+}
+
+static void tell_service(struct nj_model *model, const struct service_name *service)
+{
+    if (service->name != NULL && service->name[0] != '\0')
+        model->options.on_service(model->options.data, service->namespace, service->name);
+}
+
+static void free_name(struct service_name *service)
+{
+    free(service->namespace);
+    free(service->name);
+}
+
 static void on_object(void *data, enum nj_watch_event_type type, const struct nj_kube_object *object)
 {
     struct watched *watched = data;
     struct nj_model *model = watched->model;
     bool refused = false;
+    struct service_name before = service_of(model, object->meta.uid);
     if (type == NJ_WATCH_DELETED)
         mark_dirty(model, nj_model_index_remove(&model->index, object->meta.uid));
     else
         mark_dirty(model, nj_model_index_put(&model->index, watched->kind, object, model->options.max_objects,
                                              &refused));
     nj_counter_add(model->ignored, refused && type == NJ_WATCH_ADDED); /* once an object */
+    struct service_name after = service_of(model, object->meta.uid);
+    tell_service(model, &after);
+    /* It went, or its label names another one now. */
+    if (after.name == NULL || !nj_streq(nj_str(before.name), after.name))
+        tell_service(model, &before);
+    free_name(&before);
+    free_name(&after);
 }
 
 static void settle(struct watched *watched)
@@ -120,10 +163,25 @@ static void on_synced(void *data)
     settle(watched);
 }
 
+/* Of a peer that fell silent nothing is known since it was heard last. */
+static void note_broken(struct watched *watched, const struct nj_err *err)
+{
+    struct nj_loop *loop = watched->model->options.loop;
+    int64_t now_ns = nj_loop_mono_ns(loop);
+    int64_t heard_ns = nj_watch_last_heard_ns(watched->watch);
+    if (watched->broken_ns == 0 || heard_ns > watched->heard_ns) {
+        bool silent = err->code == -ETIMEDOUT && heard_ns > 0;
+        watched->broken_ns = nj_loop_wall_ns(loop) - (silent ? now_ns - heard_ns : 0);
+    }
+    watched->heard_ns = now_ns;
+}
+
 static void on_trouble(void *data, const struct nj_err *err)
 {
     struct watched *watched = data;
     struct nj_model *model = watched->model;
+    if (watched->watch != NULL)
+        note_broken(watched, err);
     bool unavailable = err->code == -EACCES || err->code == -ENOENT;
     if (model->options.on_trouble != NULL && !(unavailable && watched->told))
         model->options.on_trouble(model->options.data, watched->kind, err);
@@ -172,6 +230,13 @@ int nj_model_start(const struct nj_model_options *options, struct nj_model **ret
 bool nj_model_synced(const struct nj_model *model)
 {
     return model->synced;
+}
+
+int64_t nj_model_broken_ns(const struct nj_model *model, enum nj_model_kind kind)
+{
+    const struct watched *watched = &model->watched[kind];
+    bool broken = watched->broken_ns != 0 && nj_watch_last_heard_ns(watched->watch) <= watched->heard_ns;
+    return broken ? watched->broken_ns : 0;
 }
 
 static struct nj_model_space *find_space(struct nj_model *model, const char *namespace)

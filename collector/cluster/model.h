@@ -25,8 +25,10 @@ enum nj_model_kind {
 };
 
 struct nj_model_slice {
-    const char *name;
+    const char *name, *uid;
     bool managed; /* Kubernetes' own controller keeps it, by the Service's selector */
+    int64_t generation;
+    int64_t trigger_ns; /* endpoints.kubernetes.io/last-change-trigger-time: whole seconds; 0: not said */
     const struct nj_slice_object *slice;
     const struct nj_model_slice *next; /* of the same Service */
 };
@@ -35,6 +37,7 @@ struct nj_model_service {
     const char *namespace, *name, *uid;
     const struct nj_kube_pair *annotations, *labels;
     size_t annotations_count, labels_count;
+    int64_t created_ns;
     const struct nj_service_object *service; /* NULL: slices without a Service */
     const struct nj_model_slice *slices;
 };
@@ -61,6 +64,9 @@ struct nj_model_options {
     size_t max_objects; /* of all kinds together; beyond, further ones are not followed, and counted */
     /* Something in this namespace is new, changed or gone. */
     void (*on_changed)(void *data, const char *namespace);
+    /* This Service, or one of its slices, is new, changed or gone: at once, in the order in which the watches
+     * tell, also before on_synced(). May be NULL. */
+    void (*on_service)(void *data, const char *namespace, const char *name);
     /* The first lists of all kinds have been read, or cannot be. Once. */
     void (*on_synced)(void *data);
     /* What makes a kind unavailable (no right, no such resource) is told once until it is read. */
@@ -70,6 +76,9 @@ struct nj_model_options {
 
 int nj_model_start(const struct nj_model_options *options, struct nj_model **ret_model, struct nj_err *err);
 bool nj_model_synced(const struct nj_model *model);
+/* Since when the server has told nothing more of this kind, because the watch is broken (wall); 0: it goes
+ * on. */
+int64_t nj_model_broken_ns(const struct nj_model *model, enum nj_model_kind kind);
 
 const struct nj_model_service *nj_model_service(struct nj_model *model, const char *namespace,
                                                 const char *name);

@@ -10,6 +10,7 @@
 
 static const char SERVICE_NAME[] = "kubernetes.io/service-name";
 static const char MANAGED_BY[] = "endpointslice.kubernetes.io/managed-by";
+static const char TRIGGER[] = "endpoints.kubernetes.io/last-change-trigger-time";
 static const char CONTROLLER[] = "endpointslice-controller.k8s.io";
 
 /* Hands out memory from the block, or from the scratch arena while it only measures. */
@@ -87,6 +88,7 @@ static void copy_service(struct taker *taker, const struct nj_kube_object *objec
                                       .uid = text(taker, object->meta.uid),
                                       .annotations_count = object->meta.annotations_count,
                                       .labels_count = object->meta.labels_count,
+                                      .created_ns = object->meta.created_ns,
                                       .service = to};
     view->annotations = pairs(taker, object->meta.annotations, &view->annotations_count);
     view->labels = pairs(taker, object->meta.labels, &view->labels_count);
@@ -113,8 +115,15 @@ static void copy_slice(struct taker *taker, const struct nj_kube_object *object,
     const struct nj_slice_object *from = &object->slice;
     struct nj_slice_object *to = take(taker, sizeof(*to));
     ret->slice.service_name = text(taker, nj_kube_label(&object->meta, SERVICE_NAME));
+    const char *trigger = nj_kube_annotation(&object->meta, TRIGGER);
+    int64_t trigger_ns = 0;
+    if (trigger != NULL && nj_time_parse(trigger, (size_t)-1, &trigger_ns) < 0)
+        trigger_ns = 0;
     ret->slice.view =
         (struct nj_model_slice){.name = text(taker, object->meta.name),
+                                .uid = text(taker, object->meta.uid),
+                                .generation = object->meta.generation,
+                                .trigger_ns = trigger_ns,
                                 .managed = nj_streq(nj_kube_label(&object->meta, MANAGED_BY), CONTROLLER),
                                 .slice = to};
     if (to == NULL)

@@ -17,7 +17,8 @@ struct setup {
     struct fake_resource *services, *slices, *ingresses, *monitors;
     struct nj_model *model;
     struct nj_metrics *metrics;
-    struct nj_buf changed; /* "shop;bank;" */
+    struct nj_buf changed;  /* "shop;bank;" */
+    struct nj_buf services; /* "shop/web;": told at once */
     int synced;
     int troubles[NJ_MODEL_KINDS];
     int trouble_code;
@@ -49,6 +50,12 @@ static void on_changed(void *data, const char *namespace)
 {
     struct setup *setup = data;
     (void)nj_buf_printf(&setup->changed, "%s;", namespace);
+}
+
+static void on_service(void *data, const char *namespace, const char *name)
+{
+    struct setup *setup = data;
+    (void)nj_buf_printf(&setup->services, "%s/%s;", namespace, name);
 }
 
 static void on_synced(void *data)
@@ -85,6 +92,7 @@ static int teardown_of(void **state)
     fake_kube_stop(&setup->fake);
     nj_metrics_free(setup->metrics);
     nj_buf_done(&setup->changed);
+    nj_buf_done(&setup->services);
     free(setup);
     return 0;
 }
@@ -96,6 +104,7 @@ static void start_bounded(struct setup *setup, size_t max_objects)
                                              .metrics = setup->metrics,
                                              .max_objects = max_objects,
                                              .on_changed = on_changed,
+                                             .on_service = on_service,
                                              .on_synced = on_synced,
                                              .on_trouble = on_trouble,
                                              .data = setup};
@@ -120,6 +129,45 @@ static void run_until_changed(struct setup *setup, const char *expected)
         fake_run_once(&setup->fake);
     assert_string_equal(expected, nj_buf_str(&setup->changed));
     nj_buf_clear(&setup->changed);
+}
+
+static void run_until_told(struct setup *setup, const char *expected)
+{
+    while (setup->services.len < strlen(expected))
+        fake_run_once(&setup->fake);
+    assert_string_equal(expected, nj_buf_str(&setup->services));
+    nj_buf_clear(&setup->services);
+}
+
+#define TRIGGERED(uid, version, service, time)                                                               \
+    "{\"kind\":\"EndpointSlice\",\"apiVersion\":\"discovery.k8s.io/v1\"," FAKE_META(                         \
+        "shop", "web-a", uid, version,                                                                       \
+        ",\"generation\":3,\"labels\":{\"kubernetes.io/service-name\":\"" service                            \
+        "\"},\"annotations\":{\"endpoints.kubernetes.io/last-change-trigger-time\":\"" time                  \
+        "\"}") ",\"addressType\":\"IPv4\",\"endpoints\":[]}"
+
+/* Which Service each object concerns, one by one, with what says when it changed. */
+static void changes_of_services_are_told_at_once(void **state)
+{
+    struct setup *setup = *state;
+    start(setup);
+    nj_buf_clear(&setup->services);
+    fake_send(setup->services, "ADDED", SERVICE("shop", "web", "u1", SELECTING PORTS));
+    run_until_told(setup, "shop/web;");
+    fake_send(setup->slices, "ADDED", TRIGGERED("s1", "5", "web", "2026-11-21T09:15:33Z"));
+    run_until_told(setup, "shop/web;");
+    const struct nj_model_slice *slice = nj_model_service(setup->model, "shop", "web")->slices;
+    assert_int_equal(3, slice->generation);
+    assert_int_equal(INT64_C(1795252533) * NJ_SEC, slice->trigger_ns);
+    fake_send(setup->slices, "MODIFIED", TRIGGERED("s1", "6", "other", "yesterday"));
+    run_until_told(setup, "shop/other;shop/web;");
+    assert_int_equal(0, nj_model_service(setup->model, "shop", "other")->slices->trigger_ns);
+    fake_send(setup->slices, "DELETED", TRIGGERED("s1", "7", "other", "yesterday"));
+    run_until_told(setup, "shop/other;");
+    fake_send(setup->services, "DELETED", SERVICE("shop", "web", "u1", SELECTING PORTS));
+    run_until_told(setup, "shop/web;");
+    assert_null(nj_model_service(setup->model, "shop", "web"));
+    assert_true(nj_model_broken_ns(setup->model, NJ_MODEL_SLICES) == 0);
 }
 
 static void a_service_is_found_with_its_slices_whichever_comes_first(void **state)
@@ -314,6 +362,7 @@ static void an_ingress_is_kept_with_its_hosts_and_addresses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(changes_of_services_are_told_at_once),
         TEST(a_service_is_found_with_its_slices_whichever_comes_first),
         TEST(what_changes_and_goes_is_told_by_namespace_at_once_for_many),
         TEST(a_monitors_status_is_no_change),
