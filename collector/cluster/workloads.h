@@ -77,8 +77,8 @@ size_t nj_workloads_count(const struct nj_workloads *workloads); /* of all kinds
 
 const struct nj_workloads_item *nj_workloads_find(struct nj_workloads *workloads, enum nj_workloads_kind kind,
                                                   const char *namespace, const char *name); /* NULL: none */
-/* Those whose pods a Service with this selector has: top ones (Deployments, StatefulSets, DaemonSets,
- * ReplicaSets without an owner). An empty selector has none. `each` must not change anything. */
+/* Those whose pods a Service with this selector has: top ones (Deployments, StatefulSets, DaemonSets, and
+ * ReplicaSets that belong to no Deployment). An empty selector has none. `each` must not change anything. */
 void nj_workloads_behind(struct nj_workloads *workloads, const char *namespace,
                          const struct nj_kube_pair *selector, size_t selector_count,
                          void (*each)(void *data, const struct nj_workloads_item *item), void *data);
