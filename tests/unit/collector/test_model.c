@@ -17,8 +17,8 @@ struct setup {
     struct fake_resource *services, *slices, *ingresses, *monitors;
     struct nj_model *model;
     struct nj_metrics *metrics;
-    struct nj_buf changed;  /* "shop;bank;" */
-    struct nj_buf services; /* "shop/web;": told at once */
+    struct nj_buf changed; /* "shop;bank;" */
+    struct nj_buf told;    /* "shop/web;": told at once */
     int synced;
     int troubles[NJ_MODEL_KINDS];
     int trouble_code;
@@ -55,7 +55,7 @@ static void on_changed(void *data, const char *namespace)
 static void on_service(void *data, const char *namespace, const char *name)
 {
     struct setup *setup = data;
-    (void)nj_buf_printf(&setup->services, "%s/%s;", namespace, name);
+    (void)nj_buf_printf(&setup->told, "%s/%s;", namespace, name);
 }
 
 static void on_synced(void *data)
@@ -92,7 +92,7 @@ static int teardown_of(void **state)
     fake_kube_stop(&setup->fake);
     nj_metrics_free(setup->metrics);
     nj_buf_done(&setup->changed);
-    nj_buf_done(&setup->services);
+    nj_buf_done(&setup->told);
     free(setup);
     return 0;
 }
@@ -133,10 +133,10 @@ static void run_until_changed(struct setup *setup, const char *expected)
 
 static void run_until_told(struct setup *setup, const char *expected)
 {
-    while (setup->services.len < strlen(expected))
+    while (setup->told.len < strlen(expected))
         fake_run_once(&setup->fake);
-    assert_string_equal(expected, nj_buf_str(&setup->services));
-    nj_buf_clear(&setup->services);
+    assert_string_equal(expected, nj_buf_str(&setup->told));
+    nj_buf_clear(&setup->told);
 }
 
 #define TRIGGERED(uid, version, service, time)                                                               \
@@ -151,7 +151,7 @@ static void changes_of_services_are_told_at_once(void **state)
 {
     struct setup *setup = *state;
     start(setup);
-    nj_buf_clear(&setup->services);
+    nj_buf_clear(&setup->told);
     fake_send(setup->services, "ADDED", SERVICE("shop", "web", "u1", SELECTING PORTS));
     run_until_told(setup, "shop/web;");
     fake_send(setup->slices, "ADDED", TRIGGERED("s1", "5", "web", "2026-11-21T09:15:33Z"));
