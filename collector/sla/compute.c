@@ -79,7 +79,7 @@ static void extend_outage(struct nj_sla_computing *computing, const struct nj_in
         outage->min_ready = interval->min_ready;
         set_cause(computing, interval);
     } else if (outage->planned && !nj_outage_cause_is_planned(interval->cause) &&
-               interval->cause != NJ_CAUSE_NONE) {
+               interval->cause != NJ_OUTAGE_BY_NOTHING) {
         set_cause(computing, interval); /* what was not meant is what is to be told */
     }
     if (interval->min_ready < outage->min_ready)

@@ -15,22 +15,22 @@ static const char *const state_names[NJ_SERVICE_STATES] = {
     [NJ_SERVICE_UNKNOWN] = "unknown",
 };
 
-static const char *const cause_names[NJ_CAUSES] = {
-    [NJ_CAUSE_NONE] = "",
-    [NJ_CAUSE_ROLLOUT] = "rollout",
-    [NJ_CAUSE_FAILED_ROLLOUT] = "failed_rollout",
-    [NJ_CAUSE_SCALING] = "scaling",
-    [NJ_CAUSE_SCALED_TO_ZERO] = "scaled_to_zero",
-    [NJ_CAUSE_DELETION] = "deletion",
-    [NJ_CAUSE_NODE_LOSS] = "node_loss",
-    [NJ_CAUSE_DRAIN] = "drain",
-    [NJ_CAUSE_EVICTION] = "eviction",
-    [NJ_CAUSE_CRASH] = "crash",
-    [NJ_CAUSE_FAILED_READINESS] = "failed_readiness",
-    [NJ_CAUSE_UNSCHEDULABLE] = "unschedulable",
-    [NJ_CAUSE_MAINTENANCE] = "maintenance",
-    [NJ_CAUSE_STARTING] = "starting",
-    [NJ_CAUSE_UNKNOWN] = "unknown",
+static const char *const cause_names[NJ_OUTAGE_CAUSES] = {
+    [NJ_OUTAGE_BY_NOTHING] = "",
+    [NJ_OUTAGE_BY_ROLLOUT] = "rollout",
+    [NJ_OUTAGE_BY_FAILED_ROLLOUT] = "failed_rollout",
+    [NJ_OUTAGE_BY_SCALING] = "scaling",
+    [NJ_OUTAGE_BY_SCALED_TO_ZERO] = "scaled_to_zero",
+    [NJ_OUTAGE_BY_DELETION] = "deletion",
+    [NJ_OUTAGE_BY_NODE_LOSS] = "node_loss",
+    [NJ_OUTAGE_BY_DRAIN] = "drain",
+    [NJ_OUTAGE_BY_EVICTION] = "eviction",
+    [NJ_OUTAGE_BY_CRASH] = "crash",
+    [NJ_OUTAGE_BY_FAILED_READINESS] = "failed_readiness",
+    [NJ_OUTAGE_BY_UNSCHEDULABLE] = "unschedulable",
+    [NJ_OUTAGE_BY_MAINTENANCE] = "maintenance",
+    [NJ_OUTAGE_BY_STARTING] = "starting",
+    [NJ_OUTAGE_BY_UNKNOWN] = "unknown",
 };
 
 static int find_name(const char *const *names, int count, const char *name)
@@ -58,12 +58,12 @@ int nj_service_state_parse(const char *name, enum nj_service_state *ret_state)
 
 const char *nj_outage_cause_name(enum nj_outage_cause cause)
 {
-    return cause < NJ_CAUSES ? cause_names[cause] : "";
+    return cause < NJ_OUTAGE_CAUSES ? cause_names[cause] : "";
 }
 
 int nj_outage_cause_parse(const char *name, enum nj_outage_cause *ret_cause)
 {
-    int found = find_name(cause_names, NJ_CAUSES, name);
+    int found = find_name(cause_names, NJ_OUTAGE_CAUSES, name);
     if (found < 0)
         return found;
     *ret_cause = (enum nj_outage_cause)found;
@@ -73,10 +73,10 @@ int nj_outage_cause_parse(const char *name, enum nj_outage_cause *ret_cause)
 bool nj_outage_cause_is_planned(enum nj_outage_cause cause)
 {
     switch (cause) {
-    case NJ_CAUSE_ROLLOUT:
-    case NJ_CAUSE_SCALING:
-    case NJ_CAUSE_SCALED_TO_ZERO:
-    case NJ_CAUSE_MAINTENANCE:
+    case NJ_OUTAGE_BY_ROLLOUT:
+    case NJ_OUTAGE_BY_SCALING:
+    case NJ_OUTAGE_BY_SCALED_TO_ZERO:
+    case NJ_OUTAGE_BY_MAINTENANCE:
         return true;
     default:
         return false;

@@ -29,22 +29,22 @@ int nj_service_state_parse(const char *name, enum nj_service_state *ret_state);
 
 /* Why a service is not up; of the first moment of the interval, corrected within it as more is known. */
 enum nj_outage_cause {
-    NJ_CAUSE_NONE,
-    NJ_CAUSE_ROLLOUT, /* good, or not known to be bad yet */
-    NJ_CAUSE_FAILED_ROLLOUT,
-    NJ_CAUSE_SCALING,
-    NJ_CAUSE_SCALED_TO_ZERO,
-    NJ_CAUSE_DELETION, /* pods deleted by hand, with nothing else to explain it */
-    NJ_CAUSE_NODE_LOSS,
-    NJ_CAUSE_DRAIN,    /* evicted by a drain, preemption or taint */
-    NJ_CAUSE_EVICTION, /* by the kubelet, for resources */
-    NJ_CAUSE_CRASH,
-    NJ_CAUSE_FAILED_READINESS,
-    NJ_CAUSE_UNSCHEDULABLE,
-    NJ_CAUSE_MAINTENANCE, /* within a maintenance window */
-    NJ_CAUSE_STARTING,    /* a new service that was not up yet */
-    NJ_CAUSE_UNKNOWN,
-    NJ_CAUSES
+    NJ_OUTAGE_BY_NOTHING,
+    NJ_OUTAGE_BY_ROLLOUT, /* good, or not known to be bad yet */
+    NJ_OUTAGE_BY_FAILED_ROLLOUT,
+    NJ_OUTAGE_BY_SCALING,
+    NJ_OUTAGE_BY_SCALED_TO_ZERO,
+    NJ_OUTAGE_BY_DELETION, /* pods deleted by hand, with nothing else to explain it */
+    NJ_OUTAGE_BY_NODE_LOSS,
+    NJ_OUTAGE_BY_DRAIN,    /* evicted by a drain, preemption or taint */
+    NJ_OUTAGE_BY_EVICTION, /* by the kubelet, for resources */
+    NJ_OUTAGE_BY_CRASH,
+    NJ_OUTAGE_BY_FAILED_READINESS,
+    NJ_OUTAGE_BY_UNSCHEDULABLE,
+    NJ_OUTAGE_BY_MAINTENANCE, /* within a maintenance window */
+    NJ_OUTAGE_BY_STARTING,    /* a new service that was not up yet */
+    NJ_OUTAGE_BY_UNKNOWN,
+    NJ_OUTAGE_CAUSES
 };
 const char *nj_outage_cause_name(enum nj_outage_cause cause); /* "rollout", "failed_rollout", ... */
 int nj_outage_cause_parse(const char *name, enum nj_outage_cause *ret_cause);

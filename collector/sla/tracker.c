@@ -107,7 +107,7 @@ static void begin(struct nj_tracker *tracker, struct nj_tracked *service, enum n
     }
     service->now = (struct nj_interval){.from_ns = at_ns, .seen_ns = at_ns, .state = state, .desired = -1};
     service->known = true;
-    nj_tracked_set_cause(service, NJ_CAUSE_NONE, "", "");
+    nj_tracked_set_cause(service, NJ_OUTAGE_BY_NOTHING, "", "");
 }
 
 void nj_tracker_load(struct nj_tracker *tracker, const struct nj_interval *open)
@@ -118,7 +118,7 @@ void nj_tracker_load(struct nj_tracker *tracker, const struct nj_interval *open)
     service->now = *open;
     service->now.until_ns = 0;
     service->known = true;
-    service->was_up = open->cause != NJ_CAUSE_STARTING;
+    service->was_up = open->cause != NJ_OUTAGE_BY_STARTING;
     nj_tracked_set_cause(service, open->cause, open->detail, open->reference);
     service->now.detail = service->detail;
     service->now.reference = service->reference;

@@ -78,13 +78,14 @@ static bool choose_by_rollout(const struct nj_tracker *tracker, struct nj_tracke
     const struct nj_fact *failed = near_fact(tracker, service, NJ_FACT_ROLLOUT_FAILED, false);
     const struct nj_fact *began = near_fact(tracker, service, NJ_FACT_ROLLOUT_BEGAN, false);
     if (running != NULL && running->at_ns <= service->now.from_ns + NJ_TRACKER_SETTLE_NS)
-        return take(service, running, running->value < 0 ? NJ_CAUSE_FAILED_ROLLOUT : NJ_CAUSE_ROLLOUT);
+        return take(service, running,
+                    running->value < 0 ? NJ_OUTAGE_BY_FAILED_ROLLOUT : NJ_OUTAGE_BY_ROLLOUT);
     if (failed != NULL)
-        return take(service, failed, NJ_CAUSE_FAILED_ROLLOUT);
+        return take(service, failed, NJ_OUTAGE_BY_FAILED_ROLLOUT);
     /* One that was over before anything was lost has nothing to do with it. */
     const struct nj_fact *done = near_fact(tracker, service, NJ_FACT_ROLLOUT_DONE, false);
     if (began != NULL && (done == NULL || done->at_ns < began->at_ns || done->at_ns >= service->now.from_ns))
-        return take(service, began, NJ_CAUSE_ROLLOUT);
+        return take(service, began, NJ_OUTAGE_BY_ROLLOUT);
     return false;
 }
 
@@ -93,10 +94,10 @@ static bool choose_by_scale(const struct nj_tracker *tracker, struct nj_tracked 
     const struct nj_fact *scaled = near_fact(tracker, service, NJ_FACT_SCALED, false);
     bool to_zero = service->now.desired == 0 || (scaled != NULL && scaled->value == 0);
     if (to_zero) {
-        nj_tracked_set_cause(service, NJ_CAUSE_SCALED_TO_ZERO, scaled == NULL ? "" : scaled->detail, "");
+        nj_tracked_set_cause(service, NJ_OUTAGE_BY_SCALED_TO_ZERO, scaled == NULL ? "" : scaled->detail, "");
         return true;
     }
-    return take(service, scaled, NJ_CAUSE_SCALING);
+    return take(service, scaled, NJ_OUTAGE_BY_SCALING);
 }
 
 /* What the endpoints themselves tell. */
@@ -106,32 +107,33 @@ static void choose_by_endpoints(const struct nj_tracker *tracker, struct nj_trac
     for (size_t i = 0; i < service->lost_count; i++)
         terminating += service->lost[i].terminating ? 1 : 0;
     if (!service->was_up)
-        nj_tracked_set_cause(service, NJ_CAUSE_STARTING, "", "");
+        nj_tracked_set_cause(service, NJ_OUTAGE_BY_STARTING, "", "");
     else if (service->lost_count == 0)
-        nj_tracked_set_cause(service, NJ_CAUSE_UNKNOWN, "", "");
+        nj_tracked_set_cause(service, NJ_OUTAGE_BY_UNKNOWN, "", "");
     else if (2 * terminating >= service->lost_count)
-        nj_tracked_set_cause(service, NJ_CAUSE_DELETION,
+        nj_tracked_set_cause(service, NJ_OUTAGE_BY_DELETION,
                              terminating == 1 ? "a pod was deleted" : "pods were deleted", "");
     else if (!take(service, near_fact(tracker, service, NJ_FACT_CHECK_FAILED, false),
-                   NJ_CAUSE_FAILED_READINESS))
-        nj_tracked_set_cause(service, NJ_CAUSE_FAILED_READINESS, "pods are not ready", "");
+                   NJ_OUTAGE_BY_FAILED_READINESS))
+        nj_tracked_set_cause(service, NJ_OUTAGE_BY_FAILED_READINESS, "pods are not ready", "");
 }
 
 void nj_tracked_choose(const struct nj_tracker *tracker, struct nj_tracked *service)
 {
     if (take(service, nj_tracker_standing(tracker, NJ_FACT_MAINTENANCE_BEGAN, service->namespace),
-             NJ_CAUSE_MAINTENANCE) ||
-        take(service, nj_tracker_standing(tracker, NJ_FACT_MAINTENANCE_BEGAN, ""), NJ_CAUSE_MAINTENANCE))
+             NJ_OUTAGE_BY_MAINTENANCE) ||
+        take(service, nj_tracker_standing(tracker, NJ_FACT_MAINTENANCE_BEGAN, ""), NJ_OUTAGE_BY_MAINTENANCE))
         return;
     if (service->inherits)
         return;
     if (choose_by_rollout(tracker, service) || choose_by_scale(tracker, service) ||
-        choose_by_node(tracker, service, NJ_FACT_NODE_DOWN, NJ_CAUSE_NODE_LOSS, false) ||
-        take(service, near_fact(tracker, service, NJ_FACT_POD_EVICTED, true), NJ_CAUSE_EVICTION) ||
-        take(service, near_fact(tracker, service, NJ_FACT_POD_DRAINED, true), NJ_CAUSE_DRAIN) ||
-        choose_by_node(tracker, service, NJ_FACT_NODE_CORDONED, NJ_CAUSE_DRAIN, true) ||
-        take(service, near_fact(tracker, service, NJ_FACT_POD_CRASHED, true), NJ_CAUSE_CRASH) ||
-        take(service, near_fact(tracker, service, NJ_FACT_POD_UNSCHEDULABLE, false), NJ_CAUSE_UNSCHEDULABLE))
+        choose_by_node(tracker, service, NJ_FACT_NODE_DOWN, NJ_OUTAGE_BY_NODE_LOSS, false) ||
+        take(service, near_fact(tracker, service, NJ_FACT_POD_EVICTED, true), NJ_OUTAGE_BY_EVICTION) ||
+        take(service, near_fact(tracker, service, NJ_FACT_POD_DRAINED, true), NJ_OUTAGE_BY_DRAIN) ||
+        choose_by_node(tracker, service, NJ_FACT_NODE_CORDONED, NJ_OUTAGE_BY_DRAIN, true) ||
+        take(service, near_fact(tracker, service, NJ_FACT_POD_CRASHED, true), NJ_OUTAGE_BY_CRASH) ||
+        take(service, near_fact(tracker, service, NJ_FACT_POD_UNSCHEDULABLE, false),
+             NJ_OUTAGE_BY_UNSCHEDULABLE))
         return;
     choose_by_endpoints(tracker, service);
 }

@@ -131,13 +131,13 @@ static void fail_rollout(struct nj_tracker *tracker, const struct nj_tracker_fac
         }
     }
     HASH_ITER (hh, tracker->services, service, next_service) {
-        if (service->now.cause == NJ_CAUSE_ROLLOUT && nj_streq(service->reference, fact->reference) &&
+        if (service->now.cause == NJ_OUTAGE_BY_ROLLOUT && nj_streq(service->reference, fact->reference) &&
             nj_streq(service->namespace, fact->namespace))
-            nj_tracked_set_cause(service, NJ_CAUSE_FAILED_ROLLOUT, fact->detail, fact->reference);
+            nj_tracked_set_cause(service, NJ_OUTAGE_BY_FAILED_ROLLOUT, fact->detail, fact->reference);
     }
     if (tracker->options.on_recause != NULL)
         tracker->options.on_recause(tracker->options.data, nj_str(fact->namespace), nj_str(fact->reference),
-                                    NJ_CAUSE_FAILED_ROLLOUT, nj_str(fact->detail));
+                                    NJ_OUTAGE_BY_FAILED_ROLLOUT, nj_str(fact->detail));
 }
 
 /* Services whose cause may be another now. */

@@ -131,11 +131,11 @@ static void test_intervals_come_by_name_and_time(void **state)
 {
     struct fixture *fixture = *state;
     const struct nj_interval web[] = {
-        make_interval("web", 0, 10, NJ_SERVICE_UP, NJ_CAUSE_NONE),
-        make_interval("web", 10, 12, NJ_SERVICE_DOWN, NJ_CAUSE_CRASH),
-        make_interval("web", 12, 0, NJ_SERVICE_UP, NJ_CAUSE_NONE),
+        make_interval("web", 0, 10, NJ_SERVICE_UP, NJ_OUTAGE_BY_NOTHING),
+        make_interval("web", 10, 12, NJ_SERVICE_DOWN, NJ_OUTAGE_BY_CRASH),
+        make_interval("web", 12, 0, NJ_SERVICE_UP, NJ_OUTAGE_BY_NOTHING),
     };
-    const struct nj_interval api = make_interval("api", 5, 0, NJ_SERVICE_DEGRADED, NJ_CAUSE_NODE_LOSS);
+    const struct nj_interval api = make_interval("api", 5, 0, NJ_SERVICE_DEGRADED, NJ_OUTAGE_BY_NODE_LOSS);
     for (int i = 2; i >= 0; i--)
         put(fixture, "Service", &web[i]);
     put(fixture, "Service", &api);
@@ -163,9 +163,9 @@ static void test_intervals_come_by_name_and_time(void **state)
 static void test_an_interval_is_corrected(void **state)
 {
     struct fixture *fixture = *state;
-    struct nj_interval down = make_interval("web", 1, 0, NJ_SERVICE_DOWN, NJ_CAUSE_UNKNOWN);
+    struct nj_interval down = make_interval("web", 1, 0, NJ_SERVICE_DOWN, NJ_OUTAGE_BY_UNKNOWN);
     put(fixture, "Service", &down);
-    down.cause = NJ_CAUSE_DELETION;
+    down.cause = NJ_OUTAGE_BY_DELETION;
     down.detail = "pod web-1 deleted";
     down.until_ns = noon_ns + 3 * NJ_MIN;
     put(fixture, "Service", &down);
@@ -176,10 +176,10 @@ static void test_an_interval_is_corrected(void **state)
 static void test_a_failed_rollout_is_the_cause_of_all_that_came_of_it(void **state)
 {
     struct fixture *fixture = *state;
-    struct nj_interval web = make_interval("web", 1, 3, NJ_SERVICE_DOWN, NJ_CAUSE_ROLLOUT);
-    struct nj_interval api = make_interval("api", 1, 2, NJ_SERVICE_DOWN, NJ_CAUSE_ROLLOUT);
-    struct nj_interval other = make_interval("web", 1, 2, NJ_SERVICE_DOWN, NJ_CAUSE_ROLLOUT);
-    struct nj_interval unrelated = make_interval("zoo", 1, 2, NJ_SERVICE_DOWN, NJ_CAUSE_CRASH);
+    struct nj_interval web = make_interval("web", 1, 3, NJ_SERVICE_DOWN, NJ_OUTAGE_BY_ROLLOUT);
+    struct nj_interval api = make_interval("api", 1, 2, NJ_SERVICE_DOWN, NJ_OUTAGE_BY_ROLLOUT);
+    struct nj_interval other = make_interval("web", 1, 2, NJ_SERVICE_DOWN, NJ_OUTAGE_BY_ROLLOUT);
+    struct nj_interval unrelated = make_interval("zoo", 1, 2, NJ_SERVICE_DOWN, NJ_OUTAGE_BY_CRASH);
     web.reference = api.reference = other.reference = "rollout/17";
     other.namespace = "elsewhere";
     put(fixture, "Service", &web);
@@ -189,7 +189,7 @@ static void test_a_failed_rollout_is_the_cause_of_all_that_came_of_it(void **sta
     begin(fixture);
     must(fixture,
          fixture->store->ops->recause_intervals(fixture->store, "prod", "shop", "rollout/17",
-                                                NJ_CAUSE_FAILED_ROLLOUT, "revision 3", &fixture->err));
+                                                NJ_OUTAGE_BY_FAILED_ROLLOUT, "revision 3", &fixture->err));
     commit(fixture);
     assert_string_equal("Service/web 1-2(2) down rollout;"
                         "Service/api 1-2(2) down failed_rollout revision 3;"
@@ -208,8 +208,8 @@ static void write_open(void *data, const char *kind, const struct nj_interval *i
 static void test_a_restart_finds_what_lasted_and_until_when_it_is_known(void **state)
 {
     struct fixture *fixture = *state;
-    const struct nj_interval over = make_interval("web", 0, 10, NJ_SERVICE_DOWN, NJ_CAUSE_CRASH);
-    const struct nj_interval open = make_interval("web", 10, 0, NJ_SERVICE_UP, NJ_CAUSE_NONE);
+    const struct nj_interval over = make_interval("web", 0, 10, NJ_SERVICE_DOWN, NJ_OUTAGE_BY_CRASH);
+    const struct nj_interval open = make_interval("web", 10, 0, NJ_SERVICE_UP, NJ_OUTAGE_BY_NOTHING);
     int64_t alive_ns = 7;
     must(fixture, fixture->store->ops->get_alive(fixture->store, "prod", &alive_ns, &fixture->err));
     assert_int_equal(0, alive_ns);
@@ -305,9 +305,9 @@ static int64_t load_rollouts(struct fixture *fixture)
 static void test_old_intervals_and_rollouts_go_and_what_lasts_stays(void **state)
 {
     struct fixture *fixture = *state;
-    const struct nj_interval old = make_interval("web", 0, 10, NJ_SERVICE_DOWN, NJ_CAUSE_CRASH);
-    const struct nj_interval open = make_interval("web", 10, 0, NJ_SERVICE_UP, NJ_CAUSE_NONE);
-    const struct nj_interval gone = make_interval("api", 0, 11, NJ_SERVICE_UP, NJ_CAUSE_NONE);
+    const struct nj_interval old = make_interval("web", 0, 10, NJ_SERVICE_DOWN, NJ_OUTAGE_BY_CRASH);
+    const struct nj_interval open = make_interval("web", 10, 0, NJ_SERVICE_UP, NJ_OUTAGE_BY_NOTHING);
+    const struct nj_interval gone = make_interval("api", 0, 11, NJ_SERVICE_UP, NJ_OUTAGE_BY_NOTHING);
     struct nj_rollout ended = make_rollout(2, "web");
     const struct nj_rollout running = make_rollout(1, "web");
     ended.ended_ns = noon_ns + NJ_MIN;
@@ -435,7 +435,7 @@ static void make_history(struct history *history, int number)
         struct nj_interval *interval = &history->intervals[i];
         *interval = make_interval(history->name, at, last && below(2) == 0 ? 0 : until,
                                   (enum nj_service_state)(1 + below(NJ_SERVICE_STATES - 1)),
-                                  (enum nj_outage_cause)below(NJ_CAUSES));
+                                  (enum nj_outage_cause)below(NJ_OUTAGE_CAUSES));
         (void)snprintf(history->details[i], sizeof(history->details[i]), "part %zu", i);
         interval->detail = history->details[i];
         interval->reference = below(3) == 0 ? "node/n1" : "";
@@ -573,8 +573,8 @@ static void test_an_outage_does_not_go_on_while_the_service_is_not_there(void **
     (void)state;
     struct history history = {.count = 2};
     struct nj_buf text = {0};
-    history.intervals[0] = make_interval("web", 1, 3, NJ_SERVICE_DOWN, NJ_CAUSE_CRASH);
-    history.intervals[1] = make_interval("web", 60, 62, NJ_SERVICE_DOWN, NJ_CAUSE_STARTING);
+    history.intervals[0] = make_interval("web", 1, 3, NJ_SERVICE_DOWN, NJ_OUTAGE_BY_CRASH);
+    history.intervals[1] = make_interval("web", 60, 62, NJ_SERVICE_DOWN, NJ_OUTAGE_BY_STARTING);
     struct nj_sla_summary summary = compute(&history, 0, NJ_SLA_READY, 1, INT64_MAX, &text);
     assert_string_equal("1-3 crash '' '' 0 0\n60-62 starting '' '' 0 0\n", nj_buf_str(&text));
     assert_true(summary.longest_ns == 2 * NJ_MIN);

@@ -395,17 +395,17 @@ static void each_cause_is_found_in_whatever_order_it_is_told(void **state)
         const char *about, *lost;
         enum nj_outage_cause cause;
     } cases[] = {
-        {NJ_FACT_NODE_DOWN, "node1", "a:", NJ_CAUSE_NODE_LOSS},
-        {NJ_FACT_NODE_CORDONED, "node1", "a:t", NJ_CAUSE_DRAIN},
-        {NJ_FACT_NODE_CORDONED, "node1", "a:", NJ_CAUSE_FAILED_READINESS},
-        {NJ_FACT_POD_CRASHED, "a", "a:", NJ_CAUSE_CRASH},
-        {NJ_FACT_POD_CRASHED, "x", "a:", NJ_CAUSE_FAILED_READINESS},
-        {NJ_FACT_POD_EVICTED, "a", "a:", NJ_CAUSE_EVICTION},
-        {NJ_FACT_POD_DRAINED, "a", "a:st", NJ_CAUSE_DRAIN},
-        {NJ_FACT_ROLLOUT_BEGAN, "web", "a:", NJ_CAUSE_ROLLOUT},
-        {NJ_FACT_ROLLOUT_BEGAN, "other", "a:", NJ_CAUSE_FAILED_READINESS},
-        {NJ_FACT_MAINTENANCE_BEGAN, "web", "a:", NJ_CAUSE_MAINTENANCE},
-        {NJ_FACT_SCALED, "web", "a:st", NJ_CAUSE_SCALING},
+        {NJ_FACT_NODE_DOWN, "node1", "a:", NJ_OUTAGE_BY_NODE_LOSS},
+        {NJ_FACT_NODE_CORDONED, "node1", "a:t", NJ_OUTAGE_BY_DRAIN},
+        {NJ_FACT_NODE_CORDONED, "node1", "a:", NJ_OUTAGE_BY_FAILED_READINESS},
+        {NJ_FACT_POD_CRASHED, "a", "a:", NJ_OUTAGE_BY_CRASH},
+        {NJ_FACT_POD_CRASHED, "x", "a:", NJ_OUTAGE_BY_FAILED_READINESS},
+        {NJ_FACT_POD_EVICTED, "a", "a:", NJ_OUTAGE_BY_EVICTION},
+        {NJ_FACT_POD_DRAINED, "a", "a:st", NJ_OUTAGE_BY_DRAIN},
+        {NJ_FACT_ROLLOUT_BEGAN, "web", "a:", NJ_OUTAGE_BY_ROLLOUT},
+        {NJ_FACT_ROLLOUT_BEGAN, "other", "a:", NJ_OUTAGE_BY_FAILED_READINESS},
+        {NJ_FACT_MAINTENANCE_BEGAN, "web", "a:", NJ_OUTAGE_BY_MAINTENANCE},
+        {NJ_FACT_SCALED, "web", "a:st", NJ_OUTAGE_BY_SCALING},
     };
     for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
         bool before = i % 2 == 0;
