@@ -61,11 +61,31 @@ uint64_t nj_oom_container_peak(const struct nj_oom_container *container)
     return read_number(container->directory, is_v2(container) ? "memory.peak" : "memory.max_usage_in_bytes");
 }
 
+/* A pod of one container has the same limit, which is reached first. */
+static bool pod_has_same_limit(const struct nj_oom_container *container)
+{
+    uint64_t limit = nj_oom_container_limit(container);
+    return limit != NJ_UNKNOWN && read_number(container->directory, "../memory.limit_in_bytes") == limit;
+}
+
+/* Version 1 counts in three places, by which of the limits stops it first: memory with swap, memory, the
+ * pod's. */
+static uint64_t v1_limit_hits(const struct nj_oom_container *container)
+{
+    uint64_t sum = read_number(container->directory, "memory.failcnt");
+    const uint64_t others[] = {
+        read_number(container->directory, "memory.memsw.failcnt"),
+        pod_has_same_limit(container) ? read_number(container->directory, "../memory.failcnt") : 0};
+    for (size_t i = 0; sum != NJ_UNKNOWN && i < sizeof(others) / sizeof(others[0]); i++)
+        sum += others[i] == NJ_UNKNOWN ? 0 : others[i];
+    return sum;
+}
+
 uint64_t nj_oom_container_limit_hits(const struct nj_oom_container *container)
 {
     char text[EVENTS_MAX];
-    if (!is_v2(container)) /* not counted where the limit with swap is as high, and is reached first */
-        return read_number(container->directory, "memory.failcnt");
+    if (!is_v2(container))
+        return v1_limit_hits(container);
     return nj_proc_read_fd(container->events, text, sizeof(text)) < 0 ? NJ_UNKNOWN
                                                                       : nj_cgroup_keyed(text, "max");
 }

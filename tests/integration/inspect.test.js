@@ -120,6 +120,7 @@ inspectTest('a process that is OOM-killed in a container that lives on is an inc
       [incident.state, incident.workloadKind, incident.workload, incident.container],
       ['open', 'StatefulSet', 'worker', 'c'],
     );
+    assert.ok(incident.value > 0.9 * 48 * MIB, `the usage was the limit's, not ${incident.value}`);
   }
   await lab.settled();
   const told = await alerts(lab);
