@@ -13,7 +13,12 @@ ASSET(incident)
 ASSET(incidents)
 ASSET(monitor)
 ASSET(monitors)
+ASSET(node)
+ASSET(nodes)
+ASSET(resource)
+ASSET(resources)
 ASSET(rest)
+ASSET(terms)
 ASSET(trend)
 ASSET(words)
 ASSET(style)
@@ -31,7 +36,12 @@ static const struct nj_api_asset assets[] = {
     {"/incidents.js", SCRIPT, nj_asset_incidents, &nj_asset_incidents_len},
     {"/monitor.js", SCRIPT, nj_asset_monitor, &nj_asset_monitor_len},
     {"/monitors.js", SCRIPT, nj_asset_monitors, &nj_asset_monitors_len},
+    {"/node.js", SCRIPT, nj_asset_node, &nj_asset_node_len},
+    {"/nodes.js", SCRIPT, nj_asset_nodes, &nj_asset_nodes_len},
+    {"/resource.js", SCRIPT, nj_asset_resource, &nj_asset_resource_len},
+    {"/resources.js", SCRIPT, nj_asset_resources, &nj_asset_resources_len},
     {"/rest.js", SCRIPT, nj_asset_rest, &nj_asset_rest_len},
+    {"/terms.js", SCRIPT, nj_asset_terms, &nj_asset_terms_len},
     {"/trend.js", SCRIPT, nj_asset_trend, &nj_asset_trend_len},
     {"/words.js", SCRIPT, nj_asset_words, &nj_asset_words_len},
     {"/style.css", "text/css; charset=utf-8", nj_asset_style, &nj_asset_style_len},

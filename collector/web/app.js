@@ -5,6 +5,10 @@ import { makeIncident } from './incident.js';
 import { makeIncidents } from './incidents.js';
 import { makeMonitor } from './monitor.js';
 import { makeMonitors } from './monitors.js';
+import { makeNode } from './node.js';
+import { makeNodes } from './nodes.js';
+import { makeResource } from './resource.js';
+import { makeResources } from './resources.js';
 import { changes, token, Unauthorized, Unreachable } from './rest.js';
 import { ago, LANGUAGES, language, localTime, setLanguage, text, zone } from './words.js';
 
@@ -53,13 +57,15 @@ place('logout').addEventListener('click', () => {
 
 // ---- staying up to date
 
-const argument = () => decodeURIComponent(location.pathname.split('/')[2]);
+const [section, ...names] = location.pathname.split('/').slice(1).filter(Boolean).map(decodeURIComponent);
 const page = { refresh, fail };
 
 function makeView() {
-  if (/^\/incidents\/\d+$/.test(location.pathname)) return makeIncident(Number(argument()), page);
-  if (location.pathname === '/monitors') return makeMonitors(page);
-  if (location.pathname.startsWith('/monitors/')) return makeMonitor(argument(), page);
+  const [first, second] = names;
+  if (section === 'incidents' && /^\d+$/.test(first)) return makeIncident(Number(first), page);
+  if (section === 'monitors') return first ? makeMonitor(first, page) : makeMonitors(page);
+  if (section === 'resources') return second ? makeResource(first, second, page) : makeResources(page);
+  if (section === 'nodes') return first ? makeNode(first, page) : makeNodes(page);
   return makeIncidents(page);
 }
 
@@ -135,8 +141,8 @@ function lookAround() {
 function translate() {
   document.documentElement.lang = language === 'zh' ? 'zh-CN' : language;
   for (const labelled of document.querySelectorAll('[data-text]')) labelled.textContent = text(labelled.dataset.text);
-  const section = location.pathname.startsWith('/monitors') ? '/monitors' : '/';
-  for (const link of document.querySelectorAll('nav a')) if (link.getAttribute('href') === section) link.ariaCurrent = 'page';
+  const links = [...document.querySelectorAll('nav a')];
+  (links.find((link) => link.getAttribute('href') === `/${section}`) ?? links[0]).ariaCurrent = 'page';
   place('zone').textContent = text('zone', zone());
   const chosen = place('language');
   chosen.replaceChildren(...Object.entries(LANGUAGES).map(([value, name]) => element('option', { value, lang: value }, name)));

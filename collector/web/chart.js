@@ -1,5 +1,6 @@
-// Pictures of how checks did: latencies over time with a strip of failures, and bars of errors. Plain SVG, drawn for
-// a width in pixels; colours are the style sheet's. What is said in them comes from the caller, in its language.
+// Pictures: of how checks did, latencies over time with a strip of failures and bars of errors; of what was used over time;
+// of what a service was when. Plain SVG, drawn for a width in pixels; colours are the style sheet's. What is said in them
+// comes from the caller, in its language.
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -27,6 +28,12 @@ export function ticks(max, count) {
   const step = niceStep(max / count);
   const steps = Math.max(1, Math.ceil(max / step - 1e-9));
   return Array.from({ length: steps + 1 }, (_, i) => Number((i * step).toPrecision(12)));
+}
+
+/** As ticks(), in round numbers of B, KiB, MiB and so on. */
+export function byteTicks(max, count) {
+  const unit = 1024 ** Math.max(0, Math.floor(Math.log2(max) / 10));
+  return max > 0 ? ticks(max / unit, count).map((level) => level * unit) : [0, 1024];
 }
 
 const TIME_STEPS = [...[1, 2, 5, 10, 15, 30].map((n) => n * MINUTE), ...[1, 2, 3, 6, 12].map((n) => n * HOUR), ...[1, 2, 5, 10, 20].map((n) => n * DAY)];
@@ -129,16 +136,16 @@ const FAILURE_MIN = 4; // px: one failure among thousands of runs is seen
 
 export const LINES = ['p50', 'p90', 'p99'];
 
-function axes(width, levels, times, x, y) {
+function axes({ width, height = HEIGHT, levels, textOf = msText, times, x, y }) {
   const right = width - RIGHT;
   const label = (attributes, words) => draw('text', { class: 'tick', ...attributes }, words);
   return [
     ...levels.flatMap((level) => [
       draw('line', { class: 'grid', x1: LEFT, x2: right, y1: y(level), y2: y(level) }),
-      label({ x: LEFT - 6, y: y(level) + 4, 'text-anchor': 'end' }, msText(level))]),
+      label({ x: LEFT - 6, y: y(level) + 4, 'text-anchor': 'end' }, textOf(level))]),
     ...times.flatMap((at) => [
-      draw('line', { class: 'grid', x1: x(at), x2: x(at), y1: TOP, y2: TOP + PLOT + GAP + STRIP }),
-      label({ x: x(at), y: HEIGHT - 6, 'text-anchor': x(at) > right - 20 ? 'end' : 'middle' }, timeText(at))])];
+      draw('line', { class: 'grid', x1: x(at), x2: x(at), y1: TOP, y2: height - 22 }),
+      label({ x: x(at), y: height - 6, 'text-anchor': x(at) > right - 20 ? 'end' : 'middle' }, timeText(at))])];
 }
 
 /** Where it ran, and as a bar from below, how much of that failed. */
@@ -174,17 +181,57 @@ export function trend({ from, to, step, items }, { id, width, ...words }) {
   const lines = LINES.map((name) => draw('path', {
     class: `line ${name}`, d: linePath(points.map((point) => ({ at: point.at, value: point[name] })), middle, y, stepMs * 1.5) }));
   const made = picture(id, width, HEIGHT, words,
-    ...axes(width, levels, times, x, y), ...strip(points, stepMs, x, edges),
+    ...axes({ width, levels, times, x, y }), ...strip(points, stepMs, x, edges),
     draw('text', { class: 'tick', x: LEFT - 6, y: TOP + PLOT + GAP + STRIP - 3, 'text-anchor': 'end' }, words.failures), ...lines.reverse(), cursor);
 
-  function point(px) {
-    const nearest = px === null ? null : points.reduce((best, candidate) => (
-      !best || Math.abs(middle(candidate.at) - px) < Math.abs(middle(best.at) - px) ? candidate : best), null);
-    cursor.setAttribute('visibility', nearest ? 'visible' : 'hidden');
-    for (const end of ['x1', 'x2']) cursor.setAttribute(end, nearest ? middle(nearest.at) : 0);
-    return nearest;
-  }
-  return { made, point };
+  return { made, point: pointing(points, middle, cursor) };
+}
+
+/** Moves the cursor to the point that is nearest to so many pixels from the left, and gives it; null for none. */
+const pointing = (points, middle, cursor) => (px) => {
+  const nearest = px === null ? null : points.reduce((best, candidate) => (
+    !best || Math.abs(middle(candidate.at) - px) < Math.abs(middle(best.at) - px) ? candidate : best), null);
+  cursor.setAttribute('visibility', nearest ? 'visible' : 'hidden');
+  for (const end of ['x1', 'x2']) cursor.setAttribute(end, nearest ? middle(nearest.at) : 0);
+  return nearest;
+};
+
+export const USES = ['average', 'p95', 'maximum'];
+export const BOUNDS = ['request', 'limit'];
+const FAR = 4; // times the highest use: a bound that is higher stays out of the picture, or no use would be seen in it
+
+/** How high the picture of a use reaches, and which bounds lie within it. */
+export function ceiling(points) {
+  const highest = (names) => Math.max(0, ...points.flatMap((point) => names.map((name) => point[name] ?? 0)));
+  const used = highest(USES);
+  const bounds = BOUNDS.filter((name) => highest([name]) > 0 && (used === 0 || highest([name]) <= used * FAR));
+  return { highest: highest([...USES, ...bounds]), bounds };
+}
+
+const PLAIN_HEIGHT = TOP + PLOT + 22;
+
+/**
+ * What was used over time, beside what was asked for.
+ * @param {{from: string, to: string, step: string, items: object[]}} series its items with start, USES and BOUNDS
+ * @param {{id: string, width: number, title: string, desc: string, levelsOf: typeof ticks, textOf: (value: number) => string}} options
+ * @returns {ReturnType<typeof trend>}
+ */
+export function uses({ from, to, step, items }, { id, width, levelsOf, textOf, ...words }) {
+  const stepMs = STEP_MS[step];
+  const points = items.map((item) => ({ ...item, at: Date.parse(item.start) }));
+  const { highest, bounds } = ceiling(points);
+  const levels = levelsOf(highest, 4);
+  const range = [Date.parse(from), Date.parse(to)];
+  const edges = [LEFT, width - RIGHT];
+  const x = scale(range, edges);
+  const y = scale([0, levels.at(-1)], [TOP + PLOT, TOP]);
+  const middle = (at) => Math.min(edges[1], x(at + stepMs / 2));
+  const times = timeTicks(...range, Math.max(2, Math.floor((width - LEFT) / TICK_WIDTH)));
+  const cursor = draw('line', { class: 'cursor', y1: TOP, y2: TOP + PLOT, visibility: 'hidden' });
+  const lines = [...bounds, ...[...USES].reverse()].map((name) => draw('path', {
+    class: `line ${name}`, d: linePath(points.map((point) => ({ at: point.at, value: point[name] ?? null })), middle, y, stepMs * 1.5) }));
+  const made = picture(id, width, PLAIN_HEIGHT, words, ...axes({ width, height: PLAIN_HEIGHT, levels, textOf, times, x, y }), ...lines, cursor);
+  return { made, point: pointing(points, middle, cursor) };
 }
 
 const BAR_ROW = 36;

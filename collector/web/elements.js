@@ -29,14 +29,23 @@ export function breakable(name) {
 export const aside = (words) => element('span', { className: 'aside' }, words);
 export const badge = (className, words = text(className)) => element('span', { className: `badge ${className}` }, words);
 
-/** Roles are said, because the narrow layout takes the tags' own away. @param {[string, string?][]} heads label, class */
-export function table(caption, heads, rows) {
-  const head = heads.map(([label, className = '']) => element('th', { scope: 'col', role: 'columnheader', className }, label));
+const columnHead = ([label, className = '', shown = label]) => element('th', { scope: 'col', role: 'columnheader', className }, shown);
+
+/**
+ * Roles are said, because the narrow layout takes the tags' own away.
+ * @param {[string, string?, (string | Node)?][]} heads label, class, and what is shown of it when that is not the label
+ * @param {[string, number][]} [groups] names of so many columns each, above the heads
+ */
+export function table(caption, heads, rows, groups) {
   const body = element('tbody', { role: 'rowgroup' }, ...rows);
+  const above = groups?.map(([label, colSpan]) => element('th', { scope: 'colgroup', role: 'columnheader', className: label && 'group', colSpan }, label));
   const made = element('table', { role: 'table', ariaLabel: caption },
-    element('thead', { role: 'rowgroup' }, element('tr', { role: 'row' }, ...head)), body);
+    element('thead', { role: 'rowgroup' }, above ? element('tr', { role: 'row' }, ...above) : '', element('tr', { role: 'row' }, ...heads.map(columnHead))), body);
   return { made, body };
 }
+
+/** A wide table that is moved sideways within its place, by keyboard too. */
+export const sideways = (label, made) => element('div', { className: 'sideways', role: 'region', ariaLabel: label, tabIndex: 0 }, made);
 
 export function row(properties, heads, cells) {
   return element('tr', { role: 'row', ...properties },
@@ -74,6 +83,36 @@ export function refillFolds(parent, ...children) {
   for (const details of parent.querySelectorAll('details[data-fold]')) details.open = isOpen.get(details.dataset.fold) ?? details.open;
 }
 
+/** A picture that is drawn anew when its place has another width. @param {(width: number) => Node} drawn */
+export function figure(drawn) {
+  const made = element('figure');
+  let width = 0;
+  const draw = () => {
+    if (width > 0) made.replaceChildren(drawn(width));
+  };
+  new ResizeObserver(([{ contentRect }]) => {
+    if (Math.floor(contentRect.width) === width) return;
+    width = Math.floor(contentRect.width);
+    draw();
+  }).observe(made);
+  return { made, draw };
+}
+
+/** What is filled when it is folded out. */
+export function fold(label, key, fill) {
+  const made = element('details', {}, element('summary', { data: { key } }, label), element('div'));
+  const draw = () => { if (made.open) refill(made.lastChild, fill()); };
+  made.addEventListener('toggle', draw);
+  return { made, draw };
+}
+
+/** To be saved as a file. */
+export function offerFile(words, type, name) {
+  const url = URL.createObjectURL(new Blob([words], { type }));
+  element('a', { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
+
 // ---- what the view is asked for: in its URL
 
 export const given = () => new URLSearchParams(location.search);
@@ -84,6 +123,22 @@ export function remember(name, value) {
   if (value) query.set(name, value);
   else query.delete(name);
   history.replaceState(null, '', `${location.pathname}${query.size ? `?${query}` : ''}`);
+}
+
+/** Buttons for how far back, of which the first is the usual one unless another is. @param {() => void} onChange */
+export function makeRange(onChange, { ranges = ['1h', '6h', '1d', '7d', '30d'], usual = ranges[0] } = {}) {
+  let chosen = ranges.includes(given().get('range')) ? given().get('range') : usual;
+  const buttons = ranges.map((value) => element('button', { type: 'button', data: { range: value }, onclick: () => choose(value) }, text(`last${value}`)));
+  const press = () => { for (const button of buttons) button.ariaPressed = String(button.dataset.range === chosen); };
+  function choose(value) {
+    chosen = value;
+    remember('range', chosen === usual ? '' : chosen);
+    press();
+    onChange();
+  }
+  press();
+  const title = element('span', { className: 'lead' });
+  return { made: element('p', { className: 'choices', role: 'group', ariaLabel: text('range') }, title, ...buttons), title, value: () => chosen };
 }
 
 /**

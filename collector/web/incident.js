@@ -1,6 +1,6 @@
 // One incident: of crashes with their logs, of checks with what failed and how they did before.
 
-import { breakable, element, facts, moment, place, refill, row, table } from './elements.js';
+import { breakable, element, facts, moment, offerFile, place, refill, row, table } from './elements.js';
 import { stateBadge, TOLD_HEADS, toldRow } from './incidents.js';
 import { get } from './rest.js';
 import { makeTrend, monitorLink, serviceLink } from './trend.js';
@@ -125,8 +125,4 @@ export function makeIncident(incidentId, page) {
   return { load, change, look };
 }
 
-function saveLog(crash) {
-  const url = URL.createObjectURL(new Blob([crash.log.text], { type: 'text/plain' }));
-  element('a', { href: url, download: `${crash.namespace}_${crash.pod}_${crash.container}_${crash.attempt}.log` }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
-}
+const saveLog = ({ log, namespace, pod, container, attempt }) => offerFile(log.text, 'text/plain', `${namespace}_${pod}_${container}_${attempt}.log`);

@@ -34,6 +34,11 @@ export async function get(path) {
   return (await ask(path)).json();
 }
 
+/** What is no JSON. @returns {Promise<string>} */
+export async function getText(path) {
+  return (await ask(path)).text();
+}
+
 /** Nothing comes for longer than the server's keepalive: the connection is dead, though nobody said so. */
 const SILENCE_MS = 40_000;
 

@@ -1,38 +1,15 @@
 // How checks did over a range of time: the picture of their latency, and what failed.
 
 import { bars, LINES, msText, sumErrors, trend } from './chart.js';
-import { breakable, element, given, refill, refillFolds, remember, row, table } from './elements.js';
+import { breakable, element, figure, fold, makeRange, refillFolds, row, table } from './elements.js';
 import { get } from './rest.js';
 import { checkCauseOf, localTime, text } from './words.js';
 
-const RANGES = ['1h', '6h', '1d', '7d', '30d'];
 const AGAIN_MS = 55_000; // minutes are told once a minute
 const BARS = 8; // of the most frequent errors; the table has all
 
 const share = (part, whole) => `${Number((whole ? (part / whole) * 100 : 0).toPrecision(2))} %`;
 const ms = (value) => (value === null ? '' : msText(value));
-
-/** A picture that is drawn anew when its place has another width. @param {(width: number) => Node} drawn */
-function figure(drawn) {
-  const made = element('figure');
-  let width = 0;
-  const draw = () => {
-    if (width > 0) made.replaceChildren(drawn(width));
-  };
-  new ResizeObserver(([{ contentRect }]) => {
-    if (Math.floor(contentRect.width) === width) return;
-    width = Math.floor(contentRect.width);
-    draw();
-  }).observe(made);
-  return { made, draw };
-}
-
-function fold(label, key, fill) {
-  const made = element('details', {}, element('summary', { data: { key } }, label), element('div'));
-  const draw = () => { if (made.open) refill(made.lastChild, fill()); };
-  made.addEventListener('toggle', draw);
-  return { made, draw };
-}
 
 function makeLatency() {
   let series = null;
@@ -122,29 +99,19 @@ export const serviceLink = ({ namespace, service }) => `/monitors?${new URLSearc
  *   /api/v1/errors; without the latter the errors are those of the series
  */
 export function makeTrend(page, { series, errors }) {
-  let range = RANGES.includes(given().get('range')) ? given().get('range') : RANGES[0];
   let loaded = { asked: '', at: 0 };
   const latency = makeLatency();
   const failed = makeErrors();
   const ofLatency = element('div', { hidden: true }, element('h3', {}, text('latency')), latency.made);
-  const choices = RANGES.map((value) => element('button', {
-    type: 'button', data: { range: value },
-    onclick: () => {
-      range = value;
-      remember('range', range === RANGES[0] ? '' : range);
-      load().catch(page.fail);
-    },
-  }, text(`last${value}`)));
-  const title = element('span', { className: 'lead' });
+  const range = makeRange(() => load().catch(page.fail));
   const made = element('section', {},
-    element('p', { className: 'choices', role: 'group', ariaLabel: text('range') }, title, ...choices),
+    range.made,
     ofLatency, element('h3', {}, text('errors')), failed.made);
 
   /** What is asked for may have changed, or a minute has passed. @param {string} [name] of what the pictures are of */
   async function load(name) {
-    if (name !== undefined) title.textContent = name;
-    for (const button of choices) button.ariaPressed = String(button.dataset.range === range);
-    const query = (path, values) => `${path}?${new URLSearchParams({ ...values, from: range })}`;
+    if (name !== undefined) range.title.textContent = name;
+    const query = (path, values) => `${path}?${new URLSearchParams({ ...values, from: range.value() })}`;
     const paths = [series() && query('/api/v1/series', series()), errors && query('/api/v1/errors', errors())];
     const asked = JSON.stringify(paths);
     if (asked === loaded.asked && Date.now() - loaded.at < AGAIN_MS) return;

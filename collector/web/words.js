@@ -1,9 +1,12 @@
 // What the page says, in Chinese and English, and how it writes times and sizes.
 
+import { TERMS } from './terms.js';
+
 export const LANGUAGES = { zh: '中文', en: 'English' };
 
 export const TEXTS = {
   en: {
+    ...TERMS.en,
     state: 'State', severity: 'Severity', namespace: 'Namespace', language: 'Language', logout: 'Forget token',
     token: 'Read token', show: 'Show', any: 'all', open: 'open', resolved: 'resolved',
     info: 'info', warning: 'warning', critical: 'critical',
@@ -85,6 +88,7 @@ export const TEXTS = {
     },
   },
   zh: {
+    ...TERMS.zh,
     state: '状态', severity: '级别', namespace: '命名空间', language: '语言', logout: '清除令牌',
     token: '读令牌', show: '查看', any: '全部', open: '未恢复', resolved: '已恢复',
     info: '提示', warning: '警告', critical: '严重',
@@ -212,7 +216,37 @@ export function bytes(count) {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
   let unit = 0;
   for (; count >= 1024 && unit < units.length - 1; unit += 1) count /= 1024;
-  return `${Number(count.toFixed(1))} ${units[unit]}`;
+  return `${Number(count.toFixed(count < 100 ? 1 : 0))} ${units[unit]}`;
+}
+
+const NUMBER_DIGITS = 3;
+const rounded = (value) => Number(value.toPrecision(value >= 100 ? String(Math.round(value)).length : NUMBER_DIGITS));
+
+/** As Kubernetes writes them: "250m", "1.5". */
+export const cores = (count) => (count === 0 ? '0' : count < 0.9995 ? `${Number((count * 1000).toPrecision(count < 0.1 ? 2 : 3))}m` : String(rounded(count)));
+
+/** "34 %", "130 %", "99.95 %": a share that is near the whole keeps its digits. */
+export function percent(share) {
+  const hundredths = share * 100;
+  const digits = share < 1 && share > 0.99 ? Math.min(4, Math.max(2, Math.ceil(-Math.log10(1 - share)))) : 0;
+  return `${digits ? (Math.floor(hundredths * 10 ** digits + 1e-9) / 10 ** digits).toFixed(digits) : Number(hundredths.toPrecision(hundredths >= 100 ? 3 : 2))} %`;
+}
+
+const LENGTHS = [['day', 86_400], ['hour', 3_600], ['minute', 60], ['second', 1]];
+
+/** A length of time in its two largest units: "2 d 3 h", "4 min 5 s", "0.4 s". */
+export function lengthOf(seconds) {
+  if (seconds < 10) return `${Number(seconds.toPrecision(2))} ${text('unitsOfTime').second}`;
+  let rest = Math.round(seconds);
+  const parts = [];
+  for (const [unit, length] of LENGTHS) {
+    const count = Math.floor(rest / length);
+    rest -= count * length;
+    if (count) parts.push(`${count} ${text('unitsOfTime')[unit]}`);
+    else if (parts.length) break;
+    if (parts.length === 2) break;
+  }
+  return parts.join(' ');
 }
 
 /** What happened, in a few words. */
@@ -249,4 +283,6 @@ export const causeOf = ({ resolvedCause }) => TEXTS[language].causes[resolvedCau
 /** Why a check failed. */
 export const checkCauseOf = (cause) => TEXTS[language].checkCauses[cause] ?? cause;
 export const phaseOf = (phase) => TEXTS[language].phaseNames[phase] ?? phase;
+/** A column of amounts, or a line of a picture. */
+export const columnOf = (name) => TEXTS[language].columns[name] ?? name;
 export const scopeOf = (scope) => TEXTS[language].scopes[scope] ?? scope;

@@ -17,6 +17,14 @@ const keysOf = (texts, prefix = '') => Object.entries(texts).flatMap(([key, valu
 
 test('both languages say the same things', () => assert.deepEqual(keysOf(TEXTS.zh), keysOf(TEXTS.en)));
 
+test('no text hides another of the same name', async () => {
+  const { TERMS } = await import(`${WEB}terms.js`);
+  for (const language of ['en', 'zh']) {
+    assert.ok(Object.keys(TERMS[language]).length > 30);
+    assert.deepEqual(Object.keys(TERMS[language]).filter((name) => TERMS[language][name] !== TEXTS[language][name]), []);
+  }
+});
+
 test('every text that the page asks for by name is there', () => {
   const source = fs.readdirSync(WEB).filter((name) => /\.(js|html)$/.test(name)).map((name) => fs.readFileSync(new URL(name, WEB), 'utf8')).join('\n');
   const used = [...source.matchAll(/\btext\('(\w+)'|data-text="(\w+)"/g)].map(([, called, written]) => called ?? written);
