@@ -83,8 +83,7 @@ static enum nj_severity severity_of(const struct nj_incident *record)
 void nj_open_transition(struct nj_engine *engine, struct nj_open *open, enum nj_transition transition)
 {
     /* Who was not told that there is trouble is not told that it got worse, or is over. */
-    bool silent = open->record.suppressed[0] != '\0' || open == engine->lifted;
-    if (engine->options.on_transition != NULL && !silent)
+    if (engine->options.on_transition != NULL && open->record.suppressed[0] == '\0')
         engine->options.on_transition(engine->options.data, &open->record, transition);
 }
 
@@ -97,6 +96,10 @@ void nj_open_resolve(struct nj_engine *engine, struct nj_open *open, const char 
     record->revision++;
     nj_open_remove(engine, open);
     nj_open_transition(engine, open, NJ_TRANSITION_RESOLVED);
+    if (record->kind == NJ_INCIDENT_IMAGE_PULL)
+        nj_registry_ended(engine, open, at_ns);
+    if (record->kind == NJ_INCIDENT_SERVICE_OUTAGE)
+        nj_explain_changed(engine, open, record->suppressed);
 }
 
 struct nj_open *nj_report_open(struct nj_engine *engine, const struct nj_report *report)
@@ -178,7 +181,7 @@ void nj_open_settle(struct nj_engine *engine, struct nj_open *open, enum nj_seve
     open->record.revision++;
     nj_open_changed(engine, open);
     if (opened)
-        nj_absorb_opened(engine, open);
+        nj_hold_opened(engine, open);
     if (opened)
         nj_open_transition(engine, open, NJ_TRANSITION_OPENED);
 }
@@ -314,6 +317,8 @@ static int64_t apply_lasting(struct nj_engine *engine, const struct nj_report *r
     nj_open_extend_times(record, report->at_ns);
     record->count += is_new;
     nj_open_heard(engine, open, report->now_ns);
+    if (report->kind == NJ_INCIDENT_IMAGE_PULL)
+        nj_registry_note(engine, open, report);
     if (changed)
         settle(engine, open, opened);
     if (is_new && report->kind == NJ_INCIDENT_POD_FAILURE)
@@ -373,9 +378,11 @@ static int64_t apply(struct nj_engine *engine, const struct nj_event_origin *ori
         nj_engine_apply_usage(engine, &report);
         return 0;
     case NJ_EVENT_OUTAGE:
+        return nj_engine_apply_outage(engine, &report);
     case NJ_EVENT_ROLLOUT_FAILED:
+        return nj_engine_apply_rollout_failed(engine, &report);
     case NJ_EVENT_SLO:
-        return 0;
+        return nj_engine_apply_slo(engine, &report);
     }
     return 0;
 }
@@ -383,13 +390,15 @@ static int64_t apply(struct nj_engine *engine, const struct nj_event_origin *ori
 int64_t nj_engine_apply(struct nj_engine *engine, const struct nj_event_origin *origin,
                         const struct nj_event *event, bool is_new, int64_t now_ns)
 {
+    engine->now_ns = now_ns;
     int64_t id = apply(engine, origin, event, is_new, now_ns);
-    nj_absorb_settle(engine);
+    nj_hold_settle(engine);
     return id;
 }
 
 void nj_engine_tick(struct nj_engine *engine, int64_t now_ns)
 {
+    engine->now_ns = now_ns;
     nj_engine_note_time(engine, now_ns);
     nj_engine_tick_lasting(engine, now_ns);
     nj_engine_tick_ooms(engine, now_ns);

@@ -1,4 +1,5 @@
 /* A node's trouble absorbs what its pods open meanwhile. See engine.h. */
+#include <stdio.h>
 #include <string.h>
 #include <utlist.h>
 
@@ -81,19 +82,39 @@ static bool is_unwell(struct nj_engine *engine, const char *cluster, const char 
     return absorbing(engine, cluster, node) != NULL || calm_find(engine, cluster, node) != NULL;
 }
 
-void nj_absorb_opened(struct nj_engine *engine, struct nj_open *open)
-{
-    struct nj_incident *record = &open->record;
-    bool of_pod = record->pod[0] != '\0' || record->pod_uid[0] != '\0';
-    if (record->node[0] == '\0' || (!of_pod && record->kind != NJ_INCIDENT_NODE_PROBES))
-        return;
-    if (is_unwell(engine, record->cluster, record->node))
-        (void)nj_open_set(&record->suppressed, BY_NODE, NJ_ENGINE_NAME_MAX);
-}
-
 static bool is_absorbed(const struct nj_open *open)
 {
     return strcmp(open->record.suppressed, BY_NODE) == 0;
+}
+
+/* The trouble is over for long enough: what outlasts it has a cause of its own. */
+static bool is_calm(struct nj_engine *engine, const struct nj_incident *record)
+{
+    if (absorbing(engine, record->cluster, record->node) != NULL)
+        return false;
+    const struct nj_calm_node *calm = calm_find(engine, record->cluster, record->node);
+    if (calm == NULL) { /* it recovered while the collector was down, or its incident was given up */
+        calm_put(engine, record->cluster, record->node, engine->now_ns);
+        return false;
+    }
+    return engine->now_ns - calm->since_ns >= NJ_ENGINE_NODE_GRACE_NS;
+}
+
+bool nj_absorb_holds(struct nj_engine *engine, const struct nj_open *open, enum nj_asked asked,
+                     char reason[NJ_ENGINE_SUPPRESSED_MAX])
+{
+    const struct nj_incident *record = &open->record;
+    bool holds = false;
+    if (is_absorbed(open)) {
+        holds = asked == NJ_ASKED_BY_EVENT ? !engine->left_node : !is_calm(engine, record);
+    } else {
+        bool of_pod = record->pod[0] != '\0' || record->pod_uid[0] != '\0';
+        holds = record->node[0] != '\0' && (of_pod || record->kind == NJ_INCIDENT_NODE_PROBES) &&
+                is_unwell(engine, record->cluster, record->node);
+    }
+    if (holds)
+        (void)snprintf(reason, NJ_ENGINE_SUPPRESSED_MAX, BY_NODE);
+    return holds;
 }
 
 struct nj_open *nj_report_join(struct nj_engine *engine, const struct nj_report *report, struct nj_open *open)
@@ -101,23 +122,10 @@ struct nj_open *nj_report_join(struct nj_engine *engine, const struct nj_report 
     if (open == NULL)
         return nj_report_open(engine, report);
     const char *node = nj_report_node(report);
-    if (is_absorbed(open) && strcmp(open->record.node, node) != 0 &&
-        !is_unwell(engine, open->record.cluster, node)) {
-        (void)nj_open_set(&open->record.suppressed, "", NJ_ENGINE_NAME_MAX);
-        engine->lifted = open;
-    }
+    bool left_node = is_absorbed(open) && strcmp(open->record.node, node) != 0 &&
+                     !is_unwell(engine, open->record.cluster, node);
+    nj_hold_joined(engine, open, left_node);
     return open;
-}
-
-void nj_absorb_settle(struct nj_engine *engine)
-{
-    struct nj_open *open = engine->lifted;
-    engine->lifted = NULL;
-    if (open == NULL)
-        return;
-    open->record.revision++;
-    nj_open_changed(engine, open);
-    nj_open_transition(engine, open, NJ_TRANSITION_OPENED);
 }
 
 void nj_absorb_eviction(struct nj_engine *engine, const struct nj_report *report)
@@ -129,34 +137,14 @@ void nj_absorb_eviction(struct nj_engine *engine, const struct nj_report *report
     nj_open_settle(engine, open, open->record.severity, false);
 }
 
-/* What outlasts the node's trouble has a cause of its own. */
-static void tell_if_due(struct nj_engine *engine, struct nj_open *open, int64_t now_ns)
-{
-    const struct nj_incident *record = &open->record;
-    if (absorbing(engine, record->cluster, record->node) != NULL)
-        return;
-    const struct nj_calm_node *calm = calm_find(engine, record->cluster, record->node);
-    if (calm == NULL) { /* it recovered while the collector was down, or its incident was given up */
-        calm_put(engine, record->cluster, record->node, now_ns);
-    } else if (now_ns - calm->since_ns >= NJ_ENGINE_NODE_GRACE_NS) {
-        (void)nj_open_set(&open->record.suppressed, "", NJ_ENGINE_NAME_MAX);
-        engine->lifted = open;
-        nj_absorb_settle(engine);
-    }
-}
-
 void nj_engine_tick_absorbed(struct nj_engine *engine, int64_t now_ns)
 {
-    struct nj_open *open = NULL;
     struct nj_calm_node *calm = NULL, *next = NULL;
     DL_FOREACH (engine->calm, calm) {
         if (calm->since_ns > now_ns) /* the wall clock was set back */
             calm->since_ns = now_ns;
     }
-    DL_FOREACH (engine->quiet, open) {
-        if (is_absorbed(open))
-            tell_if_due(engine, open, now_ns);
-    }
+    nj_hold_review(engine);
     DL_FOREACH_SAFE (engine->calm, calm, next) {
         if (now_ns - calm->since_ns >= NJ_ENGINE_NODE_GRACE_NS)
             nj_calm_remove(engine, calm);

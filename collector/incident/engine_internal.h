@@ -1,6 +1,6 @@
 /*
  * What the files with the engine's rules share: engine.c (pods and containers), engine_clear.c,
- * engine_checks.c, engine_troubles.c and engine_absorb.c.
+ * engine_checks.c, engine_troubles.c, engine_services.c, engine_hold.c, engine_explain.c and engine_absorb.c.
  */
 #ifndef NJ_INCIDENT_ENGINE_INTERNAL_H
 #define NJ_INCIDENT_ENGINE_INTERNAL_H
@@ -21,8 +21,8 @@ struct nj_report {
 struct nj_open *nj_report_find(struct nj_engine *engine, const struct nj_report *report);
 /* A record that has its identity and its times, and nothing that changes later. */
 struct nj_open *nj_report_open(struct nj_engine *engine, const struct nj_report *report);
-/* The report's incident: `open`, or a new one when that is NULL. What was suppressed for its node's trouble
- * is told when the event is written, if it is of another node. */
+/* The report's incident: `open`, or a new one when that is NULL. What is held back is asked about again when
+ * the event is written. */
 struct nj_open *nj_report_join(struct nj_engine *engine, const struct nj_report *report,
                                struct nj_open *open);
 const char *nj_report_node(const struct nj_report *report); /* "" when it is of none */
@@ -58,16 +58,47 @@ void nj_engine_apply_usage(struct nj_engine *engine, const struct nj_report *rep
 void nj_engine_tick_lasting(struct nj_engine *engine, int64_t now_ns);
 void nj_engine_tick_ooms(struct nj_engine *engine, int64_t now_ns);
 
+/* When it is asked why nobody is to be told of an incident. */
+enum nj_asked { NJ_ASKED_AT_OPENING, NJ_ASKED_BY_EVENT, NJ_ASKED_AGAIN };
+
+/* Each has a reason to hold it back, or not. */
+bool nj_absorb_holds(struct nj_engine *engine, const struct nj_open *open, enum nj_asked asked,
+                     char reason[NJ_ENGINE_SUPPRESSED_MAX]);
+bool nj_explain_holds(struct nj_engine *engine, const struct nj_open *open,
+                      char reason[NJ_ENGINE_SUPPRESSED_MAX]);
+/* An outage is held back now, or no longer: the incident that explains it (or did, `before`) names it. */
+void nj_explain_changed(struct nj_engine *engine, const struct nj_open *open, const char *before);
+
+/* Holds back what was just opened, if there is a reason. */
+void nj_hold_opened(struct nj_engine *engine, struct nj_open *open);
+/* An event is written into what is held back: asked again once that is done, by nj_hold_settle().
+ * `left_node`: it is not of the node whose trouble held it back, and of one that is well. */
+void nj_hold_joined(struct nj_engine *engine, struct nj_open *open, bool left_node);
+void nj_hold_settle(struct nj_engine *engine);
+void nj_hold_review(struct nj_engine *engine);
+/* Keep the list of what is held back. */
+void nj_hold_loaded(struct nj_engine *engine, struct nj_open *open);
+void nj_hold_removed(struct nj_engine *engine, struct nj_open *open);
+
+/* NJ_EVENT_OUTAGE, _ROLLOUT_FAILED, _SLO: as nj_engine_apply(). */
+int64_t nj_engine_apply_outage(struct nj_engine *engine, const struct nj_report *report);
+int64_t nj_engine_apply_rollout_failed(struct nj_engine *engine, const struct nj_report *report);
+int64_t nj_engine_apply_slo(struct nj_engine *engine, const struct nj_report *report);
+
+/* An image cannot be had: it may be that of others too. Before it is told. */
+void nj_registry_note(struct nj_engine *engine, struct nj_open *open, const struct nj_report *report);
+/* An incident of an image has ended. */
+void nj_registry_ended(struct nj_engine *engine, const struct nj_open *open, int64_t at_ns);
+/* The host of an image's registry: "docker.io" when its name has none. */
+void nj_registry_of(const char *image, char ret_host[NJ_ENGINE_NAME_MAX]);
+
 /* A trouble of a node began, or one of `kind` ended. */
 void nj_absorb_begun(struct nj_engine *engine, const char *cluster, const char *node);
 void nj_absorb_ended(struct nj_engine *engine, const char *cluster, const char *node,
                      enum nj_trouble_kind kind, int64_t now_ns);
-/* Suppresses what was just opened, if it is of a node in trouble. */
-void nj_absorb_opened(struct nj_engine *engine, struct nj_open *open);
 /* Counts it in the node's incident. */
 void nj_absorb_eviction(struct nj_engine *engine, const struct nj_report *report);
-/* Tells what the event has lifted. */
-void nj_absorb_settle(struct nj_engine *engine);
+/* Looks again at all that is held back, and forgets nodes that have been well for long. */
 void nj_engine_tick_absorbed(struct nj_engine *engine, int64_t now_ns);
 
 #endif

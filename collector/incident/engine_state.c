@@ -4,6 +4,7 @@
 #include <string.h>
 #include <utlist.h>
 
+#include "collector/incident/engine_internal.h"
 #include "common/base/alloc.h"
 #include "common/base/str.h"
 
@@ -64,6 +65,54 @@ struct nj_open *nj_open_find(struct nj_engine *engine, enum nj_incident_kind kin
     return open;
 }
 
+struct nj_open *nj_open_find_id(struct nj_engine *engine, int64_t id)
+{
+    struct nj_open *open = NULL;
+    HASH_FIND(hh_id, engine->open_id, &id, sizeof(id), open);
+    return open;
+}
+
+enum { WORKLOAD_PARTS = 4 };
+
+static struct nj_open_workload *workload_find(struct nj_engine *engine, const char *cluster,
+                                              const char *namespace, const char *workload_kind,
+                                              const char *workload, bool add)
+{
+    const char *const parts[WORKLOAD_PARTS] = {cluster, namespace, workload_kind, workload};
+    struct key key;
+    struct nj_open_workload *found = NULL;
+    key_make(&key, parts, WORKLOAD_PARTS);
+    HASH_FIND(hh, engine->workloads, key.bytes, key.len, found);
+    if (found == NULL && add) {
+        found = NJ_NEW(struct nj_open_workload);
+        found->key = key_copy(&key);
+        found->key_len = key.len;
+        HASH_ADD_KEYPTR(hh, engine->workloads, found->key, found->key_len, found);
+    }
+    key_done(&key);
+    return found;
+}
+
+struct nj_open *nj_open_of_workload(struct nj_engine *engine, const char *cluster, const char *namespace,
+                                    const char *workload_kind, const char *workload)
+{
+    struct nj_open_workload *found =
+        workload_find(engine, cluster, namespace, workload_kind, workload, false);
+    return found == NULL ? NULL : found->open;
+}
+
+static void leave_workload(struct nj_engine *engine, struct nj_open *open)
+{
+    struct nj_open_workload *workload = open->of;
+    DL_DELETE2(workload->open, open, of_prev, of_next);
+    open->of = NULL;
+    if (workload->open != NULL)
+        return;
+    HASH_DELETE(hh, engine->workloads, workload);
+    free(workload->key);
+    free(workload);
+}
+
 static const size_t text_offsets[] = {
     offsetof(struct nj_incident, fingerprint),    offsetof(struct nj_incident, cluster),
     offsetof(struct nj_incident, project),        offsetof(struct nj_incident, namespace),
@@ -108,7 +157,12 @@ struct nj_open *nj_open_add(struct nj_engine *engine, const struct nj_incident *
     HASH_ADD_KEYPTR(hh, engine->open, open->key, open->key_len, open);
     HASH_ADD(hh_id, engine->open_id, record.id, sizeof(open->record.id), open);
     DL_APPEND(engine->quiet, open);
+    DL_APPEND2(engine->of_kind[open->record.kind], open, kind_prev, kind_next);
     engine->open_of[open->record.kind]++;
+    open->of = workload_find(engine, identity->cluster, identity->namespace, identity->workload_kind,
+                             identity->workload, true);
+    DL_APPEND2(open->of->open, open, of_prev, of_next);
+    nj_hold_loaded(engine, open);
     return open;
 }
 
@@ -132,7 +186,10 @@ void nj_open_remove(struct nj_engine *engine, struct nj_open *open)
     assert(open->prev != NULL && !open->resolved);
     DL_DELETE(engine->quiet, open);
     assert(engine->quiet != open);
+    DL_DELETE2(engine->of_kind[open->record.kind], open, kind_prev, kind_next);
     engine->open_of[open->record.kind]--;
+    leave_workload(engine, open);
+    nj_hold_removed(engine, open);
     open->resolved = true;
     nj_open_changed(engine, open);
 }
@@ -436,8 +493,7 @@ void nj_engine_set_next_id(struct nj_engine *engine, int64_t next_id)
 void nj_engine_load_subject(struct nj_engine *engine, int64_t incident_id,
                             const struct nj_incident_subject *subject)
 {
-    struct nj_open *open = NULL;
-    HASH_FIND(hh_id, engine->open_id, &incident_id, sizeof(incident_id), open);
+    struct nj_open *open = nj_open_find_id(engine, incident_id);
     if (open == NULL)
         return;
     struct nj_open_subject *added = subject_add(engine, open, subject);
@@ -478,8 +534,9 @@ void nj_engine_each_subject(struct nj_engine *engine, enum nj_incident_kind kind
                             void *data)
 {
     struct nj_open *open = NULL;
-    DL_FOREACH (engine->quiet, open) {
-        if (open->record.kind != kind || strcmp(open->record.cluster, cluster) != 0)
+    DL_FOREACH2(engine->of_kind[kind], open, kind_next)
+    {
+        if (strcmp(open->record.cluster, cluster) != 0)
             continue;
         struct nj_open_subject *each = NULL;
         DL_FOREACH (open->subjects, each) {

@@ -49,10 +49,24 @@ struct nj_open {
     struct nj_open_subject *subjects;
     size_t subjects_count;
     int64_t heard_ns;
-    bool changed, resolved;
-    struct nj_open *prev, *next;                 /* open ones, the one that was quiet longest first */
+    bool changed, resolved, held;
+    int64_t explained_by;        /* the incident that the latest event of an outage names; 0 */
+    int64_t let_go_ns;           /* since when nothing of the engine's own holds it back; 0 */
+    struct nj_open_workload *of; /* its workload's */
+    struct nj_open *prev, *next; /* open ones, the one that was quiet longest first */
     struct nj_open *changed_prev, *changed_next; /* not stored */
+    struct nj_open *held_prev, *held_next;       /* held back */
+    struct nj_open *of_prev, *of_next;           /* of the workload */
+    struct nj_open *kind_prev, *kind_next;       /* of the kind */
     UT_hash_handle hh, hh_id;
+};
+
+/* What is open of one workload. */
+struct nj_open_workload {
+    char *key; /* cluster, namespace, workload kind, workload, each with its '\0' */
+    size_t key_len;
+    struct nj_open *open;
+    UT_hash_handle hh;
 };
 
 /* A node that has recovered from what absorbed its pods' troubles: for NJ_ENGINE_NODE_GRACE_NS. */
@@ -81,8 +95,14 @@ struct nj_engine {
     struct nj_open_pod *pods;
     struct nj_clearing *clearings;
     struct nj_calm_node *calm; /* list: few at a time */
-    struct nj_open *lifted;    /* suppressed until this event: told once it is written */
+    struct nj_open *held;      /* list: nobody is told of them */
+    size_t held_count;
+    struct nj_open *asked; /* held back, and written to by this event */
+    bool left_node;        /* see nj_hold_joined() */
+    struct nj_open_workload *workloads;
+    struct nj_open *of_kind[NJ_INCIDENT_KINDS]; /* lists */
     size_t open_of[NJ_INCIDENT_KINDS];
+    int64_t now_ns; /* of the call that is under way */
     struct nj_engine_losses losses;
     int64_t ticked_ns; /* 0: not yet */
     bool loaded;       /* since the latest tick */
@@ -91,6 +111,10 @@ struct nj_engine {
 /* The open incident with this fingerprint, or NULL. */
 struct nj_open *nj_open_find(struct nj_engine *engine, enum nj_incident_kind kind, const char *cluster,
                              const struct nj_subject *subject, const char *container);
+struct nj_open *nj_open_find_id(struct nj_engine *engine, int64_t id);
+/* The first of a workload's, in a list by of_next; NULL for none. */
+struct nj_open *nj_open_of_workload(struct nj_engine *engine, const char *cluster, const char *namespace,
+                                    const char *workload_kind, const char *workload);
 /* A new one with a record that has its identity and nothing else; not yet changed. */
 struct nj_open *nj_open_add(struct nj_engine *engine, const struct nj_incident *identity);
 /* Takes it out of the open ones with its subjects; it is changed and lives until it is stored. */

@@ -410,16 +410,16 @@ static bool lasts(const struct nj_open *open)
 
 void nj_engine_tick_lasting(struct nj_engine *engine, int64_t now_ns)
 {
-    struct nj_open *open = NULL, *next = NULL;
-    struct nj_open *last = engine->quiet == NULL ? NULL : engine->quiet->prev;
-    if (nj_engine_open_of(engine, NJ_INCIDENT_NODE) + nj_engine_open_of(engine, NJ_INCIDENT_CAPACITY) == 0)
-        return;
-    /* Those that are heard of move to the end: not beyond what was the last. */
-    for (open = engine->quiet; open != NULL; open = open == last ? NULL : next) {
-        next = open->next;
-        if ((open->record.kind == NJ_INCIDENT_NODE || open->record.kind == NJ_INCIDENT_CAPACITY) &&
-            lasts(open))
-            nj_open_heard(engine, open, now_ns);
+    static const enum nj_incident_kind kinds[] = {NJ_INCIDENT_NODE, NJ_INCIDENT_CAPACITY,
+                                                  NJ_INCIDENT_SERVICE_OUTAGE, NJ_INCIDENT_ROLLOUT_FAILED,
+                                                  NJ_INCIDENT_SLO_BURN};
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        struct nj_open *open = NULL;
+        DL_FOREACH2(engine->of_kind[kinds[i]], open, kind_next)
+        {
+            if (!nj_incident_is_of_troubles(kinds[i]) || lasts(open))
+                nj_open_heard(engine, open, now_ns);
+        }
     }
 }
 

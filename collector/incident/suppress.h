@@ -28,6 +28,7 @@
 #define NJ_INCIDENT_SUPPRESS_H
 
 #include "collector/incident/incident.h"
+#include "collector/incident/template.h"
 #include "common/base/clock.h"
 
 #define NJ_SUPPRESS_SETTLE_NS (10 * NJ_SEC)
@@ -78,11 +79,6 @@ struct nj_suppress_snapshot {
     const struct nj_suppress_window *windows;
     size_t rollouts_count, marks_count, nodes_count, namespaces_count, windows_count;
 };
-
-/* The pod of a workload, as its name says: a Deployment's are "web-HASH-x2x7k". Without a hash, and of other
- * kinds, whether it is a pod of the workload at all ("db-0", "agent-x2x7k"). */
-bool nj_pod_is_of_template(const char *workload_kind, const char *workload, const char *template_hash,
-                           const char *pod);
 
 /* Rules only, over all of it: for tests and few entries. False: tell. `silenced` is not asked here. */
 bool nj_suppress_decide(const struct nj_suppress_snapshot *snapshot, const struct nj_incident *incident,
