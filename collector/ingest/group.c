@@ -22,7 +22,7 @@ int nj_group_fail(struct nj_group_worker *worker, int rc)
     return worker->rc;
 }
 
-static int begin(struct nj_group_worker *worker)
+int nj_group_begin(struct nj_group_worker *worker)
 {
     struct nj_store *store = worker->options.store;
     if (worker->rc < 0 || worker->in_transaction)
@@ -62,6 +62,8 @@ static bool put_crash(struct nj_group_worker *worker, const struct nj_event_orig
     };
     if (worker->rc == 0)
         (void)nj_group_fail(worker, store->ops->put_crash(store, &crash, &is_new, &worker->err));
+    if (is_new)
+        nj_group_note_fact(worker, event, crash.incident_id);
     return is_new;
 }
 
@@ -93,7 +95,7 @@ void nj_group_apply(struct nj_group_worker *worker, const char *cluster, const c
 {
     char project[NJ_GROUP_PROJECT_MAX];
     bool is_new = true;
-    if (begin(worker) < 0)
+    if (nj_group_begin(worker) < 0)
         return;
     worker->events++;
     struct nj_event_origin origin = {
@@ -112,7 +114,8 @@ void nj_group_apply(struct nj_group_worker *worker, const char *cluster, const c
     } else if (!counts_once(event->type) || put_fact(worker, event, &is_new)) {
         /* A trouble that was told already may be over since: it is not told again. */
         if (is_new || event->type != NJ_EVENT_TROUBLE)
-            (void)nj_engine_apply(worker->engine, &origin, event, is_new, worker->now_ns);
+            nj_group_note_fact(worker, event,
+                               nj_engine_apply(worker->engine, &origin, event, is_new, worker->now_ns));
     }
     if (worker->rc == 0)
         nj_counter_add(is_new ? worker->metrics.events[event->type] : worker->metrics.duplicates, 1);
@@ -120,7 +123,7 @@ void nj_group_apply(struct nj_group_worker *worker, const char *cluster, const c
 
 void nj_group_leave_out(struct nj_group_worker *worker, struct nj_counter *why)
 {
-    if (begin(worker) < 0)
+    if (nj_group_begin(worker) < 0)
         return;
     worker->events++;
     nj_counter_add(why, 1);
@@ -164,7 +167,7 @@ static void do_upkeep(struct nj_group_worker *worker, struct nj_group *group)
 {
     struct nj_store *store = worker->options.store;
     bool more_old = false, more_put_off = false;
-    if (begin(worker) < 0)
+    if (nj_group_begin(worker) < 0)
         return;
     nj_engine_tick(worker->engine, worker->now_ns);
     bool more_silent = nj_group_forget_silent(worker);
@@ -272,6 +275,7 @@ static void undo(struct nj_group_worker *worker, struct nj_group *group)
         nj_store_target_done(&group->targets[i]);
     group->targets_count = 0;
     nj_group_tell_minutes(group, NULL, NULL);
+    nj_group_tell_facts(group, NULL, NULL);
     group->more_upkeep = false;
     nj_counter_add(worker->metrics.failed_commits, 1);
     nj_streams_clear(&worker->streams);

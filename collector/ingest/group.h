@@ -16,7 +16,8 @@ struct nj_packet {
 };
 
 struct nj_local_event {
-    struct nj_buf bytes; /* nj_event_encode() */
+    struct nj_buf bytes;           /* nj_event_encode() */
+    struct nj_ingest_write *write; /* instead of that; NULL: an event */
     struct nj_local_event *next;
 };
 
@@ -33,6 +34,9 @@ struct nj_group {
     size_t targets_count, targets_capacity;
     struct nj_minutes *minutes, *last_minutes; /* the new ones, when they are asked for: minutes.c */
     size_t minutes_bytes;
+    struct nj_ingest_fact *facts; /* when they are asked for: facts.c */
+    size_t facts_count, facts_capacity;
+    struct nj_arena facts_memory; /* what they point to; in use when there is a fact */
     int rc; /* of the transaction; when negative nothing was done: the locals are to come again */
     struct nj_err err;
     bool more_upkeep; /* there is more to delete or to tidy */
@@ -57,7 +61,7 @@ struct nj_group_metrics {
     struct nj_counter *rejected[NJ_REJECTIONS];
     struct nj_counter *events[NJ_EVENT_TYPES];
     struct nj_counter *duplicates, *unknown, *plans, *late_plans, *gaps, *commits, *failed_commits;
-    struct nj_counter *foreign, *usage_items, *untold_minutes;
+    struct nj_counter *foreign, *usage_items, *untold_minutes, *untold_facts;
     struct nj_histogram *commit_seconds, *group_packets;
     struct nj_gauge *streams, *agents_heard, *agents_silent, *store_bytes;
     struct nj_gauge *open[NJ_INCIDENT_KINDS], *evicted_incidents, *forgotten_subjects;
@@ -77,6 +81,11 @@ void nj_group_work(struct nj_group_worker *worker, struct nj_group *group);
 void nj_group_tell_minutes(struct nj_group *group,
                            void (*on_minute)(void *data, const char *node, const struct nj_event *event),
                            void *data);
+
+/* Likewise the committed facts. */
+void nj_group_tell_facts(struct nj_group *group,
+                         void (*on_facts)(void *data, const struct nj_ingest_fact *facts, size_t count),
+                         void *data);
 
 struct nj_engine *nj_group_engine(struct nj_group_worker *worker);
 

@@ -87,6 +87,12 @@ bool nj_group_apply_usage(struct nj_group_worker *worker, const struct nj_event_
 void nj_group_note_minute(struct nj_group_worker *worker, const char *node, const struct nj_event *event);
 void nj_group_bound_usage(struct nj_arena *arena, struct nj_usage *usage);
 
+/* facts.c: is told once it is committed; copied. */
+void nj_group_note_fact(struct nj_group_worker *worker, const struct nj_event *event, int64_t incident_id);
+
+/* Begins the transaction, if need be. 0, or what it failed with. */
+int nj_group_begin(struct nj_group_worker *worker);
+
 void nj_group_take_packet(struct nj_group_worker *worker, struct nj_packet *packet, struct nj_answer *answer);
 void nj_group_take_local(struct nj_group_worker *worker, const struct nj_local_event *local);
 /* After the commit, or its failure. */

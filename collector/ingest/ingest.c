@@ -14,6 +14,7 @@ enum {
     UPKEEP_EVERY_S = 5,
     RETRY_AFTER_S = 1, /* after a transaction that failed, or a worker that was full */
     LOCAL_EVENTS_MAX = 10000,
+    LOCAL_WRITES_MAX = 65536,
 };
 
 struct nj_ingest {
@@ -23,14 +24,14 @@ struct nj_ingest {
     struct nj_packet *first, **last;
     size_t queued, queued_bytes;
     struct nj_local_event *first_local, **last_local;
-    size_t locals;
+    size_t locals, writes; /* that wait or are on the worker: events, and writes */
     struct nj_group group; /* the one on the worker */
     struct nj_job job;
     struct nj_timer upkeep, retry;
     bool upkeep_due, held, full, paused, busy, waiting, closing, replier_closed;
     int rc; /* of the last transaction */
     struct nj_err err;
-    struct nj_counter *packets, *pauses, *dropped_locals;
+    struct nj_counter *packets, *pauses, *dropped_locals, *dropped_writes;
     struct nj_gauge *depth, *connections;
     void (*on_closed)(void *data);
     void *on_closed_data;
@@ -52,10 +53,23 @@ static void free_packet(struct nj_packet *packet)
     free(packet);
 }
 
-static void free_local(struct nj_local_event *local)
+static void end_local(struct nj_ingest *ingest, struct nj_local_event *local, bool committed)
 {
+    struct nj_ingest_write *write = local->write;
+    if (write == NULL)
+        ingest->locals--;
+    else
+        ingest->writes--;
     nj_buf_done(&local->bytes);
     free(local);
+    if (write != NULL)
+        write->done(write, committed);
+}
+
+static void append_local(struct nj_ingest *ingest, struct nj_local_event *local)
+{
+    *ingest->last_local = local;
+    ingest->last_local = &local->next;
 }
 
 /* Whether the collector's own events go into the next group. */
@@ -209,15 +223,14 @@ static void finish_locals(struct nj_ingest *ingest)
     }
     for (struct nj_local_event *local = ingest->group.locals; local != NULL; local = next) {
         next = local->next;
-        ingest->locals--;
-        free_local(local);
+        end_local(ingest, local, ingest->rc == 0);
     }
+    ingest->group.locals = NULL;
 }
 
 static void done(struct nj_job *job)
 {
     struct nj_ingest *ingest = job->data;
-    ingest->busy = false;
     ingest->rc = ingest->group.rc;
     ingest->err = ingest->group.err;
     if (ingest->group.more_upkeep && !ingest->closing)
@@ -227,11 +240,13 @@ static void done(struct nj_job *job)
     finish_locals(ingest);
     tell_changes(ingest);
     tell_targets(ingest);
+    nj_group_tell_facts(&ingest->group, ingest->options.on_facts, ingest->options.data);
     nj_group_tell_minutes(&ingest->group, ingest->options.on_minute, ingest->options.data);
     if (ingest->queued <= ingest->options.max_queued / 2 && ingest->queued_bytes < QUEUED_BYTES_MAX / 2) {
         ingest->full = false;
         update_pause(ingest);
     }
+    ingest->busy = false; /* not before: those who are told may bring more */
     pump(ingest);
 }
 
@@ -242,7 +257,7 @@ static void finish_close(struct nj_ingest *ingest)
     struct nj_local_event *next;
     for (struct nj_local_event *local = ingest->first_local; local != NULL; local = next) {
         next = local->next;
-        free_local(local);
+        end_local(ingest, local, false);
     }
     nj_group_worker_free(ingest->group_worker);
     free(ingest);
@@ -320,6 +335,9 @@ static void make_metrics(struct nj_ingest *ingest, struct nj_group_metrics *grou
     ingest->dropped_locals =
         nj_metrics_counter(metrics, "nightjar_ingest_dropped_local_events_total", "",
                            "The collector's own events dropped because too many waited.");
+    ingest->dropped_writes =
+        nj_metrics_counter(metrics, "nightjar_ingest_dropped_local_writes_total", "",
+                           "What the collector itself had to store, dropped because too much waited.");
     ingest->depth =
         nj_metrics_gauge(metrics, "nightjar_ingest_queue_depth", "", "Packets that wait for the writer.");
     ingest->connections =
@@ -347,6 +365,10 @@ static void make_metrics(struct nj_ingest *ingest, struct nj_group_metrics *grou
         nj_metrics_counter(metrics, "nightjar_ingest_untold_minutes_total", "",
                            "Minutes that were stored, but too large to be told to the forecast and to remote "
                            "write.");
+    group->untold_facts =
+        nj_metrics_counter(metrics, "nightjar_ingest_untold_facts_total", "",
+                           "Crashes and other facts that were stored, but too many at once to be looked at "
+                           "as causes of outages.");
     group->plans =
         nj_metrics_counter(metrics, "nightjar_ingest_plans_total", "", "Plans of checks given to agents.");
     group->late_plans = nj_metrics_counter(metrics, "nightjar_ingest_late_plans_total", "",
@@ -429,12 +451,26 @@ void nj_ingest_local_event(struct nj_ingest *ingest, const struct nj_event *even
     struct nj_local_event *local = NJ_NEW(struct nj_local_event);
     if (ingest->locals >= LOCAL_EVENTS_MAX || nj_event_encode(event, &local->bytes) < 0) {
         nj_counter_add(ingest->dropped_locals, 1);
-        free_local(local);
+        nj_buf_done(&local->bytes);
+        free(local);
         return;
     }
-    *ingest->last_local = local;
-    ingest->last_local = &local->next;
     ingest->locals++;
+    append_local(ingest, local);
+    pump(ingest);
+}
+
+void nj_ingest_local_write(struct nj_ingest *ingest, struct nj_ingest_write *write)
+{
+    if (ingest->writes >= LOCAL_WRITES_MAX) {
+        nj_counter_add(ingest->dropped_writes, 1);
+        write->done(write, false);
+        return;
+    }
+    struct nj_local_event *local = NJ_NEW(struct nj_local_event);
+    local->write = write;
+    ingest->writes++;
+    append_local(ingest, local);
     pump(ingest);
 }
 

@@ -22,6 +22,25 @@
 
 struct nj_ingest;
 
+/* A fact that agents (or the collector's own checks) told, as causes of other things are looked for in:
+ * crashes that are new, NJ_EVENT_STUCK, CLEARED, POD_FAILURE, and states of checks. Of stuck and cleared the
+ * same may be told again. Long texts are cut; logs, bodies and evidence are left out (""). */
+struct nj_ingest_fact {
+    struct nj_event event;
+    int64_t incident_id; /* that it was folded into; 0: none */
+};
+
+/* Something that the collector itself has to store. The caller's, and not to be touched until done(). */
+struct nj_ingest_write {
+    /* On the worker, within a transaction, in the order of the collector's own events and writes. Called
+     * again when the transaction failed. A negative errno fails the transaction: only for what trying again
+     * may mend. */
+    int (*write)(struct nj_ingest_write *write, struct nj_store *store, struct nj_err *err);
+    /* On the loop, once: it is committed; or not, for there were too many (then from within
+     * nj_ingest_local_write()), or at the end. */
+    void (*done)(struct nj_ingest_write *write, bool committed);
+};
+
 struct nj_ingest_options {
     struct nj_loop *loop;
     struct nj_worker *writer; /* the worker that owns `store` from the start on */
@@ -53,6 +72,9 @@ struct nj_ingest_options {
      * one group brings beyond 32 MiB is stored, but not told, and counted. NULL: nobody listens, and nothing
      * is kept for it. */
     void (*on_minute)(void *data, const char *node, const struct nj_event *event);
+    /* On the loop, after a commit: facts in the order in which they came, borrowed. What one group brings
+     * beyond 16 MiB is not told, and counted. NULL: nobody listens, and nothing is kept for it. */
+    void (*on_facts)(void *data, const struct nj_ingest_fact *facts, size_t count);
     /* On the worker: appends the plan for an agent's namespaces to `out` unless its version is `have`; true
      * when it did. May be NULL. */
     bool (*plan_for)(void *data, const char *const *namespaces, size_t count, const char *have,
@@ -71,6 +93,9 @@ void nj_ingest_hold(struct nj_ingest *ingest, bool held);
 
 /* An event that the collector itself saw; goes the same way. Kept until it is committed. */
 void nj_ingest_local_event(struct nj_ingest *ingest, const struct nj_event *event);
+
+/* At most 65536 may wait; a further one is done at once, not committed, and counted. */
+void nj_ingest_local_write(struct nj_ingest *ingest, struct nj_ingest_write *write);
 
 /* What the engine knew to be in trouble at the start, of one kind; before the loop runs. */
 void nj_ingest_each_subject(struct nj_ingest *ingest, enum nj_incident_kind kind,

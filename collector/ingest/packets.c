@@ -225,6 +225,12 @@ void nj_group_take_packet(struct nj_group_worker *worker, struct nj_packet *pack
 void nj_group_take_local(struct nj_group_worker *worker, const struct nj_local_event *local)
 {
     struct nj_event event;
+    if (local->write != NULL) {
+        if (nj_group_begin(worker) == 0)
+            (void)nj_group_fail(worker,
+                                local->write->write(local->write, worker->options.store, &worker->err));
+        return;
+    }
     nj_group_begin_packet(worker);
     if (nj_event_decode(nj_buf_str(&local->bytes), local->bytes.len, &worker->arena, &event, NULL) < 0)
         reject(worker, NJ_REJECTED_DECODE);
