@@ -69,7 +69,8 @@ export class Container {
     Object.assign(this, { lab, namespace: 'shop', node: lab.nodes[0], network: true }, options);
     this.uid = randomUUID();
     this.id = createHash('sha256').update(this.uid).digest('hex');
-    this.place = `kubepods/burstable/pod${this.uid}/${this.id}`;
+    // Below a folder of the test's own: a kubelet on this machine would clear up pods that it does not know.
+    this.place = `nightjar-test-${process.pid}/kubepods/burstable/pod${this.uid}/${this.id}`;
     this.folders = foldersOf(this.place);
     this.restarts = 0;
   }
@@ -177,7 +178,7 @@ export class Container {
       if (!fs.existsSync(folder)) continue;
       const isEmpty = () => fs.readFileSync(path.join(folder, 'cgroup.procs'), 'utf8') === '';
       await until(isEmpty, { what: `${folder} is empty` });
-      for (const level of [folder, path.dirname(folder), path.dirname(path.dirname(folder))]) {
+      for (let level = folder; path.dirname(level) !== CGROUP && level.includes('nightjar-test-'); level = path.dirname(level)) {
         try {
           fs.rmdirSync(level);
         } catch {
