@@ -7,7 +7,9 @@
     "workload, container, pod, pod_uid, node, reason, message, image, exit_code, signal, restart_count, "    \
     "memory_limit_bytes, crash_id, crash_loop, count, lost, first_ns, last_ns, resolved_ns, "                \
     "resolved_cause, suppressed, alert_group, monitor, step, cause, expected, got, body, status, "           \
-    "targets_failing, targets_total, detail, process, pid, value, at_most, per_hour, reaches_ns, evictions"
+    "targets_failing, targets_total, detail, process, pid, value, at_most, per_hour, reaches_ns, "           \
+    "evictions, rollout, rollout_from, template_hash, image_from, difference, services_down, outage_ns, "    \
+    "objective, budget_left"
 
 int nj_sqlite_put_incident(struct nj_store *store, const struct nj_incident *incident, struct nj_err *err)
 {
@@ -18,13 +20,15 @@ int nj_sqlite_put_incident(struct nj_store *store, const struct nj_incident *inc
     struct nj_binder put = nj_sql_use(
         sqlite, NJ_SQL_PUT_INCIDENT,
         "INSERT INTO incident (" INCIDENT_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-        "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+        "?, ?, ?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (id) DO "
         "UPDATE SET (" INCIDENT_COLUMNS
         ") = (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, "
         "?21, "
         "?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, "
-        "?38, ?39, ?40, ?41, ?42, ?43, ?44, ?45, ?46, ?47, ?48, ?49)");
+        "?38, ?39, ?40, ?41, ?42, ?43, ?44, ?45, ?46, ?47, ?48, ?49, ?50, ?51, ?52, ?53, ?54, ?55, ?56, ?57, "
+        "?58)");
     nj_sql_int(&put, incident->id);
     nj_sql_text(&put, incident->fingerprint);
     nj_sql_text(&put, nj_incident_kind_name(incident->kind));
@@ -74,6 +78,15 @@ int nj_sqlite_put_incident(struct nj_store *store, const struct nj_incident *inc
     nj_sql_real(&put, incident->per_hour);
     nj_sql_int(&put, incident->reaches_ns);
     nj_sql_int(&put, (int64_t)incident->evictions);
+    nj_sql_text(&put, incident->rollout);
+    nj_sql_text(&put, incident->rollout_from);
+    nj_sql_text(&put, incident->template_hash);
+    nj_sql_text(&put, incident->image_from);
+    nj_sql_text(&put, incident->difference);
+    nj_sql_text(&put, incident->services_down);
+    nj_sql_int(&put, incident->outage_ns);
+    nj_sql_real(&put, incident->objective);
+    nj_sql_real(&put, incident->budget_left);
     return nj_sql_run(sqlite, &put, "store an incident", err);
 }
 
@@ -130,6 +143,15 @@ static int read_incident(struct nj_sqlite *sqlite, sqlite3_stmt *statement, stru
     incident->per_hour = nj_row_real(&row);
     incident->reaches_ns = nj_row_int(&row);
     incident->evictions = (uint64_t)nj_row_int(&row);
+    incident->rollout = nj_row_text(&row);
+    incident->rollout_from = nj_row_text(&row);
+    incident->template_hash = nj_row_text(&row);
+    incident->image_from = nj_row_text(&row);
+    incident->difference = nj_row_text(&row);
+    incident->services_down = nj_row_text(&row);
+    incident->outage_ns = nj_row_int(&row);
+    incident->objective = nj_row_real(&row);
+    incident->budget_left = nj_row_real(&row);
     if (nj_incident_kind_parse(kind, &incident->kind) < 0 ||
         nj_severity_parse(severity, &incident->severity) < 0 ||
         nj_incident_state_parse(state, &incident->state) < 0)

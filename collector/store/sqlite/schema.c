@@ -229,10 +229,21 @@ static const char version_6[] =
     "ALTER TABLE notification ADD COLUMN until_ns INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE notification ADD COLUMN folds INTEGER NOT NULL DEFAULT 0;"
     "CREATE INDEX notification_held ON notification (until_ns) WHERE status = 'held';";
+
+static const char version_8[] =
+    "ALTER TABLE incident ADD COLUMN rollout TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE incident ADD COLUMN rollout_from TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE incident ADD COLUMN template_hash TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE incident ADD COLUMN image_from TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE incident ADD COLUMN difference TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE incident ADD COLUMN services_down TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE incident ADD COLUMN outage_ns INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE incident ADD COLUMN objective REAL NOT NULL DEFAULT 0;"
+    "ALTER TABLE incident ADD COLUMN budget_left REAL NOT NULL DEFAULT 0;";
 /* clang-format on */
 
-static const char *const migrations[] = {version_1, version_2, version_3, version_4, version_5, version_6,
-                                         nj_sqlite_schema_sla};
+static const char *const migrations[] = {
+    version_1, version_2, version_3, version_4, version_5, version_6, nj_sqlite_schema_sla, version_8};
 
 enum { NEWEST = sizeof(migrations) / sizeof(migrations[0]) };
 
