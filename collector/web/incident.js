@@ -1,10 +1,10 @@
 // One incident: of crashes with their logs, of checks with what failed and how they did before.
 
 import { breakable, element, facts, moment, offerFile, place, refill, row, table } from './elements.js';
-import { stateBadge, TOLD_HEADS, toldRow } from './incidents.js';
+import { heldBack, stateBadge, TOLD_HEADS, toldRow } from './incidents.js';
 import { get } from './rest.js';
 import { makeTrend, monitorLink, serviceLink } from './trend.js';
-import { bytes, causeOf, figuresOf, kindOf, reasonOf, shortReasonOf, text } from './words.js';
+import { bytes, causeOf, figuresOf, kindOf, lengthOf, percent, reasonOf, shortReasonOf, text } from './words.js';
 
 const isOfChecks = ({ kind }) => kind === 'probe' || kind === 'node_probes';
 
@@ -32,7 +32,7 @@ export function makeIncident(incidentId, page) {
     title.replaceChildren(`#${incident.id} `, stateBadge(incident), ` ${kindOf(incident)}: `, ...breakable(where));
     about.replaceChildren(
       element('p', { className: 'lead' }, reasonOf(incident)),
-      ...(incident.suppressed ? [element('p', { className: 'warning' }, text('suppressed', incident.suppressed))] : []),
+      ...(incident.suppressed ? [element('p', { className: 'warning' }, text('suppressed'), ' ', ...heldBack(incident))] : []),
       facts([
         [text('name'), breakable(incident.fullName)], [text('workload'), `${incident.workloadKind} ${incident.workload}`],
         [text('monitor'), incident.monitor ? element('a', { href: monitorLink(incident.monitor) }, ...breakable(incident.monitor)) : ''],
@@ -41,8 +41,13 @@ export function makeIncident(incidentId, page) {
         [text('value'), figuresOf(incident).value], [text('pace'), figuresOf(incident).pace],
         [text('reaches'), incident.reachesAt ? moment(incident.reachesAt) : ''], [text('evictions'), incident.evictions || ''],
         [text('process'), [incident.process, incident.pid && `pid ${incident.pid}`].filter(Boolean).join(', ')],
+        [text('servicesDown'), incident.servicesDown], [text('outageFor'), incident.outageSeconds ? lengthOf(incident.outageSeconds) : ''],
+        [text('revision'), incident.rollout ? text('revisionOf', incident.rollout, incident.rolloutFrom) : ''],
+        [text('objective'), incident.objective ? `${incident.objective} %` : ''],
+        [text('budgetLeft'), incident.objective && (incident.budgetLeft ?? null) !== null ? percent(incident.budgetLeft) : ''],
         [text('container'), incident.container], [text('pod'), breakable(incident.pod)], [text('node'), incident.node],
-        [text('image'), breakable(incident.image)], [text('message'), element('span', { className: 'message' }, incident.message)],
+        [text('image'), breakable(incident.image)], [text('imageBefore'), incident.imageFrom ? breakable(incident.imageFrom) : ''],
+        [text('difference'), incident.difference ? element('span', { className: 'message' }, incident.difference) : ''], [text('message'), element('span', { className: 'message' }, incident.message)],
         [text('times'), incident.count], [text('lost'), incident.lost], [text('restarts'), incident.restartCount],
         [text('limit'), incident.memoryLimitBytes ? bytes(incident.memoryLimitBytes) : ''],
         [text('first'), moment(incident.firstAt)], [text('last'), moment(incident.lastAt)],

@@ -2,12 +2,21 @@
 
 import { badge, breakable, element, makeFilter, moment, offer, place, refill, refillFolds, row, table } from './elements.js';
 import { get } from './rest.js';
-import { kindOf, reasonOf, text } from './words.js';
+import { kindOf, reasonOf, suppressionOf, text } from './words.js';
 
 const PAGE = 200; // incidents that are asked for at once
+const MOST = 1000; // that REST gives: what it cannot be asked for is looked for among more
 const EXCERPT = 160; // characters of a message in the list
 
 const excerpt = (words) => (words.length > EXCERPT ? `${words.slice(0, EXCERPT)}…` : words);
+
+/** Why nobody is told, with where that is told. */
+export function heldBack({ id, suppressed }) {
+  const { words, incident, silence } = suppressionOf(suppressed);
+  const link = incident ? element('a', { href: `/incidents/${incident}`, data: { key: `held-${id}` } }, `#${incident}`)
+    : silence ? element('a', { href: '/silences', data: { key: `held-${id}` } }, `#${silence}`) : '';
+  return link ? [words, ' (', link, ')'] : [words];
+}
 
 export const stateBadge = ({ state, severity }) => badge(state === 'resolved' ? 'resolved' : severity);
 
@@ -19,9 +28,12 @@ export function makeIncidents(page) {
   let next = null; // cursor of the page after the last one shown
   let lowest = Infinity; // the lowest id that was asked for
   const { wanted, isUsual } = makeFilter(
-    [{ name: 'state', choices: ['open', 'resolved', ''] }, { name: 'severity', choices: ['', 'critical', 'warning', 'info'] }, { name: 'namespace', list: true }],
+    [{ name: 'state', choices: ['open', 'resolved', ''] }, { name: 'severity', choices: ['', 'critical', 'warning', 'info'] },
+      { name: 'told', choices: ['', 'yes', 'heldBack'] }, { name: 'namespace', list: true }],
     () => page.refresh());
-  const fits = (incident) => Object.entries(wanted()).every(([name, value]) => !value || incident[name] === value);
+  const asks = () => Object.entries(wanted()).filter(([name, value]) => value && name !== 'told'); // of REST
+  const fits = (incident) => asks().every(([name, value]) => incident[name] === value);
+  const isShown = ({ suppressed }) => !wanted().told || (wanted().told === 'heldBack') === (suppressed !== '');
 
   const heads = [['#'], [text('severity')], [text('what')], [text('where'), 'wide where'], [text('reason'), 'wide reason'], [text('times'), 'number'], [text('last')]];
   const summary = element('p', { role: 'status', className: 'aside' });
@@ -38,7 +50,7 @@ export function makeIncidents(page) {
     const cells = [
       link([`#${incident.id}`], `id-${incident.id}`), stateBadge(incident), kindOf(incident),
       [link(breakable(incident.fullName), `name-${incident.id}`), incident.container ? element('span', { className: 'aside' }, ` / ${incident.container}`) : ''],
-      [reasonOf(incident), incident.message ? element('span', { className: 'aside excerpt' }, excerpt(incident.message)) : ''], String(incident.count), moment(incident.lastAt),
+      [reasonOf(incident), incident.suppressed ? element('span', { className: 'aside' }, ' · ', element('b', {}, text('heldBack')), ': ', ...heldBack(incident)) : '', incident.message ? element('span', { className: 'aside excerpt' }, excerpt(incident.message)) : ''], String(incident.count), moment(incident.lastAt),
     ];
     const fresh = row({ className: kept || incident.id === pushed ? 'changed' : '' }, heads, cells);
     rows.set(incident.id, { made: fresh, revision: incident.revision });
@@ -47,19 +59,20 @@ export function makeIncidents(page) {
 
   function render() {
     for (const id of rows.keys()) if (!known.has(id)) rows.delete(id);
-    const shown = [...known.values()].sort((a, b) => (b.lastAt ?? '').localeCompare(a.lastAt ?? '') || b.id - a.id);
+    const shown = [...known.values()].filter(isShown).sort((a, b) => (b.lastAt ?? '').localeCompare(a.lastAt ?? '') || b.id - a.id);
     const wantedRows = shown.map(rowOf);
     if (wantedRows.length !== body.children.length || wantedRows.some((made, i) => made !== body.children[i])) refill(body, ...wantedRows);
     const { state } = wanted();
-    summary.textContent = shown.length === 0 ? text(isUsual() ? 'none' : 'noneFits') : text('count', `${shown.length}${next ? '+' : ''}`, state && text(state));
+    const held = shown.filter(({ suppressed }) => suppressed).length;
+    summary.textContent = shown.length === 0 ? text(isUsual() ? 'none' : 'noneFits')
+      : [text('count', `${shown.length}${next ? '+' : ''}`, state && text(state)), held && !wanted().told ? text('held', held) : ''].filter(Boolean).join(text('comma'));
     made.hidden = shown.length === 0;
     more.hidden = !next;
     offer('namespace', shown.map(({ namespace }) => namespace));
   }
 
   async function load(cursor) {
-    const query = new URLSearchParams({ limit: PAGE });
-    for (const [name, value] of Object.entries({ ...wanted(), cursor })) if (value) query.set(name, value);
+    const query = new URLSearchParams([...asks(), ['limit', wanted().told ? MOST : PAGE], ...(cursor ? [['cursor', cursor]] : [])]);
     const asked = JSON.stringify(wanted());
     const { items, nextCursor } = await get(`/api/v1/incidents?${query}`);
     if (asked !== JSON.stringify(wanted())) return; // the filter has changed meanwhile, and asks itself

@@ -2,7 +2,7 @@
 
 export const TERMS = {
   en: {
-    unitsOfTime: { day: 'd', hour: 'h', minute: 'min', second: 's' },
+    unitsOfTime: { day: 'd', hour: 'h', minute: 'min', second: 's' }, comma: ', ',
 
     // resources
     resources: 'Resources', by: 'By', allResources: 'All resources', containers: 'Containers',
@@ -34,9 +34,26 @@ export const TERMS = {
     conditions: 'Conditions', taints: 'Taints', priority: 'Priority', moves: 'Moves', yes: 'yes', no: 'no', noNode: 'There is no such node now.', unmeasured: (n) => `${n} not measured`,
     namespaces: 'Namespaces', sharesOfRequests: 'Shares are of what is requested; waste is what was requested and not used.',
     nodeOwn: 'The whole node', type: 'Type',
+
+    // incidents that are held back
+    heldBack: 'held back', suppressions: {
+      node: 'its node was in trouble, and that was told', incident: 'that incident says it', 'rollout failed': 'the failed rollout was told', registry: 'the image registry\'s trouble was told',
+      rollout: 'a rollout is under way', silence: 'it is silenced', maintenance: 'a maintenance window', 'scale-down': 'it was scaled down', deletion: 'it was deleted',
+      'namespace deleted': 'its namespace is being deleted', drain: 'its node is being drained', 'job completed': 'the job is complete', starting: 'it is new, and starting',
+    },
+    held: (count) => `${count} held back`, revision: 'Revision', revisionOf: (to, from) => (from ? `${to}, before it ${from}` : to), imageBefore: 'Image before', difference: 'Difference',
+    servicesDown: 'Services down', outageFor: 'Services were down for', objective: 'Objective', budgetLeft: 'Error budget left',
+
+    // services
+    services: 'Services', allServices: 'All services', availability: 'Availability', coverage: 'Observed', outages: 'Outages', rollouts: 'Rollouts',
+    serviceStates: { up: 'up', degraded: 'degraded', draining: 'draining', down: 'down', scaled_to_zero: 'scaled to zero', none_by_design: 'no endpoints by design', unknown: 'unknown' },
+    outageCauses: {
+      rollout: 'rollout', failed_rollout: 'failed rollout', scaling: 'scaling', scaled_to_zero: 'scaled to zero', deletion: 'pods deleted by hand', node_loss: 'node lost',
+      drain: 'drain', eviction: 'evicted by the kubelet', crash: 'crash', failed_readiness: 'not ready', unschedulable: 'no node takes the pods', maintenance: 'maintenance', starting: 'a new service that starts', unknown: 'unknown',
+    },
   },
   zh: {
-    unitsOfTime: { day: '天', hour: '小时', minute: '分', second: '秒' },
+    unitsOfTime: { day: '天', hour: '小时', minute: '分', second: '秒' }, comma: '，',
 
     resources: '资源', by: '按', allResources: '全部资源', containers: '容器',
     cpu: 'CPU', memory: '内存', gpu: 'GPU', gpuMemory: '显存', throttled: '限流', oomKills: 'OOM 次数',
@@ -66,5 +83,20 @@ export const TERMS = {
     conditions: '状况', taints: '污点', priority: '优先级', moves: '可迁移', yes: '是', no: '否', noNode: '现在没有这个节点。', unmeasured: (n) => `${n} 个未测到`,
     namespaces: '命名空间', sharesOfRequests: '百分比为占请求的比例；浪费为已请求而未用的量。',
     nodeOwn: '整个节点', type: '类型',
+
+    heldBack: '未通知', suppressions: {
+      node: '所在节点异常，已就节点告警', incident: '由该事件说明', 'rollout failed': '已就发布失败告警', registry: '已就镜像仓库异常告警',
+      rollout: '发布进行中', silence: '已静默', maintenance: '维护窗口', 'scale-down': '缩容', deletion: '被删除',
+      'namespace deleted': '命名空间正在删除', drain: '所在节点正在排空', 'job completed': '任务已完成', starting: '刚创建，正在启动',
+    },
+    held: (count) => `其中 ${count} 个未通知`, revision: '版本', revisionOf: (to, from) => (from ? `${to}，此前 ${from}` : to), imageBefore: '此前镜像', difference: '差异',
+    servicesDown: '不可用的服务', outageFor: '服务不可用时长', objective: '目标', budgetLeft: '剩余错误预算',
+
+    services: '服务', allServices: '全部服务', availability: '可用率', coverage: '观测覆盖', outages: '中断', rollouts: '发布',
+    serviceStates: { up: '正常', degraded: '降级', draining: '排空中', down: '不可用', scaled_to_zero: '缩容至零', none_by_design: '本无端点', unknown: '未知' },
+    outageCauses: {
+      rollout: '发布', failed_rollout: '发布失败', scaling: '扩缩容', scaled_to_zero: '缩容至零', deletion: '手工删除 Pod', node_loss: '节点失联',
+      drain: '节点排空', eviction: '被 kubelet 驱逐', crash: '崩溃', failed_readiness: '未就绪', unschedulable: '无法调度', maintenance: '维护', starting: '新服务启动中', unknown: '未知',
+    },
   },
 };

@@ -25,7 +25,7 @@ export const TEXTS = {
     name: 'Name', workload: 'Workload', container: 'Container', pod: 'Pod', node: 'Node', image: 'Image',
     process: 'Process', value: 'Now', pace: 'Pace', paceOf: (amount) => `+${amount} an hour`, reaches: 'Reaches the limit', evictions: 'Evicted pods',
     message: 'Message', restarts: 'Restarts', lost: 'Restarts nobody saw', limit: 'Memory limit', ended: 'Resolved',
-    suppressed: (why) => `Nobody is told: ${why === 'node' ? 'its node was in trouble, and that was told' : why}`,
+    suppressed: 'Nobody is told:',
     crashes: 'Crashes', finished: 'Finished', attempt: 'Attempt', lines: 'Lines', log: 'Log', showLog: (attempt, pod) => `Log of attempt ${attempt} of ${pod}`,
     lastWords: 'Last words', attemptOf: (attempt, pod, container, reason) => `attempt ${attempt} of ${pod} / ${container}: ${reason}`,
     cut: 'There was more before it.', save: 'Save', noLog: (why) => `There is no log: ${why}`, emptyLog: 'It wrote nothing.',
@@ -107,7 +107,7 @@ export const TEXTS = {
     name: '全名', workload: '工作负载', container: '容器', pod: 'Pod', node: '节点', image: '镜像',
     process: '进程', value: '当前', pace: '增速', paceOf: (amount) => `+${amount} / 小时`, reaches: '预计达到上限', evictions: '驱逐的 Pod',
     message: '消息', restarts: '重启', lost: '未被看到的重启', limit: '内存上限', ended: '恢复',
-    suppressed: (why) => `未通知任何人：${why === 'node' ? '所在节点异常，已就节点告警' : why}`,
+    suppressed: '未通知任何人：',
     crashes: '崩溃记录', finished: '结束时间', attempt: '第几次', lines: '行数', log: '日志', showLog: (attempt, pod) => `${pod} 第 ${attempt} 次的日志`,
     lastWords: '最后的日志', attemptOf: (attempt, pod, container, reason) => `${pod} / ${container} 第 ${attempt} 次：${reason}`,
     cut: '此前还有内容。', save: '保存', noLog: (why) => `没有日志：${why}`, emptyLog: '它什么也没有写。',
@@ -225,12 +225,11 @@ const rounded = (value) => Number(value.toPrecision(value >= 100 ? String(Math.r
 /** As Kubernetes writes them: "250m", "1.5". */
 export const cores = (count) => (count === 0 ? '0' : count < 0.9995 ? `${Number((count * 1000).toPrecision(count < 0.1 ? 2 : 3))}m` : String(rounded(count)));
 
-/** "34 %", "130 %", "99.95 %": a share that is near the whole keeps its digits. */
-export function percent(share) {
-  const hundredths = share * 100;
-  const digits = share < 1 && share > 0.99 ? Math.min(4, Math.max(2, Math.ceil(-Math.log10(1 - share)))) : 0;
-  return `${digits ? (Math.floor(hundredths * 10 ** digits + 1e-9) / 10 ** digits).toFixed(digits) : Number(hundredths.toPrecision(hundredths >= 100 ? 3 : 2))} %`;
-}
+/** "34 %", "130 %" */
+export const percent = (share) => `${Number((share * 100).toPrecision(Math.abs(share) >= 1 ? 3 : 2))} %`;
+
+/** "99.95 %", "99.999 %": cut and not rounded, so that only what never failed has 100 %. */
+export const availabilityText = (share) => `${Math.floor(share * 100_000 + 1e-7) / 1000} %`;
 
 const LENGTHS = [['day', 86_400], ['hour', 3_600], ['minute', 60], ['second', 1]];
 
@@ -280,8 +279,22 @@ export function figuresOf({ reason, value, limit, perHour }) {
 
 export const causeOf = ({ resolvedCause }) => TEXTS[language].causes[resolvedCause] ?? resolvedCause;
 
+/**
+ * Why nobody is told, as parts of a sentence: what REST says begins with a word of its own, and may name an incident or a
+ * silence, whose number is in `incident` or `silence`.
+ */
+export function suppressionOf(suppressed) {
+  const [, word, incident] = /^(.*?)(?::? ?incident (\d+))?$/.exec(suppressed);
+  const silence = /^silence (\d+)$/.exec(suppressed)?.[1] ?? '';
+  const name = silence ? 'silence' : word || (incident ? 'incident' : '');
+  return { words: TEXTS[language].suppressions[name] ?? suppressed, incident: incident ?? '', silence };
+}
+
 /** Why a check failed. */
-export const checkCauseOf = (cause) => TEXTS[language].checkCauses[cause] ?? cause;
+export const checkCauseOf = (cause) => TEXTS[language].checkCauses[cause] ?? outageCauseOf(cause);
+
+/** Why a service was not available. */
+export const outageCauseOf = (cause) => TEXTS[language].outageCauses[cause] ?? cause;
 export const phaseOf = (phase) => TEXTS[language].phaseNames[phase] ?? phase;
 /** A column of amounts, or a line of a picture. */
 export const columnOf = (name) => TEXTS[language].columns[name] ?? name;

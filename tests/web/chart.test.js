@@ -1,7 +1,7 @@
 /** The pure parts of the page's pictures. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fitted, linePath, msText, niceStep, scale, sumErrors, ticks, timeText, timeTicks } from '../../collector/web/chart.js';
+import { byteTicks, ceiling, fitted, linePath, msText, niceStep, scale, sumErrors, ticks, timeText, timeTicks } from '../../collector/web/chart.js';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -72,4 +72,20 @@ test('a label without room loses its end, a Chinese one earlier', () => {
   assert.equal(fitted('状态码不符', 70), '状态码不符');
   assert.equal(fitted('状态码不符合', 70), '状态码不…');
   assert.equal(fitted('shop', 0), 's…');
+});
+
+test('the axis of bytes has round numbers of KiB, MiB and GiB', () => {
+  const MIB = 1 << 20;
+  assert.deepEqual(byteTicks(300 * MIB, 4), [0, 100, 200, 300].map((level) => level * MIB));
+  assert.deepEqual(byteTicks(3000 * MIB, 4), [0, 1, 2, 3].map((level) => level * 1024 * MIB));
+  assert.deepEqual(byteTicks(500, 4), [0, 200, 400, 600]);
+  assert.deepEqual(byteTicks(0, 4), [0, 1024]);
+});
+
+test('a request or limit far above what was used stays out of the picture', () => {
+  const points = [{ average: 1, p95: 2, maximum: 3, request: 5, limit: 100 }, { average: null, p95: null, maximum: null, request: 6, limit: null }];
+  assert.deepEqual(ceiling(points), { highest: 6, bounds: ['request'] });
+  assert.deepEqual(ceiling(points.map((point) => ({ ...point, limit: 12 }))), { highest: 12, bounds: ['request', 'limit'] });
+  assert.deepEqual(ceiling([{ average: 0.5, maximum: 0.9 }]), { highest: 0.9, bounds: [] });
+  assert.deepEqual(ceiling([]), { highest: 0, bounds: [] });
 });

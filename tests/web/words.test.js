@@ -4,13 +4,8 @@ import fs from 'node:fs';
 import { test } from 'node:test';
 
 const ROOT = new URL('../../', import.meta.url);
-const WEB = new URL('collector/web/', ROOT);
-const storage = { getItem: () => null };
-for (const [name, value] of Object.entries({
-  location: { search: '' }, sessionStorage: storage, localStorage: storage, navigator: { languages: ['en'] } })) {
-  Object.defineProperty(globalThis, name, { value, configurable: true });
-}
-const { TEXTS, figuresOf, reasonOf } = await import(`${WEB}words.js`);
+const { WEB } = await import('./page.js');
+const { availabilityText, bytes, cores, figuresOf, lengthOf, percent, reasonOf, suppressionOf, TEXTS } = await import(`${WEB}words.js`);
 
 const keysOf = (texts, prefix = '') => Object.entries(texts).flatMap(([key, value]) => [
   `${prefix}${key}`, ...(typeof value === 'object' ? keysOf(value, `${prefix}${key}.`) : [])]).sort();
@@ -61,4 +56,38 @@ test('figures are shown in their units', () => {
   assert.deepEqual(figuresOf({ reason: 'MemoryLeak', value: 3 << 20, limit: null, perHour: 1536 }), { value: '3 MiB', pace: '+1.5 KiB an hour' });
   const leak = { reason: 'SocketLeak', detail: 'CLOSE_WAIT', exitCode: null, cause: null };
   assert.equal(reasonOf(leak), 'sockets climb: CLOSE_WAIT');
+});
+
+test('amounts of CPU, memory, time and shares are written short', () => {
+  assert.deepEqual([0, 0.0042, 0.25, 0.2341, 0.9999, 1, 1.5, 2.345, 12.345, 123.4].map(cores), ['0', '4.2m', '250m', '234m', '1', '1', '1.5', '2.35', '12.3', '123']);
+  assert.deepEqual([0, 1536, 128 << 20, 437.6 * 1024].map(bytes), ['0 B', '1.5 KiB', '128 MiB', '438 KiB']);
+  assert.deepEqual([0, 0.034, 0.34, 0.99, 1, 1.5, 12].map(percent), ['0 %', '3.4 %', '34 %', '99 %', '100 %', '150 %', '1200 %']);
+  assert.deepEqual([0.4, 12, 65, 3600, 3725, 90_000, 172_805].map(lengthOf), ['0.4 s', '12 s', '1 min 5 s', '1 h', '1 h 2 min', '1 d 1 h', '2 d']);
+});
+
+test('an availability that is near the whole is never rounded up to it', () => {
+  assert.deepEqual([1, 0.9999, 0.99995, 0.9995, 0.995, 0.9999999, 0.5, 0].map(availabilityText), ['100 %', '99.99 %', '99.995 %', '99.95 %', '99.5 %', '99.999 %', '50 %', '0 %']);
+});
+
+test('why nobody is told has words, and the number of what explains it', () => {
+  assert.deepEqual(suppressionOf('node'), { words: 'its node was in trouble, and that was told', incident: '', silence: '' });
+  assert.deepEqual(suppressionOf('incident 4'), { words: 'that incident says it', incident: '4', silence: '' });
+  assert.deepEqual(suppressionOf('rollout failed: incident 7'), { words: 'the failed rollout was told', incident: '7', silence: '' });
+  assert.deepEqual(suppressionOf('silence 3'), { words: 'it is silenced', incident: '', silence: '3' });
+  assert.deepEqual(suppressionOf('scale-down'), { words: 'it was scaled down', incident: '', silence: '' });
+  assert.equal(suppressionOf('something new').words, 'something new');
+  const header = fs.readFileSync(new URL('collector/incident/engine.h', ROOT), 'utf8');
+  const reasons = [...header.matchAll(/NJ_SUPPRESSION_\w+, +\/\* "(.+)" \*\//g)].map(([, reason]) => reason);
+  assert.ok(reasons.length > 10);
+  assert.deepEqual(reasons.filter((reason) => suppressionOf(reason).words === reason), []);
+});
+
+test('why a service was not available has its words', () => {
+  const code = fs.readFileSync(new URL('collector/sla/interval.c', ROOT), 'utf8');
+  const causes = [...code.matchAll(/\[NJ_OUTAGE_BY_\w+\] = "(\w*)"/g)].map(([, name]) => name).filter((name) => name && name !== 'none');
+  assert.ok(causes.length > 10, causes.join());
+  assert.deepEqual(causes.filter((name) => !(name in TEXTS.en.outageCauses)), []);
+  const states = [...code.matchAll(/\[NJ_SERVICE_\w+\] = "(\w+)"/g)].map(([, name]) => name);
+  assert.ok(states.length === 7, states.join());
+  assert.deepEqual(states.filter((name) => !(name in TEXTS.en.serviceStates)), []);
 });
