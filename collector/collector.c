@@ -11,6 +11,7 @@
 #include "collector/cluster/unscheduled.h"
 #include "collector/ingest/ingest.h"
 #include "collector/notify/notifier.h"
+#include "collector/notify/pipeline.h"
 #include "collector/probes/probes.h"
 #include "collector/remote/remote_write.h"
 #include "collector/store/store.h"
@@ -60,6 +61,7 @@ struct nj_collector {
     struct nj_nodes *nodes; /* NULL: no API server is asked */
     struct nj_capacity *capacity;
     struct nj_probes *probes;
+    struct nj_pipeline *pipeline; /* what people said about alerts */
     struct nj_notifier *notifier;
     struct nj_remote_write *remote; /* NULL: nothing is pushed */
     struct nj_ingest *ingest;
@@ -477,6 +479,9 @@ static int start_api(struct nj_collector *collector, struct nj_err *err)
         .loop = collector->loop,
         .reader = collector->reader,
         .store = collector->reader_store,
+        .writer = collector->writer,
+        .writer_store = collector->writer_store,
+        .pipeline = collector->pipeline,
         .metrics = collector->metrics,
         .config = collector->config,
         .ready = is_ready,
@@ -512,6 +517,8 @@ int nj_collector_start(struct nj_loop *loop, const struct nj_collector_config *c
     nj_gauge_set(collector->build_info, 1);
     nj_loop_measure(loop, collector->metrics);
     int rc = open_store(collector, err);
+    if (rc == 0)
+        rc = nj_pipeline_open(collector->writer_store, nj_loop_wall_ns(loop), &collector->pipeline, err);
     if (rc == 0)
         rc = start_namespaces(collector, err);
     if (rc == 0)
@@ -614,6 +621,7 @@ static void finish_stop(struct nj_collector *collector)
         collector->reader_store->ops->close(collector->reader_store);
     if (collector->writer_store != NULL)
         collector->writer_store->ops->close(collector->writer_store);
+    nj_pipeline_free(collector->pipeline);
     nj_kube_client_free(collector->client);
     nj_keyring_free(collector->keyring);
     nj_loop_measure(collector->loop, NULL);

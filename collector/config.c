@@ -8,7 +8,7 @@
 static const char *const log_levels[] = {"debug", "info", "warn", "error", NULL};
 static const char *const log_formats[] = {"json", "text", NULL};
 static const char *const languages[] = {"zh", "en", NULL};
-static const char *const channel_types[] = {"wecom_robot", "wecom_app", "webhook", NULL};
+static const char *const channel_types[] = {"wecom_robot", "wecom_app", "webhook", "alertmanager", NULL};
 static const char *const channel_formats[] = {"markdown", "text", NULL};
 
 #define AT(member) offsetof(struct nj_collector_config, member)
@@ -342,7 +342,7 @@ static const struct nj_config_field channel_fields[] = {
      .offset = CHANNEL(type),
      .fallback = "wecom_robot",
      .choices = channel_types,
-     .help = "a group robot, an application's messages, or JSON to any URL"},
+     .help = "a group robot, an application's messages, JSON to any URL, or Alertmanager's API of alerts"},
     {.key = "format",
      .type = NJ_CONFIG_ENUM,
      .offset = CHANNEL(format),
@@ -352,7 +352,9 @@ static const struct nj_config_field channel_fields[] = {
     {.key = "url_file",
      .type = NJ_CONFIG_STRING,
      .offset = CHANNEL(url_file),
-     .help = "robot and webhook: file with the URL (a robot's URL holds its key)"},
+     .help = "robot, webhook and alertmanager: file with the URL (a robot's URL holds its key; "
+             "Alertmanager's is its address, "
+             "to which /api/v2/alerts is added)"},
     {.key = "corp_id", .type = NJ_CONFIG_STRING, .offset = CHANNEL(corp_id), .help = "application: corp id"},
     {.key = "agent_id",
      .type = NJ_CONFIG_INT,
@@ -364,7 +366,8 @@ static const struct nj_config_field channel_fields[] = {
     {.key = "secret_file",
      .type = NJ_CONFIG_STRING,
      .offset = CHANNEL(secret_file),
-     .help = "application: file with the corp secret; webhook: file with a bearer token, optional"},
+     .help = "application: file with the corp secret; webhook and alertmanager: file with a bearer token, "
+             "optional"},
     {.key = "api_url",
      .type = NJ_CONFIG_STRING,
      .offset = CHANNEL(api_url),
@@ -427,6 +430,42 @@ static const struct nj_config_field channel_fields[] = {
     END};
 
 #define ROUTE(member) offsetof(struct nj_route_config, member)
+static const struct nj_config_field escalate_fields[] = {
+    {.key = "after",
+     .type = NJ_CONFIG_DURATION,
+     .offset = ROUTE(escalate.after_ns) - ROUTE(escalate),
+     .fallback = "0",
+     .min = 0,
+     .max = 7 * NJ_DAY,
+     .help = "an incident that nobody has acknowledged by then is told further; 0: never"},
+    {.key = "channels",
+     .type = NJ_CONFIG_STRING_LIST,
+     .offset = ROUTE(escalate.channels) - ROUTE(escalate),
+     .max = 100,
+     .help = "names of the channels that are told then"},
+    END};
+
+static const struct nj_config_field quiet_fields[] = {
+    {.key = "from",
+     .type = NJ_CONFIG_STRING,
+     .offset = offsetof(struct nj_quiet_config, from),
+     .help = "time of day at which quiet hours begin, such as 22:00; empty for none"},
+    {.key = "to",
+     .type = NJ_CONFIG_STRING,
+     .offset = offsetof(struct nj_quiet_config, to),
+     .help = "time of day at which they end, and what waited is told as one digest"},
+    {.key = "zone",
+     .type = NJ_CONFIG_STRING,
+     .offset = offsetof(struct nj_quiet_config, zone),
+     .fallback = "UTC",
+     .help = "time zone of these times: UTC, an offset such as +08:00, or a name such as Asia/Shanghai"},
+    {.key = "below",
+     .type = NJ_CONFIG_STRING,
+     .offset = offsetof(struct nj_quiet_config, below),
+     .fallback = "critical",
+     .help = "only what is less severe waits: warning or critical"},
+    END};
+
 static const struct nj_config_field route_fields[] = {
     {.key = "group",
      .type = NJ_CONFIG_STRING,
@@ -472,11 +511,47 @@ static const struct nj_config_field route_fields[] = {
      .offset = ROUTE(resolved),
      .fallback = "true",
      .help = "also tell the end"},
+    {.key = "repeat",
+     .type = NJ_CONFIG_DURATION,
+     .offset = ROUTE(repeat_ns),
+     .fallback = "0",
+     .min = 0,
+     .max = 30 * NJ_DAY,
+     .help = "an incident that lasts and that nobody has acknowledged is told again so often; 0: never"},
+    {.key = "escalate",
+     .type = NJ_CONFIG_SECTION,
+     .offset = ROUTE(escalate),
+     .fields = escalate_fields,
+     .help = "who else is told when nobody acknowledges"},
+    {.key = "quiet",
+     .type = NJ_CONFIG_SECTION,
+     .offset = ROUTE(quiet),
+     .fields = quiet_fields,
+     .help = "hours in which only what is severe is told"},
     {.key = "proceed",
      .type = NJ_CONFIG_BOOL,
      .offset = ROUTE(proceed),
      .fallback = "false",
      .help = "go on with the next route after a match"},
+    END};
+
+static const struct nj_config_field digest_fields[] = {
+    {.key = "at",
+     .type = NJ_CONFIG_STRING,
+     .offset = AT(notify.digest.at) - AT(notify.digest),
+     .help = "time of day at which the incidents of the last 24 hours are told as one digest, such as 09:00; "
+             "empty for "
+             "never"},
+    {.key = "zone",
+     .type = NJ_CONFIG_STRING,
+     .offset = AT(notify.digest.zone) - AT(notify.digest),
+     .fallback = "UTC",
+     .help = "time zone of that time: UTC, an offset such as +08:00, or a name such as Asia/Shanghai"},
+    {.key = "channels",
+     .type = NJ_CONFIG_STRING_LIST,
+     .offset = AT(notify.digest.channels) - AT(notify.digest),
+     .max = 100,
+     .help = "names of the channels that get it"},
     END};
 
 static const struct nj_config_field notify_fields[] = {
@@ -504,6 +579,33 @@ static const struct nj_config_field notify_fields[] = {
      .min = 0,
      .max = 5 * NJ_MIN,
      .help = "failing checks wait so long for what fails with them; what is over by then is not told"},
+    {.key = "storm_after",
+     .type = NJ_CONFIG_INT,
+     .offset = AT(notify.storm_after) - AT(notify),
+     .fallback = "3",
+     .min = 0,
+     .max = 1000,
+     .help = "so many alerts within storm_window go to a channel one by one; what follows is gathered into "
+             "digests, "
+             "at most 5 messages a minute in all; 0: nothing is gathered"},
+    {.key = "storm_window",
+     .type = NJ_CONFIG_DURATION,
+     .offset = AT(notify.storm_window_ns) - AT(notify),
+     .fallback = "10s",
+     .min = NJ_SEC,
+     .max = NJ_MIN,
+     .help = "what makes a storm, and how long its alerts are gathered"},
+    {.key = "demote",
+     .type = NJ_CONFIG_BOOL,
+     .offset = AT(notify.demote) - AT(notify),
+     .fallback = "false",
+     .help = "alerts of a rule of whose latest 20 marks less than half say useful are told in the daily "
+             "digest alone"},
+    {.key = "digest",
+     .type = NJ_CONFIG_SECTION,
+     .offset = AT(notify.digest) - AT(notify),
+     .fields = digest_fields,
+     .help = "daily digest"},
     {.key = "channels",
      .type = NJ_CONFIG_LIST,
      .offset = AT(notify.channels) - AT(notify),

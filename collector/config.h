@@ -6,7 +6,12 @@
 
 #include "common/base/config.h"
 
-enum nj_channel_type { NJ_CHANNEL_WECOM_ROBOT, NJ_CHANNEL_WECOM_APP, NJ_CHANNEL_WEBHOOK };
+enum nj_channel_type {
+    NJ_CHANNEL_WECOM_ROBOT,
+    NJ_CHANNEL_WECOM_APP,
+    NJ_CHANNEL_WEBHOOK,
+    NJ_CHANNEL_ALERTMANAGER
+};
 const char *nj_channel_type_name(enum nj_channel_type type); /* "wecom_robot", ...: as in the file */
 enum nj_channel_format { NJ_CHANNEL_MARKDOWN, NJ_CHANNEL_TEXT };
 enum nj_language { NJ_LANGUAGE_ZH, NJ_LANGUAGE_EN };
@@ -31,15 +36,28 @@ struct nj_channel_config {
                             */
 };
 
+/* From a time of day to another, in a time zone: over midnight when it ends earlier than it begins. */
+struct nj_quiet_config {
+    char *from, *to; /* "22:00"; both "" for none */
+    char *zone;      /* common/base/zone.h */
+    char *below;     /* what is less severe waits for the end */
+};
+
 struct nj_route_config {
     char *group; /* alert group: who is told */
     struct nj_config_strings channels;
     struct nj_config_strings mentions; /* WeCom user ids, or @all */
     /* Globs; "" matches everything. */
     char *cluster, *project, *namespace, *workload, *kind;
-    char *severity; /* "", "info", "warning", "critical": at least */
-    bool resolved;  /* also tell the end */
-    bool proceed;   /* go on with the next route after a match */
+    char *severity;    /* "", "info", "warning", "critical": at least */
+    bool resolved;     /* also tell the end */
+    int64_t repeat_ns; /* told again while it lasts and nobody has acknowledged it; 0: never */
+    struct {
+        int64_t after_ns; /* 0: never */
+        struct nj_config_strings channels;
+    } escalate;
+    struct nj_quiet_config quiet;
+    bool proceed; /* go on with the next route after a match */
 };
 
 struct nj_collector_config {
@@ -88,10 +106,18 @@ struct nj_collector_config {
         int64_t stale_after_ns, max_open, max_subjects;
     } incident;
     struct {
-        int language;                   /* enum nj_language */
-        char *public_url;               /* where people reach the collector, for links; "" for none */
-        int64_t log_lines;              /* of the log's end in a message */
-        int64_t probe_wait_ns;          /* before failing checks are told, for what else fails with them */
+        int language;          /* enum nj_language */
+        char *public_url;      /* where people reach the collector, for links; "" for none */
+        int64_t log_lines;     /* of the log's end in a message */
+        int64_t probe_wait_ns; /* before failing checks are told, for what else fails with them */
+        int64_t storm_after;   /* alerts within storm_window_ns that go one by one; 0: all do */
+        int64_t storm_window_ns;
+        bool demote; /* alerts of flagged rules are told in the daily digest alone */
+        struct {
+            char *at; /* "09:00"; "" for none */
+            char *zone;
+            struct nj_config_strings channels;
+        } digest;
         struct nj_config_list channels; /* struct nj_channel_config */
         struct nj_config_list routes;   /* struct nj_route_config */
     } notify;

@@ -1,11 +1,13 @@
 /* What no single field of the settings can check. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "collector/config.h"
 #include "collector/incident/incident.h"
 #include "common/base/str.h"
+#include "common/base/zone.h"
 #include "common/probe/address.h"
 
 static const struct nj_channel_config *channel_at(const struct nj_collector_config *config, size_t i)
@@ -72,6 +74,70 @@ static int check_channel(const struct nj_collector_config *config, size_t i, str
     return 0;
 }
 
+/* A time of day and its zone, as setting `where` has them. */
+static int check_time(const char *where, const char *at, const char *zone, struct nj_err *err)
+{
+    int64_t since_midnight_ns = 0;
+    struct nj_zone *known = NULL;
+    if (nj_day_time_parse(at, &since_midnight_ns) < 0)
+        return nj_err_set(err, -EINVAL, "%s: \"%s\" is no time of day such as 09:00", where, at);
+    if (nj_zone_load(zone, &known, err) < 0)
+        return nj_err_wrap(err, "%s", where), -EINVAL;
+    nj_zone_free(known);
+    return 0;
+}
+
+static int check_names(const struct nj_collector_config *config, const char *where,
+                       const struct nj_config_strings *names, struct nj_err *err)
+{
+    for (size_t c = 0; c < names->count; c++) {
+        if (find_channel(config, names->items[c]) == NULL)
+            return nj_err_set(err, -EINVAL, "%s: \"%s\" is no channel", where, names->items[c]);
+    }
+    return 0;
+}
+
+static int check_quiet(size_t i, const struct nj_quiet_config *quiet, struct nj_err *err)
+{
+    char where[64];
+    enum nj_severity below = NJ_SEVERITY_INFO;
+    (void)snprintf(where, sizeof(where), "notify.routes[%zu].quiet", i);
+    if (empty(quiet->from) && empty(quiet->to))
+        return 0;
+    int rc = check_time(where, nj_str(quiet->from), quiet->zone, err);
+    if (rc == 0)
+        rc = check_time(where, nj_str(quiet->to), quiet->zone, err);
+    if (rc == 0 && (nj_severity_parse(quiet->below, &below) < 0 || below == NJ_SEVERITY_INFO))
+        rc =
+            nj_err_set(err, -EINVAL, "%s.below: \"%s\" is neither warning nor critical", where, quiet->below);
+    return rc;
+}
+
+/* What of a route comes later than its beginning. */
+static int check_later(const struct nj_collector_config *config, size_t i,
+                       const struct nj_route_config *route, struct nj_err *err)
+{
+    char where[64];
+    (void)snprintf(where, sizeof(where), "notify.routes[%zu].escalate", i);
+    if ((route->escalate.after_ns > 0) != (route->escalate.channels.count > 0))
+        return nj_err_set(err, -EINVAL, "%s: needs both after and channels", where);
+    int rc = check_names(config, where, &route->escalate.channels, err);
+    return rc < 0 ? rc : check_quiet(i, &route->quiet, err);
+}
+
+static int check_digest(const struct nj_collector_config *config, struct nj_err *err)
+{
+    bool daily = !empty(config->notify.digest.at);
+    if (daily != (config->notify.digest.channels.count > 0))
+        return nj_err_set(err, -EINVAL, "notify.digest: needs both at and channels");
+    if (config->notify.demote && !daily)
+        return nj_err_set(err, -EINVAL,
+                          "notify.demote: needs notify.digest, else nobody would be told at all");
+    if (daily && check_time("notify.digest", config->notify.digest.at, config->notify.digest.zone, err) < 0)
+        return -EINVAL;
+    return check_names(config, "notify.digest.channels", &config->notify.digest.channels, err);
+}
+
 static int check_route(const struct nj_collector_config *config, size_t i, struct nj_err *err)
 {
     const struct nj_route_config *route = (const struct nj_route_config *)config->notify.routes.items + i;
@@ -92,7 +158,7 @@ static int check_route(const struct nj_collector_config *config, size_t i, struc
         return nj_err_set(err, -EINVAL,
                           "notify.routes[%zu]: severity \"%s\" is not info, warning or critical", i,
                           route->severity);
-    return 0;
+    return check_later(config, i, route, err);
 }
 
 /* Does "HOST:PORT" stay on this machine? A host name is not looked up: only what is loopback for certain
@@ -176,6 +242,8 @@ int nj_collector_config_check(const struct nj_collector_config *config, struct n
         if (rc < 0)
             return rc;
     }
+    if (check_digest(config, err) < 0)
+        return -EINVAL;
     if (empty(config->api.read_token_file) && empty(config->api.write_token_file) &&
         !listens_on_loopback(config->api.listen))
         return nj_err_set(err, -EINVAL,

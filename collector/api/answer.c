@@ -18,9 +18,16 @@ static const char *const security_headers[] = {
     NULL,
 };
 
+enum { POLICY_AT = 3 }; /* the value of Content-Security-Policy */
+static const char form_policy[] =
+    "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+
 void nj_api_free_call(struct nj_api_call *call)
 {
     nj_buf_done(&call->body);
+    free(call->writing.matchers);
+    free(call->writing.author);
+    free(call->writing.reason);
     free(call);
 }
 
@@ -40,6 +47,8 @@ void nj_api_answer(struct nj_api_call *call, unsigned status, const char *conten
     size_t count = 0;
     for (; security_headers[count] != NULL; count++)
         headers[count] = security_headers[count];
+    if (call->has_form)
+        headers[POLICY_AT] = form_policy;
     if (call->disposition[0] != '\0') {
         headers[count++] = "Content-Disposition";
         headers[count++] = call->disposition;
@@ -71,6 +80,8 @@ static const char *status_title(unsigned status)
         return "Not Found";
     case 405:
         return "Method Not Allowed";
+    case 409:
+        return "Conflict";
     case 415:
         return "Unsupported Media Type";
     case 429:

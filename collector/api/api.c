@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "collector/api/internal.h"
+#include "collector/notify/pipeline.h"
 #include "common/base/alloc.h"
 #include "common/base/str.h"
 
@@ -21,6 +22,10 @@
     {                                                                                                        \
         .path = (at), .access = NJ_API_WRITE, .method = (how), .handle = (handler)                           \
     }
+#define LINK(at, how)                                                                                        \
+    {                                                                                                        \
+        .path = (at), .access = NJ_API_OPEN, .method = (how), .handle = nj_api_link, .is_page = true         \
+    }
 #define OPEN(at, handler, ...)                                                                               \
     {                                                                                                        \
         .path = (at), .access = NJ_API_OPEN, .handle = (handler), .params = { __VA_ARGS__ }                  \
@@ -35,6 +40,14 @@ const struct nj_api_endpoint nj_api_endpoints[] = {
     READ("/api/v1/incidents/stream", nj_api_stream, NULL),
     READ("/api/v1/incidents/{id}", nj_api_incident, NULL),
     READ("/api/v1/incidents/{id}/notifications", nj_api_incident_notifications, "limit"),
+    READ("/api/v1/incidents/{id}/acknowledge", nj_api_acknowledgement, NULL),
+    WRITE("/api/v1/incidents/{id}/acknowledge", "POST", nj_api_acknowledge),
+    WRITE("/api/v1/incidents/{id}/mark", "POST", nj_api_mark),
+    READ("/api/v1/silences", nj_api_silences, "state", "limit", "cursor"),
+    WRITE("/api/v1/silences", "POST", nj_api_silence_add),
+    READ("/api/v1/silences/{id}", nj_api_silence, NULL),
+    WRITE("/api/v1/silences/{id}", "DELETE", nj_api_silence_end),
+    READ("/api/v1/rules", nj_api_rules, NULL),
     READ("/api/v1/notifications", nj_api_notifications, "limit"),
     READ("/api/v1/crashes", nj_api_crashes, WHERE, "container", "reason", "incident", WHEN),
     READ("/api/v1/crashes/{id}", nj_api_crash, NULL),
@@ -57,6 +70,10 @@ const struct nj_api_endpoint nj_api_endpoints[] = {
     OPEN("/livez", nj_api_livez, "verbose"),
     OPEN("/readyz", nj_api_readyz, "verbose"),
     OPEN("/metrics", nj_api_metrics, NULL),
+    LINK("/ack/{id}", NULL),
+    LINK("/ack/{id}", "POST"),
+    LINK("/mark/{id}", NULL),
+    LINK("/mark/{id}", "POST"),
     PAGE("/", nj_api_page),
     PAGE("/incidents/{id}", nj_api_page),
     PAGE("/monitors", nj_api_page),
@@ -165,15 +182,34 @@ static bool is_allowed(struct nj_api_call *call, const struct nj_api_endpoint *e
     return false;
 }
 
-static bool is_method(struct nj_api_call *call, const struct nj_api_endpoint *endpoint, const char *method)
+static bool is_method(const struct nj_api_endpoint *endpoint, const char *method)
 {
     const char *only = endpoint->method;
-    if (only == NULL ? nj_streq(method, "GET") || nj_streq(method, "HEAD") : nj_streq(method, only))
-        return true;
-    call->allow = only == NULL ? "GET, HEAD" : only;
-    nj_api_problem(call, 405, "%s is not allowed here: %s", method,
-                   only == NULL ? "GET and HEAD are" : "only POST is");
-    return false;
+    return only == NULL ? nj_streq(method, "GET") || nj_streq(method, "HEAD") : nj_streq(method, only);
+}
+
+/* The endpoints of one path stand side by side: the one of this method, or the first with `call->allow` set.
+ */
+static const struct nj_api_endpoint *find_method(struct nj_api_call *call,
+                                                 const struct nj_api_endpoint *first, const char *method)
+{
+    const char *others = NULL;
+    for (const struct nj_api_endpoint *at = first; nj_streq(at->path, first->path); at++) {
+        if (is_method(at, method))
+            return at;
+        others = at->method;
+    }
+    call->allow = "GET, HEAD";
+    if (first->method == NULL && others != NULL)
+        call->allow = nj_streq(others, "POST") ? "GET, HEAD, POST" : "GET, HEAD, DELETE";
+    else if (first->method != NULL)
+        call->allow = first->method;
+    return first;
+}
+
+static void refuse_method(struct nj_api_call *call, const char *method)
+{
+    nj_api_problem(call, 405, "%s is not allowed here: only %s is", method, call->allow);
 }
 
 static void dispatch(struct nj_api_call *call)
@@ -187,10 +223,13 @@ static void dispatch(struct nj_api_call *call)
         nj_api_problem(call, 404, "there is nothing at %s: see /openapi.json", path);
         return;
     }
+    endpoint = find_method(call, endpoint, method);
     if (!is_allowed(call, endpoint))
         return;
-    if (!is_method(call, endpoint, method))
+    if (call->allow != NULL) {
+        refuse_method(call, method);
         return;
+    }
     struct params_check check = {.endpoint = endpoint, .request = call->request};
     if (!endpoint->is_page) /* whose query is for its script: the list's filter */
         nj_httpd_each_query(call->request, check_param, &check);
@@ -235,17 +274,51 @@ static void run_query(struct nj_job *job)
                        "the answer is larger than %zu bytes: ask for less at once (limit)", call->body.max);
 }
 
+/* Within one transaction; what was said about alerts is known to whoever decides once it is committed. */
+static void run_write(struct nj_job *job)
+{
+    struct nj_api_call *call = job->data;
+    const struct nj_api_options *options = &call->api->options;
+    struct nj_store *store = options->writer_store;
+    call->rc = store->ops->begin(store, &call->err);
+    if (call->rc == 0) {
+        run_query(job);
+        if (call->rc == 0)
+            call->rc = store->ops->commit(store, &call->err);
+        if (call->rc < 0)
+            store->ops->rollback(store);
+    }
+    if (call->rc == 0)
+        call->rc = nj_pipeline_reload(options->pipeline, store, call->now_ns, &call->err);
+}
+
+static unsigned status_of(int rc)
+{
+    switch (rc) {
+    case -EOVERFLOW:
+    case -EINVAL:
+        return 400;
+    case -EEXIST:
+        return 409;
+    default:
+        return 500;
+    }
+}
+
 static void query_done(struct nj_job *job)
 {
     struct nj_api_call *call = job->data;
     struct nj_api *api = call->api;
     api->calls--;
+    if (call->rc == 0 && job->run == run_write && api->options.on_written != NULL)
+        api->options.on_written(api->options.data);
     if (call->rc == -ENOENT)
         nj_api_problem(call, 404, "%s", call->err.text[0] != '\0' ? call->err.text : "not found");
     else if (call->rc < 0)
-        nj_api_problem(call, call->rc == -EOVERFLOW ? 400 : 500, "%s", call->err.text);
+        nj_api_problem(call, status_of(call->rc), "%s", call->err.text);
     else
-        nj_api_answer(call, 200, call->content_type == NULL ? "application/json" : call->content_type,
+        nj_api_answer(call, call->status == 0 ? 200 : call->status,
+                      call->content_type == NULL ? "application/json" : call->content_type,
                       nj_buf_str(&call->body), call->body.len);
     finish_close(api);
 }
@@ -257,6 +330,23 @@ void nj_api_run(struct nj_api_call *call, int (*query)(struct nj_api_call *call,
     if (nj_worker_submit(call->api->options.reader, &call->job) < 0) {
         nj_counter_add(call->api->queries_refused, 1);
         nj_api_problem(call, 503, "too many queries wait: try again in a moment");
+        return;
+    }
+    call->api->calls++;
+}
+
+void nj_api_run_write(struct nj_api_call *call, int (*query)(struct nj_api_call *call, struct nj_err *err))
+{
+    if (call->api->options.writer == NULL) {
+        nj_api_problem(call, 503, "nothing can be changed here");
+        return;
+    }
+    call->query = query;
+    call->now_ns = nj_loop_wall_ns(call->api->options.loop);
+    call->job = (struct nj_job){.run = run_write, .done = query_done, .data = call};
+    if (nj_worker_submit(call->api->options.writer, &call->job) < 0) {
+        nj_counter_add(call->api->queries_refused, 1);
+        nj_api_problem(call, 503, "too much waits for the store: try again in a moment");
         return;
     }
     call->api->calls++;
@@ -275,6 +365,8 @@ static void create_metrics(struct nj_api *api)
         nj_metrics_counter(metrics, "nightjar_api_refused_total", "", "Requests without a right token.");
     api->queries_refused = nj_metrics_counter(metrics, "nightjar_api_queries_refused_total", "",
                                               "Requests refused because too many queries waited.");
+    api->links_refused = nj_metrics_counter(metrics, "nightjar_api_links_refused_total", "",
+                                            "Links of messages that were wrong, or followed too often.");
     api->malformed = rejected(api, "reason=\"malformed\"");
     api->too_large = rejected(api, "reason=\"too_large\"");
     api->too_slow = rejected(api, "reason=\"too_slow\"");

@@ -18,12 +18,18 @@
 
 struct nj_api;
 struct nj_capacity;
+struct nj_pipeline;
 struct nj_probes;
 
 struct nj_api_options {
     struct nj_loop *loop;
-    struct nj_worker *reader; /* the worker that owns `store` */
-    struct nj_store *store;   /* a reader connection */
+    struct nj_worker *reader;      /* the worker that owns `store` */
+    struct nj_store *store;        /* a reader connection */
+    struct nj_worker *writer;      /* the worker that owns `writer_store`; NULL: nothing can be changed */
+    struct nj_store *writer_store; /* the writer connection */
+    struct nj_pipeline
+        *pipeline; /* what was said about alerts; freed after the API is closed; with `writer` */
+    void (*on_written)(void *data); /* after a change of silences, acknowledgements or marks; may be NULL */
     struct nj_metrics *metrics;
     const struct nj_collector_config *config; /* stays valid until the end, also after nj_api_reload() */
     size_t max_answer_bytes;                  /* of a query's; larger ones are refused; 0: 64 MiB */

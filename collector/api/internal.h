@@ -28,6 +28,13 @@ struct nj_api_endpoint {
 };
 extern const struct nj_api_endpoint nj_api_endpoints[];
 
+/* What is to be written; strings are the call's own. */
+struct nj_api_writing {
+    char *matchers, *author, *reason; /* reason: also an acknowledgement's or a mark's note */
+    int64_t from_ns, until_ns;
+    bool maintenance, useful, is_ack;
+};
+
 struct nj_api_call {
     struct nj_api *api;
     struct nj_httpd_request *request;
@@ -46,14 +53,18 @@ struct nj_api_call {
         bool descending, csv;
     } table;
     int64_t id;
+    int64_t now_ns; /* of what is written */
     int limit;
     bool download;
+    struct nj_api_writing writing; /* silences.c, acks.c */
 
     /* Runs on the reader's worker: fills in what follows. A negative errno becomes a problem: -ENOENT 404,
      * -EOVERFLOW 400, others 500. */
     int (*query)(struct nj_api_call *call, struct nj_err *err);
     struct nj_buf body;
     const char *content_type; /* NULL: application/json */
+    unsigned status;          /* of the answer; 0: 200 */
+    bool has_form;            /* the page that is answered may send its own form back */
     char disposition[320];    /* Content-Disposition; "" for none */
     const char *allow;        /* of a 405 */
     int64_t cursor;           /* of the last row that was written */
@@ -81,6 +92,9 @@ struct nj_api {
     struct nj_api_call *tests; /* list */
     int calls;                 /* on the reader's worker */
     int handles;               /* not closed yet: the server and the timer */
+    int64_t links_since_ns;    /* a minute of links that were followed, wall ns */
+    int links;
+    struct nj_counter *links_refused;
     bool closing;
     void (*on_closed)(void *data);
     void *on_closed_data;
@@ -88,6 +102,23 @@ struct nj_api {
 
 /* Hands the call to the reader's worker; the answer follows. */
 void nj_api_run(struct nj_api_call *call, int (*query)(struct nj_api_call *call, struct nj_err *err));
+
+/* The same on the writer's worker and store, within a transaction, which is committed unless `query` fails;
+ * what deciding knows of silences and marks is read again. Such a query may also return -EINVAL (400),
+ * -EEXIST (409). */
+void nj_api_run_write(struct nj_api_call *call, int (*query)(struct nj_api_call *call, struct nj_err *err));
+
+/* The request's JSON object, the caller's; NULL after it has answered with a problem. (body.c) */
+struct json_object;
+struct json_object *nj_api_body(struct nj_api_call *call);
+/* A string of it, copied, in place of *ret_text. False after a problem. */
+bool nj_api_text(struct nj_api_call *call, struct json_object *value, const char *name, size_t max,
+                 char **ret_text);
+
+/* For nj_api_run_write(), of incident call->id: what call->writing says is stored; -ENOENT. (acks.c) */
+int nj_api_write_acknowledgement(struct nj_api_call *call, struct nj_acknowledgement *ack, bool *ret_new,
+                                 struct nj_err *err);
+int nj_api_write_mark(struct nj_api_call *call, struct nj_err *err);
 
 void nj_api_free_call(struct nj_api_call *call);
 
@@ -131,6 +162,15 @@ void nj_api_list_begin(struct nj_buf *out);
 void nj_api_list_item(struct nj_api_call *call);
 void nj_api_list_end(struct nj_api_call *call);
 
+void nj_api_silences(struct nj_api_call *call);
+void nj_api_silence(struct nj_api_call *call);
+void nj_api_silence_add(struct nj_api_call *call);
+void nj_api_silence_end(struct nj_api_call *call);
+void nj_api_acknowledgement(struct nj_api_call *call);
+void nj_api_acknowledge(struct nj_api_call *call);
+void nj_api_mark(struct nj_api_call *call);
+void nj_api_link(struct nj_api_call *call); /* GET and POST of /ack/ID and /mark/ID */
+void nj_api_rules(struct nj_api_call *call);
 void nj_api_incidents(struct nj_api_call *call);
 void nj_api_incident(struct nj_api_call *call);
 void nj_api_incident_notifications(struct nj_api_call *call);

@@ -4,15 +4,12 @@
 #include <errno.h>
 #include <json-c/json.h>
 #include <string.h>
-#include <strings.h>
 #include <utlist.h>
 
 #include "collector/api/internal.h"
 #include "collector/probes/probes.h"
 #include "common/base/str.h"
 #include "common/probe/result.h"
-
-enum { DEPTH_MAX = 32 };
 
 static void append_outcome(struct nj_buf *out, const struct nj_probes_test_outcome *outcome)
 {
@@ -83,38 +80,6 @@ static void start(struct nj_api_call *call, const char *namespace, struct json_o
         DL_APPEND(call->api->tests, call);
 }
 
-/* Answers with a problem and returns NULL when the body is no JSON. */
-static struct json_object *parse_body(struct nj_api_call *call)
-{
-    size_t len = 0;
-    const char *body = nj_httpd_body(call->request, &len);
-    struct json_tokener *tokener = len <= INT32_MAX ? json_tokener_new_ex(DEPTH_MAX) : NULL;
-    if (tokener == NULL) {
-        nj_api_problem(call, 400, "the body is too large");
-        return NULL;
-    }
-    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-    struct json_object *parsed = json_tokener_parse_ex(tokener, body, (int)len + 1); /* with its terminator */
-    enum json_tokener_error error = json_tokener_get_error(tokener);
-    size_t end = json_tokener_get_parse_end(tokener);
-    json_tokener_free(tokener);
-    if (error == json_tokener_success && end == len && json_object_is_type(parsed, json_type_object))
-        return parsed;
-    (void)json_object_put(parsed);
-    nj_api_problem(call, 400, "the body is no JSON object: %s",
-                   error == json_tokener_success ? "something else is there"
-                                                 : json_tokener_error_desc(error));
-    return NULL;
-}
-
-/* A page of another origin can make a browser send anything but this type without asking first. */
-static bool is_json(const char *type)
-{
-    static const char json[] = "application/json";
-    size_t len = strlen(json);
-    return type != NULL && strncasecmp(type, json, len) == 0 && strchr(" ;", type[len]) != NULL;
-}
-
 void nj_api_monitor_test(struct nj_api_call *call)
 {
     struct json_object *namespace = NULL, *spec = NULL;
@@ -122,11 +87,7 @@ void nj_api_monitor_test(struct nj_api_call *call)
         nj_api_problem(call, 503, "this collector probes nothing");
         return;
     }
-    if (!is_json(nj_httpd_header(call->request, "Content-Type"))) {
-        nj_api_problem(call, 415, "the body must be sent as Content-Type: application/json");
-        return;
-    }
-    struct json_object *body = parse_body(call);
+    struct json_object *body = nj_api_body(call);
     if (body == NULL)
         return;
     json_object_object_foreach(body, name, value)

@@ -52,6 +52,8 @@ const struct nj_channel_ops *nj_channel_ops_of(int config_type)
         return &nj_wecom_app;
     case NJ_CHANNEL_WEBHOOK:
         return &nj_webhook;
+    case NJ_CHANNEL_ALERTMANAGER:
+        return &nj_alertmanager;
     case NJ_CHANNEL_WECOM_ROBOT:
         break;
     }
@@ -102,6 +104,16 @@ static void wipe_buf(struct nj_buf *buf)
     if (buf->data != NULL)
         explicit_bzero(buf->data, buf->len);
     nj_buf_done(buf);
+}
+
+void nj_channel_request_bearer(struct nj_channel_request *request, const char *secret)
+{
+    struct nj_buf value = {0};
+    if (secret == NULL)
+        return;
+    nj_buf_printf(&value, "Bearer %s", secret);
+    nj_channel_request_header(request, "Authorization", nj_buf_str(&value));
+    wipe_buf(&value);
 }
 
 void nj_channel_request_done(struct nj_channel_request *request)

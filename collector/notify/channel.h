@@ -21,6 +21,7 @@
 #include "common/loop/http.h"
 
 struct nj_channel_ops;
+struct nj_pipeline;
 
 /* A configured channel with its secrets. Read-only once it is made (settings.h), any thread. */
 struct nj_target {
@@ -37,6 +38,9 @@ struct nj_terms {
     const char *public_url;
     int64_t log_lines;
     size_t max_bytes; /* of one message; 0: as many as the channel takes */
+    size_t max_parts; /* of a digest; 0: NJ_RENDER_PARTS_MAX */
+    int64_t now_ns;
+    const struct nj_pipeline *pipeline; /* for links; NULL: none */
 };
 
 struct nj_delivery {
@@ -71,6 +75,8 @@ struct nj_channel_request {
     bool is_upload;                            /* the delivery's file as multipart/form-data, field "media" */
 };
 void nj_channel_request_header(struct nj_channel_request *request, const char *name, const char *value);
+/* Authorization by a bearer token; nothing for NULL. */
+void nj_channel_request_bearer(struct nj_channel_request *request, const char *secret);
 void nj_channel_request_done(struct nj_channel_request *request); /* wipes: URLs and headers hold secrets */
 
 enum nj_outcome_kind {
@@ -105,6 +111,7 @@ struct nj_channel_ops {
      * whether it arrived is sent again, byte for byte. 0: never. Files are never sent again. */
     int64_t drops_duplicates_ns;
     bool takes_files;
+    bool forgets; /* what is open is to be told every minute, else it takes it for over */
 
     /* Makes url, upload_url and secret from the files that target->config names. 0, or a negative errno with
      * a text that names the setting, never what the file holds. */
@@ -133,7 +140,7 @@ struct nj_channel_ops {
                    const struct nj_http_result *result, struct nj_outcome *ret_outcome);
 };
 
-extern const struct nj_channel_ops nj_wecom_robot, nj_wecom_app, nj_webhook;
+extern const struct nj_channel_ops nj_wecom_robot, nj_wecom_app, nj_webhook, nj_alertmanager;
 const struct nj_channel_ops *nj_channel_ops_of(int config_type);
 
 /* The answer in common terms: what HTTP itself says, else what the type says. */

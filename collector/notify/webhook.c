@@ -158,13 +158,7 @@ static void request(const struct nj_target *target, const struct nj_sending *sen
     nj_buf_append_str(&request->url, target->url);
     nj_channel_request_header(request, "Content-Type", "application/json");
     nj_channel_request_header(request, "Idempotency-Key", sending->delivery->key);
-    if (target->secret != NULL) {
-        struct nj_buf value = {0};
-        nj_buf_printf(&value, "Bearer %s", target->secret);
-        nj_channel_request_header(request, "Authorization", nj_buf_str(&value));
-        explicit_bzero(value.data, value.len);
-        nj_buf_done(&value);
-    }
+    nj_channel_request_bearer(request, target->secret);
     nj_buf_append(&request->body, sending->delivery->text, sending->delivery->text_len);
 }
 

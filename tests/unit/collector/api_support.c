@@ -142,6 +142,7 @@ int api_setup(void **state)
     begin_folder(&setup->folder);
     setup->writer = open_writer(&setup->folder);
     setup->reader = open_reader(&setup->folder);
+    assert_int_equal(nj_pipeline_open(setup->writer, noon_ns, &setup->pipeline, &err), 0);
     setup->metrics = nj_metrics_new();
     setup->max_queued = 64;
     setup->ready = true;
@@ -162,6 +163,9 @@ void api_open(struct api_setup *setup)
         .loop = &setup->test->loop,
         .reader = setup->worker,
         .store = setup->reader,
+        .writer = setup->worker,
+        .writer_store = setup->writer,
+        .pipeline = setup->pipeline,
         .metrics = setup->metrics,
         .config = &setup->config,
         .max_answer_bytes = setup->max_answer_bytes,
@@ -193,6 +197,7 @@ int api_teardown(void **state)
     if (setup->api != NULL)
         api_close(setup);
     setup->reader->ops->close(setup->reader);
+    nj_pipeline_free(setup->pipeline);
     setup->writer->ops->close(setup->writer);
     nj_metrics_free(setup->metrics);
     nj_config_done(nj_collector_config_table, &setup->config);

@@ -10,6 +10,7 @@
 
 #include "collector/api/internal.h"
 #include "collector/capacity/capacity.h"
+#include "collector/notify/pipeline.h"
 #include "collector/probes/probes.h"
 #include "tests/unit/collector/support.h"
 #include "tests/unit/loop/support.h"
@@ -45,7 +46,8 @@ struct api_setup {
     volatile int64_t clock;
     struct folder folder;
     struct nj_store *writer, *reader;
-    struct nj_worker *worker;
+    struct nj_worker *worker; /* the reader's and the writer's */
+    struct nj_pipeline *pipeline;
     struct nj_metrics *metrics;
     struct nj_collector_config config; /* may be changed before api_open() */
     size_t max_queued;                 /* of the worker */
