@@ -381,6 +381,8 @@ static int start_ingest(struct nj_collector *collector, struct nj_err *err)
         .project = find_project,
         .plan = plan,
         .plan_data = collector,
+        .suppress = nj_silences_match,
+        .suppress_data = collector->pipeline,
         .on_changed = on_incidents_changed,
         .on_targets = on_targets,
         .on_minute = on_minute,
@@ -473,6 +475,12 @@ static int start_probes(struct nj_collector *collector, struct nj_err *err)
     return nj_probes_start(&options, &collector->probes, err);
 }
 
+/* Silences or marks have changed. */
+static void on_written(void *data)
+{
+    nj_ingest_review(((struct nj_collector *)data)->ingest);
+}
+
 static int start_api(struct nj_collector *collector, struct nj_err *err)
 {
     struct nj_api_options options = {
@@ -482,6 +490,7 @@ static int start_api(struct nj_collector *collector, struct nj_err *err)
         .writer = collector->writer,
         .writer_store = collector->writer_store,
         .pipeline = collector->pipeline,
+        .on_written = on_written,
         .metrics = collector->metrics,
         .config = collector->config,
         .ready = is_ready,

@@ -32,6 +32,21 @@ int nj_group_begin(struct nj_group_worker *worker)
     return nj_group_fail(worker, rc);
 }
 
+static bool is_suppressed(void *data, const struct nj_incident *incident, int64_t now_ns, char *ret_reason,
+                          size_t size)
+{
+    const struct nj_ingest_options *options = &((struct nj_group_worker *)data)->options;
+    return options->suppress != NULL &&
+           options->suppress(options->suppress_data, incident, now_ns, ret_reason, size);
+}
+
+static void on_suppressed(void *data, const struct nj_incident *incident, enum nj_suppression suppression)
+{
+    struct nj_group_worker *worker = data;
+    (void)incident;
+    nj_counter_add(worker->metrics.suppressed[suppression], 1);
+}
+
 static void on_transition(void *data, const struct nj_incident *incident, enum nj_transition transition)
 {
     struct nj_group_worker *worker = data;
@@ -250,6 +265,8 @@ static int load_engine(struct nj_group_worker *worker, struct nj_err *err)
         .max_open = worker->options.max_open,
         .max_subjects = worker->options.max_subjects,
         .on_transition = on_transition,
+        .suppress = is_suppressed,
+        .on_suppressed = on_suppressed,
         .data = worker,
     };
     struct nj_engine *engine = nj_engine_new(&options, 1);
@@ -293,6 +310,7 @@ static void update_gauges(struct nj_group_worker *worker)
     for (int kind = 0; kind < NJ_INCIDENT_KINDS; kind++)
         nj_gauge_set(metrics->open[kind],
                      (int64_t)nj_engine_open_of(worker->engine, (enum nj_incident_kind)kind));
+    nj_gauge_set(metrics->held_back, (int64_t)nj_engine_suppressed_count(worker->engine));
     nj_gauge_set(metrics->streams, (int64_t)HASH_COUNT(worker->streams.all));
     nj_gauge_set(metrics->evicted_incidents, (int64_t)losses.evicted_incidents);
     nj_gauge_set(metrics->forgotten_subjects, (int64_t)losses.forgotten_subjects);

@@ -64,7 +64,8 @@ struct nj_group_metrics {
     struct nj_counter *foreign, *usage_items, *untold_minutes, *untold_facts;
     struct nj_histogram *commit_seconds, *group_packets;
     struct nj_gauge *streams, *agents_heard, *agents_silent, *store_bytes;
-    struct nj_gauge *open[NJ_INCIDENT_KINDS], *evicted_incidents, *forgotten_subjects;
+    struct nj_counter *suppressed[NJ_SUPPRESSIONS];
+    struct nj_gauge *held_back, *open[NJ_INCIDENT_KINDS], *evicted_incidents, *forgotten_subjects;
 };
 
 struct nj_group_worker;

@@ -306,6 +306,12 @@ static void on_upkeep(struct nj_timer *timer)
     pump(ingest);
 }
 
+void nj_ingest_review(struct nj_ingest *ingest)
+{
+    ingest->upkeep_due = true; /* whose tick asks */
+    pump(ingest);
+}
+
 static void on_retry(struct nj_timer *timer)
 {
     struct nj_ingest *ingest = timer->data;
@@ -397,6 +403,13 @@ static void make_metrics(struct nj_ingest *ingest, struct nj_group_metrics *grou
     group->forgotten_subjects =
         nj_metrics_gauge(metrics, "nightjar_incident_subjects_forgotten", "",
                          "Subjects forgotten because incident.max_subjects was reached.");
+    for (int i = 0; i < NJ_SUPPRESSIONS; i++) {
+        (void)snprintf(labels, sizeof(labels), "reason=\"%s\"", nj_suppression_name((enum nj_suppression)i));
+        group->suppressed[i] = nj_metrics_counter(metrics, "nightjar_incidents_suppressed_total", labels,
+                                                  "Incidents of which nobody was told at first, by reason.");
+    }
+    group->held_back = nj_metrics_gauge(metrics, "nightjar_incidents_suppressed", "",
+                                        "Open incidents of which nobody is told for now.");
     for (int kind = 0; kind < NJ_INCIDENT_KINDS; kind++) {
         (void)snprintf(labels, sizeof(labels), "kind=\"%s\"",
                        nj_incident_kind_name((enum nj_incident_kind)kind));

@@ -63,6 +63,11 @@ struct nj_ingest_options {
     int (*plan)(void *data, struct nj_store *writer, const struct nj_incident *incident,
                 enum nj_transition transition, int64_t now_ns, struct nj_err *err);
     void *plan_data;
+    /* Whether an incident is held back: options.suppress of engine.h, with data of its own. On the worker.
+     * May be NULL. */
+    bool (*suppress)(void *data, const struct nj_incident *incident, int64_t now_ns, char *ret_reason,
+                     size_t size);
+    void *suppress_data;
     /* On the loop, after a commit that changed incidents: copies, borrowed. May be NULL. */
     void (*on_changed)(void *data, const struct nj_incident *incidents, size_t count);
     /* On the loop, after a commit: targets whose state was told; copies, borrowed. May be NULL. */
@@ -96,6 +101,9 @@ void nj_ingest_local_event(struct nj_ingest *ingest, const struct nj_event *even
 
 /* At most 65536 may wait; a further one is done at once, not committed, and counted. */
 void nj_ingest_local_write(struct nj_ingest *ingest, struct nj_ingest_write *write);
+
+/* What `suppress` answers has changed: those that are held back are asked about again, soon. */
+void nj_ingest_review(struct nj_ingest *ingest);
 
 /* What the engine knew to be in trouble at the start, of one kind; before the loop runs. */
 void nj_ingest_each_subject(struct nj_ingest *ingest, enum nj_incident_kind kind,

@@ -147,16 +147,17 @@ static bool is_in_force(const struct silence *silence, int64_t now_ns)
     return silence->from_ns <= now_ns && now_ns < silence->until_ns;
 }
 
-bool nj_silences_match(struct nj_pipeline *pipeline, const struct nj_incident *incident, int64_t now_ns,
-                       char ret_reason[NJ_SILENCE_REASON_MAX])
+bool nj_silences_match(void *data, const struct nj_incident *incident, int64_t now_ns, char *ret_reason,
+                       size_t size)
 {
+    struct nj_pipeline *pipeline = data;
     bool matches = false;
     (void)pthread_mutex_lock(&pipeline->lock);
     for (size_t i = 0; i < pipeline->known.silences_count && !matches; i++) {
         const struct silence *silence = &pipeline->known.silences[i];
         matches = is_in_force(silence, now_ns) && nj_matchers_match(silence->matchers, incident);
         if (matches)
-            (void)snprintf(ret_reason, NJ_SILENCE_REASON_MAX, "silence %" PRId64, silence->id);
+            (void)snprintf(ret_reason, size, "silence %" PRId64, silence->id);
     }
     (void)pthread_mutex_unlock(&pipeline->lock);
     return matches;

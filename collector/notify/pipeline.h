@@ -34,9 +34,10 @@ void nj_pipeline_free(struct nj_pipeline *pipeline); /* takes NULL */
 int nj_pipeline_reload(struct nj_pipeline *pipeline, struct nj_store *store, int64_t now_ns,
                        struct nj_err *err);
 
-/* Why nobody is told of the incident now: "silence 7". False: no silence matches. */
-bool nj_silences_match(struct nj_pipeline *pipeline, const struct nj_incident *incident, int64_t now_ns,
-                       char ret_reason[NJ_SILENCE_REASON_MAX]);
+/* For suppress.h's `silenced`, `data` is the pipeline: why nobody is told of the incident now, "silence 7".
+ * False: no silence matches. */
+bool nj_silences_match(void *data, const struct nj_incident *incident, int64_t now_ns, char *ret_reason,
+                       size_t size);
 /* Silences that are in force. */
 size_t nj_silences_active(struct nj_pipeline *pipeline, int64_t now_ns);
 

@@ -41,7 +41,7 @@ static bool is_silenced(struct api_setup *setup, int64_t now_ns)
 {
     struct nj_incident incident = make_incident(1, "a");
     char reason[NJ_SILENCE_REASON_MAX];
-    bool silenced = nj_silences_match(setup->pipeline, &incident, now_ns, reason);
+    bool silenced = nj_silences_match(setup->pipeline, &incident, now_ns, reason, sizeof(reason));
     if (silenced)
         assert_string_equal(reason, "silence 1");
     return silenced;
@@ -101,7 +101,7 @@ static void a_silence_survives_a_restart(void **state)
     nj_link_token(setup->pipeline, "ack", 7, token);
     api_close(setup);
     assert_int_equal(nj_pipeline_open(setup->writer, noon_ns, &again, NULL), 0);
-    assert_true(nj_silences_match(again, &incident, noon_ns, reason));
+    assert_true(nj_silences_match(again, &incident, noon_ns, reason, sizeof(reason)));
     assert_true(nj_link_token_is(again, "ack", 7, token));
     nj_pipeline_free(again);
 }
