@@ -25,6 +25,8 @@ struct nj_node_troubles {
     struct item *items;
     size_t count, capacity;
     int64_t unsynchronized_ns; /* monotonic; 0: it is synchronized, or not known */
+    bool was_synchronized; /* a machine that never was has no time service, or one that the kernel does not
+                              know */
 };
 
 /* Whom to tell, in one round. */
@@ -320,11 +322,12 @@ static void look_at_synchronization(const struct round *round)
     enum { MINUTE_S = 60 };
     if (node->clock_offset_ns == INT64_MIN)
         return;
-    if (node->clock_synchronized)
+    troubles->was_synchronized |= node->clock_synchronized;
+    if (node->clock_synchronized || !troubles->was_synchronized)
         troubles->unsynchronized_ns = 0;
     else if (troubles->unsynchronized_ns == 0)
         troubles->unsynchronized_ns = node->at_ns;
-    int64_t for_ns = node->clock_synchronized ? 0 : node->at_ns - troubles->unsynchronized_ns;
+    int64_t for_ns = troubles->unsynchronized_ns == 0 ? 0 : node->at_ns - troubles->unsynchronized_ns;
     struct finding finding = {.kind = NJ_TROUBLE_NODE_CLOCK,
                               .detail = "unsynchronized",
                               .is_on = for_ns >= NJ_NODE_CLOCK_UNSYNCHRONIZED_S * NJ_SEC,

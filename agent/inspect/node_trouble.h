@@ -32,7 +32,8 @@ void nj_node_troubles_free(struct nj_node_troubles *troubles); /* takes NULL */
 /* Compares the node's figures (all of one moment; at_ns and wall_ns are used) with what was told before, and
  * tells what began, got worse or is over. `level` is 80, 85 or 95 for a limit, 0 else and when it is over;
  * `detail` is the mount's path, or for the clock "offset" or "unsynchronized" (values in ms and s); since_ns
- * is the same as long as a trouble lasts. `trouble` and its strings are borrowed until the callback
+ * is the same as long as a trouble lasts. A clock that was never seen synchronized is no trouble: nobody may
+ * keep it, or not by the kernel's means. `trouble` and its strings are borrowed until the callback
  * returns. */
 void nj_node_troubles_update(struct nj_node_troubles *troubles, const struct nj_node_figures *node,
                              void (*on_trouble)(void *data, const struct nj_trouble *trouble), void *data);

@@ -266,6 +266,13 @@ static void test_clock_that_nobody_sets(void **state)
         expect(f, NULL);
     }
     end(f);
+
+    /* One that never was synchronized is not told every time the agent starts. */
+    f = begin();
+    f->node.clock_synchronized = false;
+    for (int i = 0; i < 1200 / TICK_S; i++)
+        expect(f, NULL);
+    end(f);
 }
 
 /* Several at once, each told by itself. */
