@@ -42,6 +42,7 @@ struct nj_suppress_rollout {
     int64_t began_ns;
     int64_t ended_ns;     /* 0: it runs. Leave an ended one in for NJ_SUPPRESS_SETTLE_NS */
     bool failed;          /* publish after NJ_EVENT_ROLLOUT_FAILED was handed to ingest */
+    int64_t failed_ns;    /* when: for NJ_SUPPRESS_SETTLE_NS more it holds, for the event may be on its way */
     int64_t allowance_ns; /* for its pods to start; at least NJ_SUPPRESS_ALLOWANCE_NS is taken */
     int64_t deadline_ns;  /* progressDeadlineSeconds: bounds the allowance; 0: none */
 };
@@ -92,8 +93,8 @@ struct nj_suppress *nj_suppress_new(bool (*silenced)(void *data, const struct nj
                                     void *data);
 void nj_suppress_free(struct nj_suppress *suppress); /* takes NULL; nobody asks any more */
 
-/* Any thread. Until the first one an incident that is held back stays so for the reason that it has: after a
- * restart nobody knows yet whether that is over. */
+/* Any thread. Until the first one an incident that a snapshot held back before a restart stays so: nobody
+ * knows yet whether that is over. Where nothing is watched, publish an empty one. */
 void nj_suppress_publish(struct nj_suppress *suppress, const struct nj_suppress_snapshot *snapshot);
 
 /* Any thread: options.suppress of the engine, `data` is a struct nj_suppress. */
