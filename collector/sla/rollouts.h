@@ -84,14 +84,16 @@ void nj_rollouts_free(struct nj_rollouts *rollouts); /* takes NULL */
 /* At the start, before any change: those that have not ended, and each workload's latest, so that what
  * changed while nobody looked is recognised. In the order of their ids. */
 void nj_rollouts_load(struct nj_rollouts *rollouts, const struct nj_rollout *rollout);
-/* Every workload was told once: those loaded that run and whose workload is gone end. */
-void nj_rollouts_synced(struct nj_rollouts *rollouts, int64_t at_ns);
+/* Once, when every workload was told (nj_workloads' on_synced): those loaded that run and whose workload is
+ * gone end, and rollouts that had begun before anybody looked are recognised. */
+void nj_rollouts_synced(struct nj_rollouts *rollouts, struct nj_workloads *workloads, int64_t at_ns);
 
 /* As nj_workloads' on_change: everything that it tells, ReplicaSets too. `workloads` is where revisions are
  * looked up; as after the change. */
 void nj_rollouts_change(struct nj_rollouts *rollouts, struct nj_workloads *workloads,
                         const struct nj_workloads_item *before, const struct nj_workloads_item *after,
                         int64_t at_ns);
+/* Of one that goes on, or a workload's latest; tells it by on_rollout. Others are left alone. */
 void nj_rollouts_set_difference(struct nj_rollouts *rollouts, int64_t id, const char *difference);
 void nj_rollouts_set_told(struct nj_rollouts *rollouts, int64_t id);
 
@@ -112,8 +114,9 @@ bool nj_rollouts_is_new_pod(const struct nj_rollouts *rollouts, const char *name
  * rollout begins. allowance_ns: how long one may be away in a rollout (nj_rollouts_allowance_ns()). */
 void nj_rollouts_service(struct nj_rollouts *rollouts, const char *namespace, const char *workload_kind,
                          const char *workload, bool available, int64_t allowance_ns, int64_t at_ns);
-/* What the template's probes give a pod to start (as collector and agents count it for checks), at least
- * NJ_ROLLOUTS_ALLOWANCE_NS, at most the progress deadline. */
+/* What the template's probes give a pod to start: of the app container that may take longest the startup
+ * probe's initialDelaySeconds + periodSeconds x failureThreshold + timeoutSeconds and the same of the
+ * readiness probe, and minReadySeconds; at least NJ_ROLLOUTS_ALLOWANCE_NS, at most the progress deadline. */
 int64_t nj_rollouts_allowance_ns(const struct nj_workload_object *workload);
 
 void nj_rollouts_tick(struct nj_rollouts *rollouts, int64_t now_ns); /* each second or so */
