@@ -245,7 +245,7 @@ static void add_where(const struct nj_incident *incident, struct nj_buf *out)
 
 int nj_incident_json(const struct nj_incident *incident, const char *public_url, struct nj_buf *out)
 {
-    bool crashed = nj_str(incident->crash_id)[0] != '\0';
+    bool crashed = nj_str(incident->crash_id)[0] != '\0' && incident->kind != NJ_INCIDENT_ROLLOUT_FAILED;
     nj_buf_printf(out, "{\"id\":%" PRId64, incident->id);
     add_text(out, "fingerprint", incident->fingerprint);
     add_where(incident, out);
