@@ -14,6 +14,7 @@ export const TEXTS = {
     start_error: 'cannot start', stuck: 'start is stuck', unschedulable: 'cannot be scheduled', pod_failure: 'pod was ended',
     probe: 'checks fail', node_probes: 'every check on the node fails',
     oom_kill: 'process OOM-killed', leak: 'leak', near_limit: 'near its limit', node: 'node in trouble', capacity: 'no room if a node is lost',
+    service_outage: 'service is not available', rollout_failed: 'rollout failed', slo_burn: 'error budget burns too fast', registry: 'image registry fails',
     live: 'live', notLive: 'not live, looking every 15 s', connecting: 'connecting', locked: 'needs a token',
     tokenHint: 'A read token is needed: the key read-token of the Secret nightjar-api, or what api.read_token_file holds.',
     tokenWrong: 'This token is not accepted.',
@@ -64,6 +65,9 @@ export const TEXTS = {
       NetworkUnavailable: 'the node\'s network is not available', DiskFull: 'the disk is nearly full', InodesFull: 'inodes are nearly used up',
       ConntrackFull: 'connection tracking is nearly full', FilesFull: 'the node\'s open files are near their limit', PidsFull: 'process ids are nearly used up',
       Zombies: 'too many zombies', ClockOff: 'the clock is off', NodeLoss: 'were this node lost, its pods would find no other',
+      Rollout: 'a rollout', FailedRollout: 'a failed rollout', Scaling: 'scaling', ScaledToZero: 'scaled to zero', Deletion: 'its pods were deleted', NodeLost: 'its node was lost',
+      Drain: 'its pods were evicted', Evicted: 'evicted by a node', Crash: 'its pods crash', FailedReadiness: 'its pods are not ready', Unschedulable: 'no node takes its pods',
+      Maintenance: 'maintenance', Starting: 'it is new and not up yet', BurnRate: 'the error budget burns too fast',
     },
     phaseNames: { resolve: 'name', connect: 'connect', tls: 'TLS', first_byte: 'first byte', transfer: 'transfer', check: 'check' },
     checkCauses: {
@@ -80,7 +84,7 @@ export const TEXTS = {
     causes: {
       stable: 'it has stayed up', started: 'it has started', deleted: 'the pod was deleted', completed: 'it ended well',
       scheduled: 'a node took it', superseded: 'it waits for something else now', stale: 'nothing was heard of it for long',
-      over: 'it is well again', quiet: 'it has not happened again for a while', evicted: 'no longer followed: too many open incidents', passing: 'its checks pass again', gone: 'the failing targets are gone',
+      over: 'it is well again', quiet: 'it has not happened again for a while', evicted: 'no longer followed: too many open incidents', rolled_out: 'a later rollout is done', passing: 'its checks pass again', gone: 'the failing targets are gone',
     },
     codes: {
       126: 'the command cannot be executed', 127: 'the command was not found', 134: 'aborted (SIGABRT)',
@@ -96,6 +100,7 @@ export const TEXTS = {
     start_error: '容器无法启动', stuck: '启动卡住', unschedulable: '无法调度', pod_failure: 'Pod 被终止',
     probe: '拨测失败', node_probes: '节点上拨测全部失败',
     oom_kill: '进程被 OOM 杀死', leak: '资源泄漏', near_limit: '接近资源上限', node: '节点异常', capacity: '节点故障将无处容纳',
+    service_outage: '服务不可用', rollout_failed: '发布失败', slo_burn: '错误预算消耗过快', registry: '镜像仓库故障',
     live: '实时', notLive: '未连上实时推送，每 15 秒查看一次', connecting: '连接中', locked: '需要令牌',
     tokenHint: '需要读令牌：Secret nightjar-api 的 read-token，或 api.read_token_file 所指文件的内容。',
     tokenWrong: '令牌不被接受。',
@@ -144,6 +149,9 @@ export const TEXTS = {
       PidsNearLimit: '进程数接近上限', ListenQueueFull: '监听队列已满', NotReady: '节点未就绪', MemoryPressure: '节点内存不足', DiskPressure: '节点磁盘不足',
       PIDPressure: '节点进程数过多', NetworkUnavailable: '节点网络不可用', DiskFull: '磁盘将满', InodesFull: 'inode 将用尽', ConntrackFull: '连接跟踪表将满',
       FilesFull: '节点打开的文件接近上限', PidsFull: '节点进程号将用尽', Zombies: '僵尸进程过多', ClockOff: '节点时钟不准', NodeLoss: '若失去该节点，它的 Pod 将无处可去',
+      Rollout: '发布', FailedRollout: '发布失败', Scaling: '扩缩容', ScaledToZero: '缩容到零', Deletion: 'Pod 被删除', NodeLost: '节点丢失',
+      Drain: 'Pod 被驱逐', Evicted: '被节点驱逐', Crash: 'Pod 崩溃', FailedReadiness: 'Pod 未就绪', Unschedulable: '没有节点能接收 Pod',
+      Maintenance: '维护', Starting: '新服务尚未启动', BurnRate: '错误预算消耗过快',
     },
     phaseNames: { resolve: '解析', connect: '连接', tls: 'TLS', first_byte: '首字节', transfer: '传输', check: '检查' },
     checkCauses: {
@@ -158,7 +166,7 @@ export const TEXTS = {
     causes: {
       stable: '已稳定运行', started: '已经启动', deleted: 'Pod 已被删除', completed: '已正常结束', scheduled: '已调度到节点',
       superseded: '现在卡在别的原因上', stale: '长时间没有新消息，视为结束', evicted: '未结束的事件太多，不再跟踪',
-      passing: '拨测恢复正常', gone: '失败的目标已不存在', over: '已恢复正常', quiet: '一段时间内没有再发生',
+      rolled_out: '后续发布已完成', passing: '拨测恢复正常', gone: '失败的目标已不存在', over: '已恢复正常', quiet: '一段时间内没有再发生',
     },
     codes: {
       126: '命令无法执行', 127: '找不到命令', 134: '自行中止（SIGABRT）', 137: '被 SIGKILL 强制杀死',
