@@ -10,6 +10,9 @@ import { makeNodes } from './nodes.js';
 import { makeResource } from './resource.js';
 import { makeResources } from './resources.js';
 import { changes, token, Unauthorized, Unreachable } from './rest.js';
+import { makeService } from './service.js';
+import { makeServices } from './services.js';
+import { makeSilences } from './silences.js';
 import { ago, LANGUAGES, language, localTime, setLanguage, text, zone } from './words.js';
 
 const LOOK_AGAIN_MS = 15_000; // while nothing is pushed
@@ -66,6 +69,8 @@ function makeView() {
   if (section === 'monitors') return first ? makeMonitor(first, page) : makeMonitors(page);
   if (section === 'resources') return second ? makeResource(first, second, page) : makeResources(page);
   if (section === 'nodes') return first ? makeNode(first, page) : makeNodes(page);
+  if (section === 'services') return second ? makeService(first, second, page) : makeServices(page);
+  if (section === 'silences') return makeSilences(page);
   return makeIncidents(page);
 }
 

@@ -234,6 +234,36 @@ export function uses({ from, to, step, items }, { id, width, levelsOf, textOf, .
   return { made, point: pointing(points, middle, cursor) };
 }
 
+const LINE = 44; // of a timeline
+const HEIGHT_OF = { up: 0.35, planned: 0.6, unknown: 0.1 }; // of the line, so that colour is not all that tells them apart; others fill it
+const PART_MIN = 2; // px: an outage of a second within a month is seen
+
+/**
+ * What something was when, from left to right; what is worse comes later in `parts`, and is drawn over the rest.
+ * @param {{from: string, to: string}} range
+ * @param {{from: number, to: number, level: string, title: string}[]} parts level: up, unknown, planned, degraded, down
+ * @param {{id: string, width: number, title: string, desc: string}} options
+ */
+export function timeline({ from, to }, parts, { id, width, ...words }) {
+  const range = [Date.parse(from), Date.parse(to)];
+  const edges = [RIGHT, width - RIGHT];
+  const x = scale(range, edges);
+  const height = TOP + LINE + 22;
+  const times = timeTicks(...range, Math.max(2, Math.floor(width / TICK_WIDTH)));
+  const within = (at) => Math.min(Math.max(at, range[0]), range[1]);
+  return picture(id, width, height, words,
+    ...times.flatMap((at) => [
+      draw('line', { class: 'grid', x1: x(at), x2: x(at), y1: TOP, y2: TOP + LINE + 4 }),
+      draw('text', { class: 'tick', x: x(at), y: height - 4, 'text-anchor': x(at) > edges[1] - 20 ? 'end' : x(at) < 20 ? 'start' : 'middle' }, timeText(at))]),
+    ...parts.map((part) => {
+      const left = x(within(part.from));
+      const tall = LINE * (HEIGHT_OF[part.level] ?? 1);
+      return draw('rect', {
+        class: `part ${part.level}`, x: Math.min(left, edges[1] - PART_MIN), width: Math.max(PART_MIN, x(within(part.to)) - left), y: TOP + (LINE - tall) / 2, height: tall,
+      }, draw('title', {}, part.title));
+    }));
+}
+
 const BAR_ROW = 36;
 const CHARACTER = 7; // px of a letter, about; a Chinese one takes two
 

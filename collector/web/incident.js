@@ -1,5 +1,6 @@
 // One incident: of crashes with their logs, of checks with what failed and how they did before.
 
+import { makeCare } from './care.js';
 import { breakable, element, facts, moment, offerFile, place, refill, row, table } from './elements.js';
 import { heldBack, stateBadge, TOLD_HEADS, toldRow } from './incidents.js';
 import { get } from './rest.js';
@@ -19,10 +20,11 @@ export function makeIncident(incidentId, page) {
   const title = element('h2');
   const about = element('section');
   const told = element('section');
+  const care = makeCare(incidentId, page);
   const log = element('section', { hidden: true });
   const list = element('section');
   place('main').replaceChildren(element('p', {}, element('a', { href: '/' }, `← ${text('allIncidents')}`)),
-    title, element('div', { className: 'columns' }, element('div', {}, about), element('div', {}, log, list, told)));
+    title, element('div', { className: 'columns' }, element('div', {}, about, care.made), element('div', {}, log, list, told)));
 
   function renderIncident(incident) {
     if (incident.revision < revision) return;
@@ -118,7 +120,7 @@ export function makeIncident(incidentId, page) {
   async function load() {
     const incident = await get(`/api/v1/incidents/${incidentId}`);
     renderIncident(incident);
-    await Promise.all([isOfChecks(incident) ? trend?.load() : loadCrashes(), look()]);
+    await Promise.all([isOfChecks(incident) ? trend?.load() : loadCrashes(), look(), care.load(incident)]);
   }
 
   let soon = null; // many changes are one look

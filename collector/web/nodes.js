@@ -35,12 +35,15 @@ export function lossOf(loss) {
 /** A share beside the amount that it is of; more than all of it is marked where that is a promise that cannot be kept. */
 const shared = (amount, share, write, isBad) => [
   element('span', {}, write(amount)), share === null ? '' : element('span', { className: isBad?.(share) ? 'warning' : 'aside' }, ` ${percent(share)}`)];
+/** None is known of pods that were not measured. */
+const isMeasured = ({ podsTotal, podsUnmeasured }) => podsTotal === 0 || podsUnmeasured < podsTotal;
+const used = (of, ...rest) => (isMeasured(of) ? shared(...rest) : NOTHING);
 const isOver = (share) => share > 1;
 const isFull = (share) => share > 0.9;
 
 function forecastOf({ at, nodesUsable, nodesCritical, notLookedAt, items, nextCursor }) {
   if (!at) return [element('p', { className: 'aside' }, text('forecastNone'))];
-  const words = nodesUsable < 2 ? text('forecastFew') : nodesCritical ? text('forecastBad', nodesCritical, nodesUsable) : text('forecastFine', nodesUsable);
+  const words = nodesCritical ? text('forecastBad', nodesCritical, nodesUsable) : text(nodesUsable < 2 ? 'forecastFew' : 'forecastFine', nodesUsable);
   return [
     element('p', { className: nodesCritical ? 'lead warning' : 'lead' }, words),
     ...(items.length ? [element('ul', {}, ...items.map((loss) => element('li', {},
@@ -88,8 +91,8 @@ export function makeNodes(page) {
       return row({}, heads, [
         element('a', { href: nodeLink(name), data: { key: `node-${name}` } }, ...breakable(name)), readyBadges(node), element('span', { className: level }, words),
         [text('podsOf', podsTotal, allocatable?.pods), podsUnmeasured ? element('div', { className: 'aside' }, text('unmeasured', podsUnmeasured)) : ''],
-        or(allocatable && allocatable.cpuMillis, millis), shared(node.cpuRequestMillis, of.cpuRequest, millis, isOver), shared(node.cpuLimitMillis, of.cpuLimit, millis), shared(node.cpuUseMillis, of.cpuUse, millis, isFull),
-        or(allocatable && allocatable.memoryBytes, bytes), shared(node.memoryRequestBytes, of.memoryRequest, bytes, isOver), shared(node.memoryLimitBytes, of.memoryLimit, bytes, isOver), shared(node.memoryUseBytes, of.memoryUse, bytes, isFull)]);
+        or(allocatable && allocatable.cpuMillis, millis), shared(node.cpuRequestMillis, of.cpuRequest, millis, isOver), shared(node.cpuLimitMillis, of.cpuLimit, millis), used(node, node.cpuUseMillis, of.cpuUse, millis, isFull),
+        or(allocatable && allocatable.memoryBytes, bytes), shared(node.memoryRequestBytes, of.memoryRequest, bytes, isOver), shared(node.memoryLimitBytes, of.memoryLimit, bytes, isOver), used(node, node.memoryUseBytes, of.memoryUse, bytes, isFull)]);
     });
     const bad = shown.filter(({ ready, troubles }) => ready === false || troubles.length).length;
     summary.textContent = rows.length ? text('countNodes', `${rows.length}${nodes.hasMore() ? '+' : ''}`, bad) : text('noNodes');
@@ -102,8 +105,8 @@ export function makeNodes(page) {
       ...['cpu', 'memory'].flatMap((metric) => ['requested', 'promised', 'used', 'waste'].map((name, i) => [`${text(metric)} ${columnOf(name)}`, i ? 'number' : 'number first', columnOf(name)]))];
     const rows = namespaces.items().map((use) => row({}, heads, [
       element('a', { href: `/resources?${new URLSearchParams({ namespace: use.name })}`, data: { key: `namespace-${use.name}` } }, ...breakable(use.name)), String(use.podsTotal),
-      millis(use.cpuRequestMillis), shared(use.cpuLimitMillis, use.ofRequest.cpuLimit, millis), shared(use.cpuUseMillis, use.ofRequest.cpuUse, millis, isOver), millis(use.cpuWasteMillis),
-      bytes(use.memoryRequestBytes), shared(use.memoryLimitBytes, use.ofRequest.memoryLimit, bytes), shared(use.memoryUseBytes, use.ofRequest.memoryUse, bytes, isOver), bytes(use.memoryWasteBytes)]));
+      millis(use.cpuRequestMillis), shared(use.cpuLimitMillis, use.ofRequest.cpuLimit, millis), used(use, use.cpuUseMillis, use.ofRequest.cpuUse, millis, isOver), isMeasured(use) ? millis(use.cpuWasteMillis) : NOTHING,
+      bytes(use.memoryRequestBytes), shared(use.memoryLimitBytes, use.ofRequest.memoryLimit, bytes), used(use, use.memoryUseBytes, use.ofRequest.memoryUse, bytes, isOver), isMeasured(use) ? bytes(use.memoryWasteBytes) : NOTHING]));
     const groups = [['', 2], [text('cpu'), 4], [text('memory'), 4]];
     refill(ofNamespaces, ...(rows.length ? [element('h3', {}, text('namespaces')), element('p', { className: 'aside' }, text('sharesOfRequests')),
       sideways(text('namespaces'), table(text('namespaces'), heads, rows, groups).made), ...moreOf(namespaces, 'more-namespaces', renderNamespaces)] : []));

@@ -49,7 +49,7 @@ function makePicture({ metric, write, levelsOf, isOptional }) {
     const has = (name) => series.items.some((point) => (point[name] ?? null) !== null);
     made.hidden = !has('average') || (isOptional && !series.items.some(({ maximum }) => maximum > 0));
     if (made.hidden) return;
-    legend.replaceChildren(...names().map((name) => element('span', { className: name }, columnOf(name))));
+    legend.replaceChildren(...names().filter((name) => USES.includes(name) || ceiling(series.items).bounds.includes(name)).map((name) => element('span', { className: name }, columnOf(name))));
     say(null);
     picture.draw();
     asTable.draw();

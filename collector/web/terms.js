@@ -13,7 +13,7 @@ export const TERMS = {
     noRows: 'Nothing was measured in this time.', noRowFits: 'Nothing that was measured fits the filter.',
     useDesc: (from, to, highest) => `From ${from} to ${to}, at most ${highest}. The table below has the numbers.`,
     beyond: (bounds) => `Far above what was used, not in the picture: ${bounds}.`,
-    recommended: 'Recommended', recommendation: 'Recommendation', recommendations: 'Recommendations', now: 'Now', why: 'Why', noRecommendation: 'Too little was seen to recommend anything.',
+    recommended: 'Recommended', recommendation: 'Recommendation', now: 'Now', noRecommendation: 'Too little was seen to recommend anything.',
     unsure: 'little was seen', observed: (length) => `observed for ${length}`, reasoning: 'Reasons',
 
     // nodes
@@ -25,13 +25,13 @@ export const TERMS = {
     lossTight: (n) => `by use ${n} pod${n === 1 ? '' : 's'} would not fit`, lossFalls: (names) => `would fell ${names}`, notForecast: 'not known',
     lossNone: 'nothing would move', kubelet: 'kubelet', created: 'Created', measured: 'Measured',
     forecast: 'Domino forecast', forecastFine: (usable) => `Any one of the ${usable} usable nodes could be lost: the others have room for its pods.`,
-    forecastBad: (critical, usable) => `Losing ${critical === 1 ? 'one' : `any one of ${critical}`} of the ${usable} usable nodes would leave pods without a node, or fell another.`,
+    forecastBad: (critical, usable) => `Losing ${critical === 1 ? 'one' : `any one of ${critical}`} of the ${usable} usable node${usable === 1 ? '' : 's'} would leave pods without a node, or fell another.`,
     forecastFew: 'There are too few usable nodes for a forecast.', forecastNone: 'There has been no forecast yet.',
     notLookedAt: (what) => `Not looked at: ${what}.`, forecastAt: 'Forecast of', byRequests: 'By requests', byUse: 'By use',
     unplaceable: (n) => (n ? `${n} pod${n === 1 ? '' : 's'} without a node` : 'every pod finds a node'),
     movable: 'Move elsewhere', fixed: 'Move nowhere', unchecked: 'Where they may go is not known', nextToFall: 'Then fullest', falling: 'Would fall too',
     fallingPods: (n) => (n ? `${n} of their pods would find no other node` : ''),
-    conditions: 'Conditions', taints: 'Taints', priority: 'Priority', moves: 'Moves', yes: 'yes', no: 'no', noNode: 'There is no such node now.', unmeasured: (n) => `${n} not measured`,
+    conditions: 'Conditions', taints: 'Taints', moves: 'Moves', yes: 'yes', no: 'no', noNode: 'There is no such node now.', unmeasured: (n) => `${n} not measured`,
     namespaces: 'Namespaces', sharesOfRequests: 'Shares are of what is requested; waste is what was requested and not used.',
     nodeOwn: 'The whole node', type: 'Type',
 
@@ -46,11 +46,27 @@ export const TERMS = {
 
     // services
     services: 'Services', allServices: 'All services', availability: 'Availability', coverage: 'Observed', outages: 'Outages', rollouts: 'Rollouts',
+    kind: 'Kind', basis: 'Available is', serving: 'serving', endpoints: 'Ready', endpointsOf: (ready, desired) => (desired === null ? String(ready) : `${ready} of ${desired}`), today: 'Today (UTC)',
+    countServices: (n, down) => `${n} service${n === '1' ? '' : 's'}${down ? `, ${down} down` : ''}`, noServices: 'Nothing is known of any service yet.', noServiceFits: 'No service fits the filter.', noService: 'There is no such service now.',
+    withoutPlanned: 'Without planned', nothingObserved: 'nothing observed', unknownFor: (length) => `unknown for ${length}`, outagesOf: (n, unplanned) => (n ? `${n}, ${unplanned} unplanned` : '0'), longest: 'Longest',
+    planned: 'Planned', plannedOne: 'planned', mttr: 'Mean length', mtbf: 'Mean time between', byChecks: 'As checks saw it', noOutages: 'There was no outage in this time.', goesOn: 'goes on', fewest: 'Fewest ready',
+    leftOut: (n) => `${n} more are left out.`, byDay: 'By day', day: 'Day', outcome: 'Outcome', changedBy: 'Changed by',
+    outcomes: { running: 'under way', done: 'done', failed: 'failed', superseded: 'superseded', rolled_back: 'rolled back' },
+    timeline: 'What it was when', timelineDesc: (from, to, down, planned) => `From ${from} to ${to}: ${down} times not available, ${planned} times as planned. The table below has the outages.`,
+    levels: { up: 'up', unknown: 'not observed', planned: 'not available, planned', degraded: 'degraded', down: 'not available' },
     serviceStates: { up: 'up', degraded: 'degraded', draining: 'draining', down: 'down', scaled_to_zero: 'scaled to zero', none_by_design: 'no endpoints by design', unknown: 'unknown' },
     outageCauses: {
       rollout: 'rollout', failed_rollout: 'failed rollout', scaling: 'scaling', scaled_to_zero: 'scaled to zero', deletion: 'pods deleted by hand', node_loss: 'node lost',
       drain: 'drain', eviction: 'evicted by the kubelet', crash: 'crash', failed_readiness: 'not ready', unschedulable: 'no node takes the pods', maintenance: 'maintenance', starting: 'a new service that starts', unknown: 'unknown',
     },
+
+    // silences, and what people say of alerts
+    silences: 'Silences', allSilences: 'All silences', newSilence: 'New silence', endSilence: 'End', endSilenceOf: (id) => `End silence ${id}`, from: 'From', until: 'Until', by_: 'By', comment: 'Reason',
+    matchers: 'Matchers', matchersHint: (names) => `All must fit; operators are =, !=, =~ and !~. Names: ${names}.`, matchersBad: (what) => `This cannot be read: ${what}`,
+    active: 'active', expired: 'expired', maintenance: 'maintenance', maintenanceHint: 'Maintenance: its outages count as planned', create: 'Create', yourName: 'Your name',
+    noSilences: 'Nothing is silenced.', noSilenceFits: 'No silence fits the filter.', lasts: 'For', onlyReads: 'This token may only read: with the write token silences can be made and ended.',
+    acknowledge: 'I look after it', acknowledged: (who, when) => `${who} has looked after it since ${when}`, byLink: 'Somebody, by the link in a message,', wasUseful: 'Was useful', wasNoise: 'Was noise', marked: (useful) => `Marked as ${useful ? 'useful' : 'noise'}.`, silenceThis: 'Silence',
+    rules: 'Rules', rule: 'Rule', precision: 'Precision', useful: 'Useful', noise: 'Noise', byItself: 'Over by itself', median: 'Median length', flagged: 'more noise than use', demoted: 'told in the digest alone', rulesHint: 'How much the alerts of each rule are worth, by what people said of them.',
   },
   zh: {
     unitsOfTime: { day: '天', hour: '小时', minute: '分', second: '秒' }, comma: '，',
@@ -63,7 +79,7 @@ export const TERMS = {
     noRows: '这段时间内没有测到任何数据。', noRowFits: '没有符合条件的数据。',
     useDesc: (from, to, highest) => `${from} 至 ${to}，最高 ${highest}。数值见下面的表格。`,
     beyond: (bounds) => `远高于用量，未画出：${bounds}。`,
-    recommended: '建议', recommendation: '建议', recommendations: '建议', now: '现在', why: '理由', noRecommendation: '数据太少，无法给出建议。',
+    recommended: '建议', recommendation: '建议', now: '现在', noRecommendation: '数据太少，无法给出建议。',
     unsure: '数据不多', observed: (length) => `已观察 ${length}`, reasoning: '理由',
 
     nodes: '节点', allNodes: '全部节点', ready: '就绪', notReady: '未就绪', unknown: '未知', cordoned: '禁止调度',
@@ -80,7 +96,7 @@ export const TERMS = {
     unplaceable: (n) => (n ? `${n} 个 Pod 无处可去` : '所有 Pod 都有去处'),
     movable: '可迁移', fixed: '不迁移', unchecked: '不知能去哪里', nextToFall: '之后最满的节点', falling: '连带压垮',
     fallingPods: (n) => (n ? `它们有 ${n} 个 Pod 无处可去` : ''),
-    conditions: '状况', taints: '污点', priority: '优先级', moves: '可迁移', yes: '是', no: '否', noNode: '现在没有这个节点。', unmeasured: (n) => `${n} 个未测到`,
+    conditions: '状况', taints: '污点', moves: '可迁移', yes: '是', no: '否', noNode: '现在没有这个节点。', unmeasured: (n) => `${n} 个未测到`,
     namespaces: '命名空间', sharesOfRequests: '百分比为占请求的比例；浪费为已请求而未用的量。',
     nodeOwn: '整个节点', type: '类型',
 
@@ -93,10 +109,25 @@ export const TERMS = {
     servicesDown: '不可用的服务', outageFor: '服务不可用时长', objective: '目标', budgetLeft: '剩余错误预算',
 
     services: '服务', allServices: '全部服务', availability: '可用率', coverage: '观测覆盖', outages: '中断', rollouts: '发布',
+    kind: '类型', basis: '可用的标准', serving: '可服务', endpoints: '就绪', endpointsOf: (ready, desired) => (desired === null ? String(ready) : `${ready} / ${desired}`), today: '今天（UTC）',
+    countServices: (n, down) => `${n} 个服务${down ? `，其中 ${down} 个不可用` : ''}`, noServices: '还不知道任何服务。', noServiceFits: '没有符合条件的服务。', noService: '现在没有这个服务。',
+    withoutPlanned: '不计计划内', nothingObserved: '没有观测', unknownFor: (length) => `未知 ${length}`, outagesOf: (n, unplanned) => (n ? `${n}，其中计划外 ${unplanned}` : '0'), longest: '最长',
+    planned: '计划内', plannedOne: '计划内', mttr: '平均时长', mtbf: '平均间隔', byChecks: '拨测所见', noOutages: '这段时间内没有中断。', goesOn: '仍在继续', fewest: '最少就绪',
+    leftOut: (n) => `另有 ${n} 次未列出。`, byDay: '按天', day: '日期', outcome: '结果', changedBy: '变更者',
+    outcomes: { running: '进行中', done: '完成', failed: '失败', superseded: '被取代', rolled_back: '已回滚' },
+    timeline: '时间线', timelineDesc: (from, to, down, planned) => `${from} 至 ${to}：${down} 次不可用，${planned} 次计划内不可用。中断见下面的表格。`,
+    levels: { up: '正常', unknown: '未观测', planned: '不可用（计划内）', degraded: '降级', down: '不可用' },
     serviceStates: { up: '正常', degraded: '降级', draining: '排空中', down: '不可用', scaled_to_zero: '缩容至零', none_by_design: '本无端点', unknown: '未知' },
     outageCauses: {
       rollout: '发布', failed_rollout: '发布失败', scaling: '扩缩容', scaled_to_zero: '缩容至零', deletion: '手工删除 Pod', node_loss: '节点失联',
       drain: '节点排空', eviction: '被 kubelet 驱逐', crash: '崩溃', failed_readiness: '未就绪', unschedulable: '无法调度', maintenance: '维护', starting: '新服务启动中', unknown: '未知',
     },
+
+    silences: '静默', allSilences: '全部静默', newSilence: '新建静默', endSilence: '结束', endSilenceOf: (id) => `结束静默 ${id}`, from: '开始', until: '结束', by_: '创建人', comment: '理由',
+    matchers: '匹配条件', matchersHint: (names) => `须全部符合；运算符为 =、!=、=~ 和 !~。名称：${names}。`, matchersBad: (what) => `无法理解：${what}`,
+    active: '生效中', expired: '已过期', maintenance: '维护', maintenanceHint: '维护：期间的中断计为计划内', create: '创建', yourName: '你的名字',
+    noSilences: '没有静默。', noSilenceFits: '没有符合条件的静默。', lasts: '时长', onlyReads: '此令牌只能读取：使用写令牌才能创建和结束静默。',
+    acknowledge: '我来处理', acknowledged: (who, when) => `${who} 自 ${when} 起处理`, byLink: '有人通过消息中的链接', wasUseful: '有用', wasNoise: '是噪声', marked: (useful) => `已标记为${useful ? '有用' : '噪声'}。`, silenceThis: '静默',
+    rules: '规则', rule: '规则', precision: '准确率', useful: '有用', noise: '噪声', byItself: '自行恢复', median: '时长中位数', flagged: '噪声多于有用', demoted: '只在汇总中通知', rulesHint: '按人们的标记，各规则告警的价值。',
   },
 };

@@ -304,6 +304,9 @@ export const checkCauseOf = (cause) => TEXTS[language].checkCauses[cause] ?? out
 /** Why a service was not available. */
 export const outageCauseOf = (cause) => TEXTS[language].outageCauses[cause] ?? cause;
 export const phaseOf = (phase) => TEXTS[language].phaseNames[phase] ?? phase;
+export const serviceStateOf = (state) => TEXTS[language].serviceStates[state] ?? state;
+export const outcomeOf = (outcome) => TEXTS[language].outcomes[outcome] ?? outcome;
+
 /** A column of amounts, or a line of a picture. */
 export const columnOf = (name) => TEXTS[language].columns[name] ?? name;
 export const scopeOf = (scope) => TEXTS[language].scopes[scope] ?? scope;
