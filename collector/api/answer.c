@@ -28,6 +28,7 @@ void nj_api_free_call(struct nj_api_call *call)
     free(call->writing.matchers);
     free(call->writing.author);
     free(call->writing.reason);
+    nj_api_services_free(call);
     free(call);
 }
 

@@ -57,6 +57,12 @@ const struct nj_api_endpoint nj_api_endpoints[] = {
     READ("/api/v1/monitors/{id}", nj_api_monitor, "state", "limit", "cursor"),
     READ("/api/v1/series", nj_api_series, "monitor", "target", "namespace", "service", "from", "to", "step"),
     READ("/api/v1/errors", nj_api_errors, "from", "to", "namespace", "service"),
+    READ("/api/v1/services", nj_api_services, "namespace", "kind", "state", "basis", "limit", "cursor"),
+    READ("/api/v1/services/{namespace}/{name}", nj_api_service, "kind", "basis", "from", "to"),
+    READ("/api/v1/services/{namespace}/{name}/sla", nj_api_service_sla, "kind", "basis", "by", "from", "to"),
+    READ("/api/v1/services/{namespace}/{name}/outages", nj_api_service_outages, "kind", "basis", "from", "to"),
+    READ("/api/v1/rollouts", nj_api_rollouts, "namespace", "kind", "workload", "outcome", WHEN),
+    READ("/api/v1/rollouts/{id}", nj_api_rollout, NULL),
     READ("/api/v1/nodes", nj_api_nodes, "limit", "cursor"),
     READ("/api/v1/nodes/{id}", nj_api_node, NULL),
     READ("/api/v1/namespaces", nj_api_namespaces, "limit", "cursor"),
@@ -110,9 +116,11 @@ const struct nj_api_endpoint nj_api_endpoints[] = {
     {.path = NULL},
 };
 
-/* Whether `path` fits the pattern; the segment in place of its "{...}" goes to `argument`. */
-static bool fits(const char *pattern, const char *path, char *argument, size_t size)
+/* Whether `path` fits the pattern; the segments in place of its "{...}" go to the call's arguments. */
+static bool fits(const char *pattern, const char *path, struct nj_api_call *call)
 {
+    char *argument = call->argument;
+    const size_t size = sizeof(call->argument);
     while (*pattern != '\0') {
         if (*pattern == '{') {
             size_t len = strcspn(path, "/");
@@ -120,6 +128,7 @@ static bool fits(const char *pattern, const char *path, char *argument, size_t s
                 return false;
             memcpy(argument, path, len);
             argument[len] = '\0';
+            argument = call->second_argument;
             path += len;
             pattern += strcspn(pattern, "}") + 1;
         } else if (*pattern++ != *path++) {
@@ -225,7 +234,7 @@ static void dispatch(struct nj_api_call *call)
     const char *path = nj_httpd_path(call->request);
     const char *method = nj_httpd_method(call->request);
     const struct nj_api_endpoint *endpoint = nj_api_endpoints;
-    while (endpoint->path != NULL && !fits(endpoint->path, path, call->argument, sizeof(call->argument)))
+    while (endpoint->path != NULL && !fits(endpoint->path, path, call))
         endpoint++;
     if (endpoint->path == NULL) {
         nj_api_problem(call, 404, "there is nothing at %s: see /openapi.json", path);
@@ -320,6 +329,8 @@ static void query_done(struct nj_job *job)
     api->calls--;
     if (call->rc == 0 && job->run == run_write && api->options.on_written != NULL)
         api->options.on_written(api->options.data);
+    if (call->rc == 0 && call->finish != NULL)
+        call->finish(call);
     if (call->rc == -ENOENT)
         nj_api_problem(call, 404, "%s", call->err.text[0] != '\0' ? call->err.text : "not found");
     else if (call->rc < 0)

@@ -39,6 +39,8 @@ struct nj_api_options {
     void (*collect)(void *data);
     /* Appends further families to /metrics (those of the collector's own checks); may be NULL. */
     void (*append_metrics)(void *data, struct nj_buf *out);
+    /* The objective of a service or workload in (0, 1), 0: none; on the loop. May be NULL. */
+    double (*objective)(void *data, const char *kind, const char *namespace, const char *name);
     struct nj_probes *probes;     /* closed after the API; NULL: no monitors, and none can be tried */
     struct nj_capacity *capacity; /* freed after the API is closed; NULL: nothing is known of nodes */
     void *data;

@@ -6,6 +6,7 @@
 
 #include "collector/api/api.h"
 #include "collector/api/tokens.h"
+#include "collector/sla/compute.h"
 #include "common/loop/httpd.h"
 
 enum {
@@ -19,7 +20,8 @@ struct nj_api_call;
 
 /* One endpoint of the table in api.c, which is also what the test holds openapi.json against. */
 struct nj_api_endpoint {
-    const char *path;                         /* one "{...}" segment at most: it becomes call->argument */
+    const char *path;                         /* two "{...}" segments at most: they become call->argument and
+                                                 call->second_argument */
     void (*handle)(struct nj_api_call *call); /* on the loop; ends with one of the nj_api_ functions below */
     const char *params[NJ_API_PARAMS_MAX];    /* the query parameters it knows */
     const char *method;                       /* the only one; NULL: GET and HEAD */
@@ -35,11 +37,29 @@ struct nj_api_writing {
     bool maintenance, useful, is_ack;
 };
 
+struct nj_api_service; /* services.c */
+
+enum nj_api_sla_by { NJ_API_BY_RANGE, NJ_API_BY_DAY, NJ_API_BY_WEEK, NJ_API_BY_MONTH };
+
+/* Availability of a service or workload. */
+struct nj_api_sla_call {
+    const char *kind; /* "Service", or a workload's */
+    const char *namespace, *name, *state;
+    enum nj_sla_basis basis;
+    enum nj_api_sla_by by;
+    int64_t from_ns, until_ns;
+    int64_t skip;     /* so many rows of the list were given already */
+    double objective; /* 0: none */
+    struct nj_api_service *rows;
+    size_t rows_count;
+};
+
 struct nj_api_call {
     struct nj_api *api;
     struct nj_httpd_request *request;
     const struct nj_collector_config *config; /* in force when the request came */
-    char argument[NJ_API_ARGUMENT_MAX];       /* what stood for the path's "{...}" */
+    char argument[NJ_API_ARGUMENT_MAX];       /* what stood for the path's first "{...}" */
+    char second_argument[NJ_API_ARGUMENT_MAX];
     struct nj_job job;
 
     /* What the query is asked; strings belong to the request. */
@@ -52,6 +72,8 @@ struct nj_api_call {
         int by, sort; /* resources.c */
         bool descending, csv;
     } table;
+    struct nj_rollout_filter rollouts;
+    struct nj_api_sla_call sla;
     int64_t id;
     int64_t now_ns; /* of what is written */
     int limit;
@@ -61,6 +83,9 @@ struct nj_api_call {
     /* Runs on the reader's worker: fills in what follows. A negative errno becomes a problem: -ENOENT 404,
      * -EOVERFLOW 400, others 500. */
     int (*query)(struct nj_api_call *call, struct nj_err *err);
+    /* On the loop, after a query that succeeded: completes the body by what only the loop knows. NULL: it is
+     * complete. */
+    void (*finish)(struct nj_api_call *call);
     struct nj_buf body;
     const char *content_type; /* NULL: application/json */
     unsigned status;          /* of the answer; 0: 200 */
@@ -150,6 +175,8 @@ void nj_api_field_ms(struct nj_buf *out, const char *name, bool known, double se
 void nj_api_field_double(struct nj_buf *out, const char *name, double value); /* null for no finite number */
 /* A share of 1. */
 void nj_api_field_share(struct nj_buf *out, const char *name, uint64_t part, uint64_t whole);
+/* Likewise, with nine digits: 31 ms of a year. null below 0. */
+void nj_api_field_ratio(struct nj_buf *out, const char *name, double ratio);
 /* A JSON object as it is; null when the text is none. */
 void nj_api_field_json(struct nj_buf *out, const char *name, const char *text);
 void nj_api_array_begin(struct nj_buf *out, const char *name);
@@ -188,6 +215,12 @@ void nj_api_namespaces(struct nj_api_call *call);
 void nj_api_forecast(struct nj_api_call *call);
 void nj_api_series(struct nj_api_call *call);
 void nj_api_errors(struct nj_api_call *call);
+void nj_api_services(struct nj_api_call *call);
+void nj_api_service(struct nj_api_call *call);
+void nj_api_service_sla(struct nj_api_call *call);
+void nj_api_service_outages(struct nj_api_call *call);
+void nj_api_rollouts(struct nj_api_call *call);
+void nj_api_rollout(struct nj_api_call *call);
 void nj_api_resources(struct nj_api_call *call);
 void nj_api_resource_series(struct nj_api_call *call);
 void nj_api_recommendations(struct nj_api_call *call);
@@ -203,6 +236,18 @@ bool nj_api_param_range(struct nj_api_call *call);
 /* The resolution of call->series, from the range when it is not given; the range then begins with a whole
  * step, and has at most 1500. False after a problem. */
 bool nj_api_param_step(struct nj_api_call *call, const char *step);
+
+/* services.c. The parameters of one service or workload, whose path names it: kind, basis, from (`range_ns`
+ * before `to` without a word), to. False after a problem. */
+bool nj_api_param_service(struct nj_api_call *call, int64_t range_ns);
+bool nj_api_param_basis(struct nj_api_call *call);
+/* -ENOENT with its words when nothing was ever measured of it. */
+int nj_api_find_service(struct nj_api_call *call, struct nj_err *err);
+/* Each of its intervals within the range; those of too many are refused. */
+int nj_api_each_interval(struct nj_api_call *call,
+                         int (*on_interval)(void *data, const struct nj_interval *interval), void *data,
+                         struct nj_err *err);
+void nj_api_services_free(struct nj_api_call *call);
 
 /* monitor_test.c: ends those that run, without their outcome. */
 void nj_api_tests_stop(struct nj_api *api);

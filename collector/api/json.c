@@ -85,6 +85,15 @@ void nj_api_field_share(struct nj_buf *out, const char *field, uint64_t part, ui
     (void)nj_buf_printf(out, "%.6f", whole == 0 ? 0 : (double)part / (double)whole);
 }
 
+void nj_api_field_ratio(struct nj_buf *out, const char *field, double ratio)
+{
+    name(out, field);
+    if (!(ratio >= 0))
+        (void)nj_buf_append_str(out, "null");
+    else
+        (void)nj_buf_printf(out, ratio == floor(ratio) ? "%.0f" : "%.9f", ratio);
+}
+
 /* It was checked by whoever made it, but came from elsewhere since. */
 static bool is_object(const char *text)
 {

@@ -55,6 +55,7 @@ struct api_setup {
     struct nj_probes *probes;     /* NULL: none */
     struct nj_capacity *capacity; /* NULL: none */
     const char *more_metrics;     /* NULL: none */
+    double objective;             /* of Service shop/web; 0: none */
     struct nj_api *api;           /* NULL: not open */
     bool closed;
     bool ready;

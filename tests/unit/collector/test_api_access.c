@@ -455,12 +455,16 @@ static void check_operation(const struct nj_api_endpoint *endpoint, json_object 
         if (find_parameter(operation, endpoint->params[known], "query") == NULL)
             fail_msg("%s: the parameter %s is not described", endpoint->path, endpoint->params[known]);
     }
-    bool has_id = strstr(endpoint->path, "{id}") != NULL;
-    if (has_id)
-        assert_string_equal(field(find_parameter(operation, "id", "path"), "required"), "true");
-    if (described != known + has_id)
+    size_t in_path = 0;
+    for (const char *brace = strchr(endpoint->path, '{'); brace != NULL; brace = strchr(brace + 1, '{')) {
+        char name[32];
+        in_path++;
+        (void)snprintf(name, sizeof(name), "%.*s", (int)strcspn(brace + 1, "}"), brace + 1);
+        assert_string_equal(field(find_parameter(operation, name, "path"), "required"), "true");
+    }
+    if (described != known + in_path)
         fail_msg("%s: %zu parameters are described, %zu are known", endpoint->path, described,
-                 known + has_id);
+                 known + in_path);
     json_object *security = json_object_object_get(operation, "security");
     bool open = security != NULL && json_object_array_length(security) == 0;
     assert_int_equal(open, endpoint->access == NJ_API_OPEN);
@@ -470,7 +474,7 @@ static void check_operation(const struct nj_api_endpoint *endpoint, json_object 
         (void)at(responses, "401");
         (void)at(responses, "403");
     }
-    if (has_id)
+    if (in_path > 0)
         (void)at(responses, "404");
     if (known > 0 && !open)
         (void)at(responses, "400");
