@@ -220,17 +220,30 @@ struct mark {
     size_t len, hidden;
 };
 
+/* As part of a line, whatever a key or a name holds. */
+static void append_name(struct nj_buf *out, const char *name)
+{
+    size_t from = out->len;
+    (void)nj_utf8_append_lossy(out, name, strlen(name));
+    for (size_t i = from; i < out->len; i++) {
+        if ((unsigned char)out->data[i] < ' ' || out->data[i] == 0x7f)
+            out->data[i] = '?';
+    }
+}
+
 /* One segment further: ".name", or "[name]" of something that is called so. */
 static struct mark enter(struct walk *walk, const char *name, bool element)
 {
     struct mark mark = {strlen(walk->path), walk->hidden};
-    (void)snprintf(walk->path + mark.len, sizeof(walk->path) - mark.len, "%s%s%s",
-                   element        ? "["
-                   : mark.len > 0 ? "."
-                                  : "",
-                   name, element ? "]" : "");
-    walk->path[nj_utf8_cut(walk->path, strlen(walk->path), sizeof(walk->path) - 4)] = '\0';
+    struct nj_buf segment = {0};
+    put(&segment, element ? "[" : ".", element || mark.len > 0);
+    append_name(&segment, name);
+    put(&segment, "]", element);
+    size_t len = nj_utf8_cut(nj_buf_str(&segment), segment.len, sizeof(walk->path) - 1 - mark.len);
+    memcpy(walk->path + mark.len, nj_buf_str(&segment), len);
+    walk->path[mark.len + len] = '\0';
     walk->hidden += is_hidden(name);
+    nj_buf_done(&segment);
     return mark;
 }
 

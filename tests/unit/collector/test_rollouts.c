@@ -439,10 +439,10 @@ static void put_replica_set(struct bench *bench, const char *hash, int revision,
     (void)snprintf(
         text, sizeof(text),
         "{\"metadata\":{\"namespace\":\"shop\",\"name\":\"web-%s\",\"uid\":\"%s\",\"creationTimestamp\":"
-        "\"2026-11-21T00:00:%02dZ\",\"labels\":{\"pod-template-hash\":\"%s\"},\"annotations\":{"
+        "\"2026-11-21T%02d:%02d:%02dZ\",\"labels\":{\"pod-template-hash\":\"%s\"},\"annotations\":{"
         "\"deployment.kubernetes.io/revision\":\"%d\"},\"ownerReferences\":[{\"kind\":\"Deployment\","
         "\"name\":\"web\",\"controller\":true}]},\"status\":{\"availableReplicas\":%d}}",
-        hash, hash, created_s, hash, revision, available);
+        hash, hash, created_s / 3600, created_s / 60 % 60, created_s % 60, hash, revision, available);
     take(bench, NJ_WATCH_MODIFIED, NJ_KUBE_REPLICA_SET, text, at_ns);
 }
 
@@ -828,6 +828,283 @@ static void a_daemon_set_changes_node_by_node(void **state)
     assert_int_equal(stored(bench, 2)->min_available, 4);
 }
 
+/* ---- random histories */
+
+/* A Deployment as its controller would drive it, and what its rollouts truly were. */
+enum { TEMPLATES_MAX = 24, TRUTHS_MAX = 64, HISTORIES = 300, OPERATIONS = 60 };
+
+struct truth {
+    int from, to;
+    int began_s, ended_s, failed_s; /* 0: not */
+    uint32_t crashes;
+    enum nj_rollout_outcome outcome;
+    bool brought_one;
+};
+
+struct world {
+    struct bench bench;
+    uint32_t random;
+    int now_s;
+    struct {
+        int created_s, revision;
+    } templates[TEMPLATES_MAX];
+    int templates_count, current;
+    int revision, generation, desired;
+    int fresh, fresh_available, old; /* pods of the current template, and of others */
+    bool late;                       /* Progressing says that the deadline has passed */
+    uint32_t crashes_seen;           /* of the one pod, since the collector started */
+    struct truth truths[TRUTHS_MAX];
+    int truths_count;
+};
+
+static uint32_t draw(struct world *world, uint32_t below)
+{
+    world->random ^= world->random << 13;
+    world->random ^= world->random >> 17;
+    world->random ^= world->random << 5;
+    return world->random % below;
+}
+
+static struct truth *going_on(struct world *world)
+{
+    struct truth *last = world->truths_count == 0 ? NULL : &world->truths[world->truths_count - 1];
+    return last == NULL || last->ended_s != 0 ? NULL : last;
+}
+
+static const char *hash_name(int template, char name[8])
+{
+    (void)snprintf(name, 8, "h%02d", template);
+    return name;
+}
+
+static void tell_replica_set(struct world *world, int available)
+{
+    char name[8];
+    put_replica_set(&world->bench, hash_name(world->current, name), world->templates[world->current].revision,
+                    world->templates[world->current].created_s, available, second(world->now_s));
+}
+
+static void tell_deployment(struct world *world, int revision, bool observed)
+{
+    char image[16], condition[256] = "";
+    (void)snprintf(image, sizeof(image), "web:%d", world->current);
+    if (world->late)
+        (void)snprintf(condition, sizeof(condition),
+                       ",\"conditions\":[{\"type\":\"Progressing\",\"status\":\"False\",\"reason\":"
+                       "\"ProgressDeadlineExceeded\",\"lastTransitionTime\":\"2026-11-21T%02d:%02d:%02dZ\"}]",
+                       world->now_s / 3600, world->now_s / 60 % 60, world->now_s % 60);
+    put_deployment(&world->bench,
+                   &(struct deployment){.revision = revision,
+                                        .generation = world->generation,
+                                        .observed = world->generation - !observed,
+                                        .desired = world->desired,
+                                        .replicas = world->fresh + world->old,
+                                        .updated = world->fresh,
+                                        .available = world->fresh_available + world->old,
+                                        .image = image,
+                                        .condition = condition},
+                   second(world->now_s));
+}
+
+/* The reference: what a change of the template makes of the rollout before. */
+static void judge_before(struct world *world, int to)
+{
+    struct truth *before = going_on(world);
+    if (before == NULL)
+        return;
+    bool undone = to == before->from || world->templates[to].created_s < before->began_s;
+    before->ended_s = world->now_s;
+    before->outcome = undone                  ? NJ_ROLLOUT_ROLLED_BACK
+                      : before->failed_s != 0 ? NJ_ROLLOUT_FAILED
+                                              : NJ_ROLLOUT_SUPERSEDED;
+    if (undone && !before->brought_one && before->failed_s == 0)
+        before->failed_s = world->now_s;
+}
+
+static void judge_done(struct world *world)
+{
+    struct truth *truth = going_on(world);
+    if (truth != NULL && world->fresh_available > 0)
+        truth->brought_one = true;
+    if (truth == NULL || world->fresh_available < world->desired || world->old > 0)
+        return;
+    truth->ended_s = world->now_s;
+    truth->outcome = NJ_ROLLOUT_DONE;
+}
+
+static void change_template(struct world *world, int to)
+{
+    int old_revision = world->revision;
+    bool late = draw(world, 3) == 0;
+    if (to == world->current || world->truths_count == TRUTHS_MAX)
+        return;
+    if (to == world->templates_count)
+        world->templates[world->templates_count++].created_s = world->now_s;
+    judge_before(world, to);
+    world->truths[world->truths_count++] = (struct truth){
+        .from = world->current, .to = to, .began_s = world->now_s, .outcome = NJ_ROLLOUT_RUNNING};
+    world->crashes_seen = 0;
+    /* The server takes the spec, the controller gives it a revision, then writes the status. */
+    world->current = to;
+    world->generation++;
+    world->late = false;
+    tell_deployment(world, old_revision, false);
+    world->templates[to].revision = ++world->revision;
+    if (!late)
+        tell_replica_set(world, 0);
+    tell_deployment(world, world->revision, false);
+    world->fresh = world->fresh_available = 0;
+    world->old = world->desired;
+    if (late)
+        tell_replica_set(world, 0);
+    tell_deployment(world, world->revision, true);
+    judge_done(world);
+}
+
+static void progress(struct world *world)
+{
+    if (going_on(world) == NULL)
+        return;
+    if (world->fresh < world->desired && (draw(world, 2) == 0 || world->fresh == world->fresh_available)) {
+        world->fresh++;
+    } else {
+        world->fresh_available++;
+        world->old = world->desired - world->fresh_available;
+    }
+    if (draw(world, 2) == 0) {
+        tell_replica_set(world, world->fresh_available);
+        tell_deployment(world, world->revision, true);
+    } else {
+        tell_deployment(world, world->revision, true);
+        tell_replica_set(world, world->fresh_available);
+    }
+    judge_done(world);
+}
+
+static void scale(struct world *world)
+{
+    if (going_on(world) != NULL)
+        return;
+    world->desired = (int)draw(world, 5);
+    world->generation++;
+    tell_deployment(world, world->revision, false);
+    world->fresh = world->fresh_available = world->desired;
+    tell_deployment(world, world->revision, true);
+    tell_replica_set(world, world->fresh_available);
+}
+
+static void crash(struct world *world, bool old)
+{
+    struct truth *truth = going_on(world);
+    char pod[32], name[8];
+    int template = old && truth != NULL ? truth->from : world->current;
+    (void)snprintf(pod, sizeof(pod), "web-%s-x", hash_name(template, name));
+    int64_t id = trouble(&world->bench, pod, "Error", world->now_s);
+    assert_int_equal(id, truth == NULL || old ? 0 : world->truths_count);
+    if (truth == NULL || old)
+        return;
+    truth->crashes++;
+    if (++world->crashes_seen >= NJ_ROLLOUTS_LOOP && truth->failed_s == 0) {
+        truth->failed_s = world->now_s;
+        truth->outcome = NJ_ROLLOUT_FAILED;
+    }
+}
+
+static void pass_deadline(struct world *world)
+{
+    struct truth *truth = going_on(world);
+    if (truth == NULL || world->late)
+        return;
+    world->late = true;
+    tell_deployment(world, world->revision, true);
+    if (truth->failed_s == 0) {
+        truth->failed_s = world->now_s;
+        truth->outcome = NJ_ROLLOUT_FAILED;
+    }
+    world->late = false; /* the condition stays, but its time is told once */
+}
+
+static void operate(struct world *world)
+{
+    world->now_s += 3 + (int)draw(world, 20);
+    switch (draw(world, 16)) {
+    case 0:
+    case 1:
+        change_template(world, world->templates_count < TEMPLATES_MAX ? world->templates_count : 0);
+        break;
+    case 2:
+        change_template(world, (int)draw(world, (uint32_t)world->templates_count));
+        break;
+    case 3:
+        scale(world);
+        break;
+    case 4:
+    case 5:
+        crash(world, false);
+        break;
+    case 6:
+        crash(world, true);
+        break;
+    case 7:
+        pass_deadline(world);
+        break;
+    case 8:
+        restart(&world->bench, second(world->now_s));
+        world->crashes_seen = 0; /* whose they were is not stored */
+        break;
+    default:
+        progress(world);
+        break;
+    }
+}
+
+static void assert_truths(const struct world *world)
+{
+    char name[8];
+    assert_int_equal(count_stored(&world->bench), world->truths_count);
+    for (int i = 0; i < world->truths_count; i++) {
+        const struct truth *truth = &world->truths[i];
+        const struct nj_rollout *rollout = stored(&world->bench, i + 1);
+        assert_int_equal(rollout->outcome, truth->outcome);
+        assert_int_equal(rollout->began_ns, second(truth->began_s));
+        assert_int_equal(rollout->ended_ns, truth->ended_s == 0                ? 0
+                                            : truth->ended_s == truth->began_s ? second(truth->ended_s) + 1
+                                                                               : second(truth->ended_s));
+        assert_int_equal(rollout->failed_ns / NJ_SEC,
+                         truth->failed_s == 0 ? 0 : second(truth->failed_s) / NJ_SEC);
+        assert_int_equal(rollout->crashes, truth->crashes);
+        assert_string_equal(rollout->template_hash, hash_name(truth->to, name));
+        assert_string_equal(rollout->from_hash, hash_name(truth->from, name));
+    }
+}
+
+static void random_histories_are_judged_as_they_were(void **state)
+{
+    (void)state;
+    struct world *world = NJ_NEW(struct world);
+    for (uint32_t seed = 1; seed <= HISTORIES; seed++) {
+        *world = (struct world){.random = seed * 2654435761u,
+                                .now_s = 5,
+                                .templates = {{.created_s = 5, .revision = 1}},
+                                .templates_count = 1,
+                                .revision = 1,
+                                .generation = 1,
+                                .desired = 2,
+                                .fresh = 2,
+                                .fresh_available = 2};
+        begin_bench(&world->bench);
+        tell_replica_set(world, world->fresh_available);
+        tell_deployment(world, 1, true);
+        nj_rollouts_synced(world->bench.rollouts, world->bench.workloads, second(6));
+        for (int i = 0; i < OPERATIONS; i++) {
+            operate(world);
+            assert_truths(world);
+        }
+        end_bench(&world->bench);
+    }
+    free(world);
+}
+
 static void the_allowance_is_what_the_probes_give(void **state)
 {
     (void)state;
@@ -873,6 +1150,7 @@ int main(void)
         CASE(a_canary_is_done_and_its_promotion_another),
         CASE(a_stateful_set_that_stands_still_has_failed_and_may_be_undone),
         CASE(a_daemon_set_changes_node_by_node),
+        CASE(random_histories_are_judged_as_they_were),
         CASE(the_allowance_is_what_the_probes_give),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
