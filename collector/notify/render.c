@@ -118,8 +118,8 @@ static void where(const struct sheet *sheet, const struct nj_alert *alert)
     field(sheet, NJ_WORD_GROUP, alert->group);
     field(sheet, NJ_WORD_CLUSTER, incident->cluster);
     bool of_node = incident->kind == NJ_INCIDENT_NODE_PROBES || incident->kind == NJ_INCIDENT_NODE ||
-                   incident->kind == NJ_INCIDENT_CAPACITY;
-    if (!of_node) {
+                   incident->kind == NJ_INCIDENT_CAPACITY || incident->kind == NJ_INCIDENT_REGISTRY;
+    if (!of_node) { /* nor of a registry */
         field(sheet, NJ_WORD_PROJECT, incident->project);
         field(sheet, NJ_WORD_NAMESPACE, incident->namespace);
         workload_field(sheet, incident);
@@ -186,6 +186,17 @@ static void status_field(const struct sheet *sheet, const struct nj_incident *in
     nj_buf_printf(sheet->out, "%d\n", (int)incident->status);
 }
 
+/* It has worsened, for a service is down because of it. */
+static void services_down_fields(const struct sheet *sheet, const struct nj_alert *alert)
+{
+    const char *services = nj_str(alert->incident->services_down);
+    if (services[0] == '\0')
+        return;
+    if (alert->transition == NJ_TRANSITION_WORSENED)
+        field(sheet, NJ_WORD_CHANGE, word(sheet->how, NJ_WORD_CHANGE_DOWN));
+    field(sheet, NJ_WORD_SERVICES_DOWN, services);
+}
+
 /* What fails, in which step, what was expected, and what came instead. */
 static void checks_opened(const struct sheet *sheet, const struct nj_alert *alert)
 {
@@ -194,8 +205,9 @@ static void checks_opened(const struct sheet *sheet, const struct nj_alert *aler
     nj_words_targets(sheet->how->language, incident, &targets);
     title(sheet, alert);
     where(sheet, alert);
-    if (alert->transition == NJ_TRANSITION_WORSENED)
+    if (alert->transition == NJ_TRANSITION_WORSENED && nj_str(incident->services_down)[0] == '\0')
         field(sheet, NJ_WORD_CHANGE, word(sheet->how, NJ_WORD_CHANGE_WORSENED));
+    services_down_fields(sheet, alert);
     field(sheet, NJ_WORD_REASON, nj_buf_str(&targets));
     field_if(sheet, NJ_WORD_STEP, incident->step);
     field_if(sheet, NJ_WORD_CAUSE, nj_words_check_cause(sheet->how->language, incident->cause));
@@ -262,11 +274,64 @@ static void figures_opened(const struct sheet *sheet, const struct nj_alert *ale
     number_field(sheet, incident);
 }
 
+static void change_field(const struct sheet *sheet, enum nj_word label, const char *from, const char *to)
+{
+    struct nj_buf text = {0};
+    nj_words_change(sheet->how->language, from, to, &text);
+    field_if(sheet, label, nj_buf_str(&text));
+    nj_buf_done(&text);
+}
+
+static void outage_field(const struct sheet *sheet, const struct nj_incident *incident)
+{
+    if (incident->outage_ns <= 0 || incident->kind == NJ_INCIDENT_SERVICE_OUTAGE)
+        return; /* an outage itself has lasted for it */
+    field_begin(sheet, NJ_WORD_OUTAGE);
+    nj_words_duration(sheet->how->language, incident->outage_ns, sheet->out);
+    nj_buf_append_char(sheet->out, '\n');
+}
+
+static void budget_field(const struct sheet *sheet, const struct nj_incident *incident)
+{
+    struct nj_buf text = {0};
+    if (incident->kind != NJ_INCIDENT_SLO_BURN)
+        return;
+    nj_words_budget(sheet->how->language, incident, &text);
+    field(sheet, NJ_WORD_BUDGET, nj_buf_str(&text));
+    nj_buf_done(&text);
+}
+
+/* What is not available since when and why, or what was rolled out, what differs and how it ended. */
+static void services_opened(const struct sheet *sheet, const struct nj_alert *alert)
+{
+    const struct nj_incident *incident = alert->incident;
+    bool of_rollout = incident->kind == NJ_INCIDENT_ROLLOUT_FAILED;
+    title(sheet, alert);
+    where(sheet, alert);
+    if (alert->transition == NJ_TRANSITION_WORSENED)
+        field(sheet, NJ_WORD_CHANGE,
+              word(sheet->how, of_rollout ? NJ_WORD_CHANGE_DOWN : NJ_WORD_CHANGE_CRITICAL));
+    if (of_rollout)
+        change_field(sheet, NJ_WORD_REVISION, incident->rollout_from, incident->rollout);
+    reason_field(sheet, NJ_WORD_REASON, incident);
+    if (of_rollout)
+        change_field(sheet, NJ_WORD_IMAGE, incident->image_from, incident->image);
+    field_if(sheet, NJ_WORD_DIFFERENCE, incident->difference);
+    if (incident->kind != NJ_INCIDENT_SLO_BURN) /* whose figures have lines of their own */
+        field_if(sheet, NJ_WORD_MESSAGE, incident->message);
+    budget_field(sheet, incident);
+    outage_field(sheet, incident);
+    time_field(sheet, NJ_WORD_FIRST, incident->first_ns);
+    time_field(sheet, NJ_WORD_LAST, incident->last_ns);
+    number_field(sheet, incident);
+}
+
 static void opened(const struct sheet *sheet, const struct nj_alert *alert)
 {
     const struct nj_incident *incident = alert->incident;
     title(sheet, alert);
     where(sheet, alert);
+    services_down_fields(sheet, alert);
     reason_field(sheet, NJ_WORD_REASON, incident);
     field_if(sheet, NJ_WORD_MESSAGE, incident->message);
     restarts_field(sheet, incident);
@@ -289,6 +354,10 @@ static void resolved(const struct sheet *sheet, const struct nj_alert *alert)
     nj_buf_append_char(sheet->out, '\n');
     count_field(sheet, incident);
     evictions_field(sheet, incident);
+    if (incident->kind == NJ_INCIDENT_ROLLOUT_FAILED)
+        change_field(sheet, NJ_WORD_REVISION, incident->rollout_from, incident->rollout);
+    budget_field(sheet, incident);
+    outage_field(sheet, incident);
     reason_field(sheet, NJ_WORD_LAST_REASON, incident);
     time_field(sheet, NJ_WORD_FIRST, incident->first_ns);
     time_field(sheet, NJ_WORD_LAST, incident->last_ns);
@@ -434,6 +503,8 @@ void nj_render_alert(const struct nj_render *how, const struct nj_alert *alert, 
             resolved(&sheet, alert);
         else if (nj_incident_is_of_checks(alert->incident->kind))
             checks_opened(&sheet, alert);
+        else if (nj_words_is_of_services(alert->incident->kind))
+            services_opened(&sheet, alert);
         else if (nj_words_is_of_figures(alert->incident->kind))
             figures_opened(&sheet, alert);
         else

@@ -60,6 +60,12 @@ static const struct pair words[] = {
     [NJ_WORD_PACE] = {{"增速", "Pace"}},
     [NJ_WORD_REACHES] = {{"预计达到上限", "Reaches the limit"}},
     [NJ_WORD_EVICTIONS] = {{"驱逐的 Pod", "Evicted pods"}},
+    [NJ_WORD_REVISION] = {{"版本", "Revision"}},
+    [NJ_WORD_DIFFERENCE] = {{"差异", "What differs"}},
+    [NJ_WORD_SERVICES_DOWN] = {{"不可用的服务", "Services down"}},
+    [NJ_WORD_OUTAGE] = {{"服务不可用时长", "Services were down for"}},
+    [NJ_WORD_BUDGET] = {{"错误预算", "Error budget"}},
+    [NJ_WORD_CHANGE_DOWN] = {{"导致服务不可用", "a service is not available because of it"}},
     [NJ_WORD_COLON] = {{"：", ": "}},
     [NJ_WORD_OPEN] = {{"（", " ("}},
     [NJ_WORD_CLOSE] = {{"）", ")"}},
@@ -103,6 +109,7 @@ static const struct meaning causes[] = {
     {"deleted", {{"Pod 已被删除", "the pod was deleted"}}},
     {"completed", {{"已正常结束", "it ended well"}}},
     {"scheduled", {{"已调度到节点", "a node took it"}}},
+    {"rolled_out", {{"后续发布已完成", "a later rollout is done"}}},
     {"passing", {{"拨测恢复正常", "its checks pass again"}}},
     {"gone", {{"失败的目标已不存在", "the failing targets are gone"}}},
     {"over", {{"已恢复正常", "it is well again"}}},
@@ -359,6 +366,10 @@ void nj_words_reason(enum nj_language language, const struct nj_incident *incide
     }
     if (nj_incident_is_of_checks(incident->kind)) {
         append_check(language, incident, out);
+        return;
+    }
+    if (nj_words_is_of_services(incident->kind)) {
+        nj_words_service(language, incident, out);
         return;
     }
     if (nj_words_is_of_figures(incident->kind)) {

@@ -59,6 +59,12 @@ enum nj_word {
     NJ_WORD_PACE,
     NJ_WORD_REACHES,
     NJ_WORD_EVICTIONS,
+    NJ_WORD_REVISION,
+    NJ_WORD_DIFFERENCE,
+    NJ_WORD_SERVICES_DOWN,
+    NJ_WORD_OUTAGE,
+    NJ_WORD_BUDGET,
+    NJ_WORD_CHANGE_DOWN,
     NJ_WORD_COLON,
     NJ_WORD_OPEN, /* brackets of an aside */
     NJ_WORD_CLOSE,
@@ -85,6 +91,14 @@ bool nj_words_value(const struct nj_incident *incident, struct nj_buf *out);
 void nj_words_pace(enum nj_language language, const struct nj_incident *incident, struct nj_buf *out);
 void nj_words_reaches(enum nj_language language, const struct nj_incident *incident, struct nj_buf *out);
 void nj_words_process(const struct nj_incident *incident, struct nj_buf *out);
+
+/* Of outages, rollouts, error budgets and registries: what it is, in a line: "FailedReadiness: its pods are
+ * not ready, 0 of 3 ready (Deployment/web)". And what became of what: "3 (before: 2)"; what is left of a
+ * budget. */
+bool nj_words_is_of_services(enum nj_incident_kind kind);
+void nj_words_service(enum nj_language language, const struct nj_incident *incident, struct nj_buf *out);
+void nj_words_change(enum nj_language language, const char *from, const char *to, struct nj_buf *out);
+void nj_words_budget(enum nj_language language, const struct nj_incident *incident, struct nj_buf *out);
 
 /* Why an incident ended; the engine's own word when it is not known here. */
 const char *nj_words_cause(enum nj_language language, const char *cause);
