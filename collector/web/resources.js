@@ -4,8 +4,9 @@ import { aside, breakable, element, given, makeFilter, makeRange, offer, offerFi
 import { get, getText } from './rest.js';
 import { bytes, columnOf, cores, localTime, percent, text } from './words.js';
 
-const PAGE = 200; // rows that are asked for at once
-const MOST = 20_000; // that REST gives
+const PAGE = 200; // rows that are asked for at first; twice as many the next time
+const SHOWN = 1000; // at most: a browser is slow with more, and nobody reads them
+const MOST = 20_000; // that REST gives, for a file
 const SORT = 'cpu.average';
 const THROTTLED = 0.1; // of the CPU periods: worth a look
 const NEAR = 0.9; // of the limit
@@ -84,7 +85,7 @@ export function makeResources(page) {
   const range = makeRange(again);
   const summary = element('p', { role: 'status', className: 'aside' });
   const list = element('div');
-  const more = element('button', { type: 'button', hidden: true, onclick: () => { limit = Math.min(MOST, limit + PAGE); again(); } }, text('more'));
+  const more = element('button', { type: 'button', hidden: true, onclick: () => { limit = Math.min(SHOWN, limit * 2); again(); } }, text('more'));
   const csv = element('button', { type: 'button', onclick: () => save().catch(page.fail) }, text('csv'));
   range.made.append(csv);
   place('main').replaceChildren(range.made, summary, list, more);
@@ -111,7 +112,7 @@ export function makeResources(page) {
     if (asked !== String(query({ limit }))) return; // something else was asked for meanwhile, which asks itself
     summary.textContent = total ? text('countRows', items.length, total, localTime(new Date(from)), localTime(new Date(to))) : text(isUsual() ? 'noRows' : 'noRowFits');
     refill(list, ...(total ? [resourceTable(text('allResources'), items, { range: range.value() === '1h' ? '' : range.value(), sorting: { sort, order: orderOf(), onSort } })] : []));
-    more.hidden = items.length >= total || limit >= MOST;
+    more.hidden = items.length >= total || limit >= SHOWN;
     csv.disabled = total === 0;
     if (!wanted().namespace) offer('namespace', items.map(({ namespace }) => namespace));
   }
