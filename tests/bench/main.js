@@ -14,9 +14,10 @@ import { benchmarks as probe } from './probe.js';
 import { benchmarks as rollups } from './rollups.js';
 import { benchmarks as scan } from './scan.js';
 import { benchmarks as schedule } from './schedule.js';
+import { benchmarks as sla } from './sla.js';
 
 const EXIT_USAGE = 64;
-const benchmarks = { ...decode, ...pods, ...ingest, ...rollups, ...crash, ...schedule, ...probe, ...scan, ...full, ...forecast };
+const benchmarks = { ...decode, ...pods, ...ingest, ...rollups, ...crash, ...schedule, ...probe, ...scan, ...full, ...forecast, ...sla };
 
 const names = Object.keys(benchmarks);
 const widest = Math.max(...names.map(({ length }) => length));
