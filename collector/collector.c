@@ -9,11 +9,13 @@
 #include "collector/cluster/namespaces.h"
 #include "collector/cluster/nodes.h"
 #include "collector/cluster/unscheduled.h"
+#include "collector/incident/suppress.h"
 #include "collector/ingest/ingest.h"
 #include "collector/notify/notifier.h"
 #include "collector/notify/pipeline.h"
 #include "collector/probes/probes.h"
 #include "collector/remote/remote_write.h"
+#include "collector/sla/sla.h"
 #include "collector/store/store.h"
 #include "common/base/alloc.h"
 #include "common/base/log.h"
@@ -43,6 +45,8 @@ struct trouble {
  *               '-> remote write (committed minutes)
  *   API server -> namespaces (projects), unscheduled pods -> ingest
  *   API server -> nodes (conditions) -> ingest; nodes, committed minutes -> capacity (forecast) -> ingest
+ *   API server -> sla (Services, workloads, nodes), committed facts -> intervals, rollouts, outages -> ingest
+ *                  '-> what holds incidents back
  *   API server -> probes (Services, monitors) -> plans in ingest's acknowledgements, own checks -> ingest
  */
 struct nj_collector {
@@ -62,12 +66,15 @@ struct nj_collector {
     struct nj_capacity *capacity;
     struct nj_probes *probes;
     struct nj_pipeline *pipeline; /* what people said about alerts */
+    struct nj_suppress *suppress;
+    struct nj_sla *sla; /* NULL: no API server is asked */
     struct nj_notifier *notifier;
     struct nj_remote_write *remote; /* NULL: nothing is pushed */
     struct nj_ingest *ingest;
     uv_timer_t projects; /* waits for them at the start */
     struct nj_api *api;
-    struct trouble namespaces_trouble, pods_trouble, nodes_trouble, model_trouble[NJ_MODEL_KINDS];
+    struct trouble namespaces_trouble, pods_trouble, nodes_trouble, workloads_trouble,
+        model_trouble[NJ_MODEL_KINDS];
     int step; /* of stopping */
     void (*on_stopped)(void *data);
     void *on_stopped_data;
@@ -131,6 +138,12 @@ static void on_nodes_trouble(void *data, const struct nj_err *err)
     say_trouble(collector, &collector->nodes_trouble, err);
 }
 
+static void on_workloads_trouble(void *data, const struct nj_err *err)
+{
+    struct nj_collector *collector = data;
+    say_trouble(collector, &collector->workloads_trouble, err);
+}
+
 static void on_model_trouble(void *data, enum nj_model_kind kind, const struct nj_err *err)
 {
     struct nj_collector *collector = data;
@@ -141,6 +154,37 @@ static void on_model_trouble(void *data, enum nj_model_kind kind, const struct n
 static void on_own_event(void *data, const struct nj_event *event)
 {
     nj_ingest_local_event(((struct nj_collector *)data)->ingest, event);
+}
+
+static void on_own_write(void *data, struct nj_ingest_write *write)
+{
+    nj_ingest_local_write(((struct nj_collector *)data)->ingest, write);
+}
+
+static void on_explained(void *data)
+{
+    nj_ingest_review(((struct nj_collector *)data)->ingest);
+}
+
+static void on_facts(void *data, const struct nj_ingest_fact *facts, size_t count)
+{
+    struct nj_collector *collector = data;
+    if (collector->sla != NULL)
+        nj_sla_facts(collector->sla, facts, count);
+}
+
+static void on_service(void *data, const char *namespace, const char *name)
+{
+    struct nj_collector *collector = data;
+    if (collector->sla != NULL)
+        nj_sla_service(collector->sla, namespace, name);
+}
+
+static void on_services_synced(void *data)
+{
+    struct nj_collector *collector = data;
+    if (collector->sla != NULL)
+        nj_sla_model_synced(collector->sla);
 }
 
 static void on_minute(void *data, const char *node, const struct nj_event *event)
@@ -199,6 +243,13 @@ static void remember_loss(void *data, const struct nj_incident *incident,
     nj_capacity_remember(data, subject->pod, subject->since_ns);
 }
 
+static void remember_service(void *data, const struct nj_incident *incident,
+                             const struct nj_incident_subject *subject)
+{
+    (void)subject;
+    nj_sla_remember(data, incident);
+}
+
 static const char *latest_trouble(const struct nj_collector *collector)
 {
     const struct trouble *latest = &collector->pods_trouble;
@@ -206,6 +257,8 @@ static const char *latest_trouble(const struct nj_collector *collector)
         latest = &collector->namespaces_trouble;
     if (collector->nodes_trouble.said_ns > latest->said_ns)
         latest = &collector->nodes_trouble;
+    if (collector->workloads_trouble.said_ns > latest->said_ns)
+        latest = &collector->workloads_trouble;
     for (size_t i = 0; i < NJ_MODEL_KINDS; i++) {
         if (collector->model_trouble[i].said_ns > latest->said_ns)
             latest = &collector->model_trouble[i];
@@ -227,7 +280,7 @@ static bool is_ready(void *data, struct nj_buf *out)
     if (collector->client != NULL) {
         bool synced = nj_namespaces_synced(collector->namespaces) &&
                       nj_unscheduled_synced(collector->unscheduled) && nj_nodes_synced(collector->nodes) &&
-                      nj_probes_synced(collector->probes);
+                      nj_probes_synced(collector->probes) && nj_sla_synced(collector->sla);
         const char *trouble = latest_trouble(collector);
         (void)nj_buf_printf(out, "[%s]kubernetes %s%s\n", synced ? "+" : " ",
                             synced ? "ok" : "not in step yet (not required): ", synced ? "" : trouble);
@@ -245,6 +298,8 @@ static void append_metrics(void *data, struct nj_buf *out)
     struct nj_collector *collector = data;
     nj_probes_exposition(collector->probes, out);
     (void)nj_capacity_exposition(collector->capacity, out);
+    if (collector->sla != NULL)
+        (void)nj_sla_exposition(collector->sla, out);
 }
 
 static int open_store(struct nj_collector *collector, struct nj_err *err)
@@ -381,11 +436,12 @@ static int start_ingest(struct nj_collector *collector, struct nj_err *err)
         .project = find_project,
         .plan = plan,
         .plan_data = collector,
-        .suppress = nj_silences_match,
-        .suppress_data = collector->pipeline,
+        .suppress = nj_suppress_ask,
+        .suppress_data = collector->suppress,
         .on_changed = on_incidents_changed,
         .on_targets = on_targets,
         .on_minute = on_minute,
+        .on_facts = on_facts,
         .plan_for = plan_for,
         .target_silent_after_ns = config->probes.target_silent_after_ns,
         .data = collector,
@@ -470,6 +526,8 @@ static int start_probes(struct nj_collector *collector, struct nj_err *err)
         .store = collector->reader_store,
         .on_event = on_own_event,
         .on_trouble = on_model_trouble,
+        .on_service = on_service,
+        .on_synced = on_services_synced,
         .data = collector,
     };
     return nj_probes_start(&options, &collector->probes, err);
@@ -479,6 +537,35 @@ static int start_probes(struct nj_collector *collector, struct nj_err *err)
 static void on_written(void *data)
 {
     nj_ingest_review(((struct nj_collector *)data)->ingest);
+}
+
+/* Likewise; on the reader's worker from then on. */
+static int start_sla(struct nj_collector *collector, struct nj_err *err)
+{
+    static const enum nj_incident_kind kinds[] = {NJ_INCIDENT_SERVICE_OUTAGE, NJ_INCIDENT_ROLLOUT_FAILED,
+                                                  NJ_INCIDENT_SLO_BURN};
+    const struct nj_sla_options options = {
+        .loop = collector->loop,
+        .client = collector->client,
+        .model = nj_probes_model(collector->probes),
+        .nodes = collector->nodes,
+        .metrics = collector->metrics,
+        .suppress = collector->suppress,
+        .config = collector->config,
+        .store = collector->reader_store,
+        .reader = collector->reader,
+        .write = on_own_write,
+        .on_event = on_own_event,
+        .on_explained = on_explained,
+        .on_trouble = on_workloads_trouble,
+        .data = collector,
+    };
+    if (collector->client == NULL)
+        return 0;
+    int rc = nj_sla_start(&options, &collector->sla, err);
+    for (size_t i = 0; rc == 0 && i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        nj_ingest_each_subject(collector->ingest, kinds[i], remember_service, collector->sla);
+    return rc;
 }
 
 static int start_api(struct nj_collector *collector, struct nj_err *err)
@@ -529,6 +616,8 @@ int nj_collector_start(struct nj_loop *loop, const struct nj_collector_config *c
     if (rc == 0)
         rc = nj_pipeline_open(collector->writer_store, nj_loop_wall_ns(loop), &collector->pipeline, err);
     if (rc == 0)
+        collector->suppress = nj_suppress_new(nj_silences_match, collector->pipeline);
+    if (rc == 0)
         rc = start_namespaces(collector, err);
     if (rc == 0)
         rc = start_remote(collector, err);
@@ -544,6 +633,8 @@ int nj_collector_start(struct nj_loop *loop, const struct nj_collector_config *c
         rc = start_nodes(collector, err);
     if (rc == 0)
         rc = start_probes(collector, err);
+    if (rc == 0)
+        rc = start_sla(collector, err);
     if (rc == 0)
         rc = start_api(collector, err);
     if (rc < 0) {
@@ -575,6 +666,13 @@ int nj_collector_reload(struct nj_collector *collector, const struct nj_collecto
         return rc;
     nj_api_reload(collector->api, config);
     nj_probes_reload(collector->probes, config);
+    if (collector->sla != NULL)
+        nj_sla_reload(collector->sla, config);
+    say_restart(!nj_streq(old->sla.objective, config->sla.objective) ||
+                    old->sla.window_ns != config->sla.window_ns ||
+                    old->sla.max_services != config->sla.max_services ||
+                    old->sla.max_objects != config->sla.max_objects,
+                "sla's objective, window or a bound of it");
     say_restart(!nj_streq(old->cluster, config->cluster), "cluster");
     say_restart(!nj_streq(old->ingest.listen, config->ingest.listen), "ingest.listen");
     say_restart(!nj_streq(old->ingest.key_file, config->ingest.key_file), "ingest.key_file");
@@ -630,6 +728,7 @@ static void finish_stop(struct nj_collector *collector)
         collector->reader_store->ops->close(collector->reader_store);
     if (collector->writer_store != NULL)
         collector->writer_store->ops->close(collector->writer_store);
+    nj_suppress_free(collector->suppress);
     nj_pipeline_free(collector->pipeline);
     nj_kube_client_free(collector->client);
     nj_keyring_free(collector->keyring);
@@ -648,6 +747,7 @@ static void stop_next(void *data)
     struct nj_probes *probes = collector->probes;
     struct nj_nodes *nodes = collector->nodes;
     struct nj_remote_write *remote = collector->remote;
+    struct nj_sla *sla = collector->sla;
     switch (collector->step++) {
     case 0:
         nj_unscheduled_close(collector->unscheduled, stop_next, collector);
@@ -658,6 +758,7 @@ static void stop_next(void *data)
         break;
     case 2:
         nj_capacity_stop(collector->capacity); /* it asks the nodes no more */
+        nj_sla_stop(collector->sla);
         collector->nodes = NULL;
         nj_nodes_close(nodes, stop_next, collector);
         break;
@@ -671,22 +772,26 @@ static void stop_next(void *data)
         nj_remote_write_close(remote, stop_next, collector);
         break;
     case 5:
-        nj_notifier_close(collector->notifier, stop_next, collector);
+        collector->sla = NULL;
+        nj_sla_close(sla, stop_next, collector);
         break;
     case 6:
+        nj_notifier_close(collector->notifier, stop_next, collector);
+        break;
+    case 7:
         collector->probes = NULL;
         nj_probes_close(probes, stop_next, collector);
         break;
-    case 7:
+    case 8:
         nj_namespaces_close(collector->namespaces, stop_next, collector);
         break;
-    case 8:
+    case 9:
         nj_http_close(collector->http, stop_next, collector);
         break;
-    case 9:
+    case 10:
         nj_worker_close(collector->reader, stop_next, collector);
         break;
-    case 10:
+    case 11:
         nj_worker_close(collector->writer, stop_next, collector);
         break;
     default:

@@ -60,6 +60,14 @@ struct nj_route_config {
     bool proceed; /* go on with the next route after a match */
 };
 
+/* When what fails in these namespaces was meant: once, or every week. collector/sla/maintenance.h. */
+struct nj_maintenance_config {
+    char *namespaces; /* glob */
+    char *from, *to;  /* RFC 3339 */
+    char *schedule, *zone;
+    char *reason;
+};
+
 struct nj_collector_config {
     char *cluster; /* of the collector's own watches */
     struct {
@@ -102,6 +110,13 @@ struct nj_collector_config {
     struct {
         int64_t interval_ns, silent_after_ns, max_pods;
     } capacity;
+    struct {
+        int64_t outage_after_ns; /* a service that is away for so long is told */
+        char *objective;         /* per cent: "99.9"; "" for none */
+        int64_t window_ns;       /* that the objective is of */
+        int64_t max_services, max_objects;
+        struct nj_config_list maintenance; /* struct nj_maintenance_config */
+    } sla;
     struct {
         int64_t stale_after_ns, max_open, max_subjects;
     } incident;

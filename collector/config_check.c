@@ -6,6 +6,8 @@
 
 #include "collector/config.h"
 #include "collector/incident/incident.h"
+#include "collector/sla/maintenance.h"
+#include "collector/sla/slo.h"
 #include "common/base/str.h"
 #include "common/base/zone.h"
 #include "common/probe/address.h"
@@ -219,6 +221,19 @@ static int check_remote_write(const struct nj_collector_config *config, struct n
     return 0;
 }
 
+static int check_sla(const struct nj_collector_config *config, struct nj_err *err)
+{
+    double objective = 0;
+    if (!empty(config->sla.objective) && nj_slo_parse(config->sla.objective, &objective) < 0)
+        return nj_err_set(err, -EINVAL, "sla.objective: \"%s\" is no number of per cent between 0 and 100",
+                          config->sla.objective);
+    struct nj_maintenance *maintenance = nj_maintenance_new(&config->sla.maintenance, err);
+    if (maintenance == NULL)
+        return -EINVAL;
+    nj_maintenance_free(maintenance);
+    return 0;
+}
+
 int nj_collector_config_check(const struct nj_collector_config *config, struct nj_err *err)
 {
     if (empty(config->cluster))
@@ -230,7 +245,7 @@ int nj_collector_config_check(const struct nj_collector_config *config, struct n
     if (config->store.logs_ns > config->store.crashes_ns)
         return nj_err_set(err, -EINVAL,
                           "store.logs: must not be longer than store.crashes, a log goes with its crash");
-    if (check_probes(config, err) < 0 || check_remote_write(config, err) < 0)
+    if (check_probes(config, err) < 0 || check_remote_write(config, err) < 0 || check_sla(config, err) < 0)
         return -EINVAL;
     for (size_t i = 0; i < config->notify.channels.count; i++) {
         int rc = check_channel(config, i, err);

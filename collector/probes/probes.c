@@ -100,7 +100,17 @@ static void on_model_changed(void *data, const char *namespace)
 
 static void on_model_synced(void *data)
 {
-    try_ready(data);
+    struct nj_probes *probes = data;
+    try_ready(probes);
+    if (probes->options.on_synced != NULL)
+        probes->options.on_synced(probes->options.data);
+}
+
+static void on_model_service(void *data, const char *namespace, const char *name)
+{
+    struct nj_probes *probes = data;
+    if (probes->options.on_service != NULL)
+        probes->options.on_service(probes->options.data, namespace, name);
 }
 
 static void on_model_trouble(void *data, enum nj_model_kind kind, const struct nj_err *err)
@@ -137,6 +147,7 @@ static int start_model(struct nj_probes *probes, struct nj_err *err)
                                            .metrics = probes->options.metrics,
                                            .max_objects = (size_t)probes->config->probes.max_objects,
                                            .on_changed = on_model_changed,
+                                           .on_service = on_model_service,
                                            .on_synced = on_model_synced,
                                            .on_trouble = on_model_trouble,
                                            .data = probes};
@@ -273,6 +284,11 @@ bool nj_probes_plan(struct nj_probes *probes, const char *const *namespaces, siz
 void nj_probes_exposition(struct nj_probes *probes, struct nj_buf *out)
 {
     (void)nj_exposition_write(probes->exposition, out);
+}
+
+struct nj_model *nj_probes_model(struct nj_probes *probes)
+{
+    return probes->model;
 }
 
 /* --- the end */

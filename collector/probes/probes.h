@@ -34,6 +34,9 @@ struct nj_probes_options {
     void (*on_event)(void *data, const struct nj_event *event);
     /* A kind of objects cannot be watched for now; what makes it unavailable is told once. May be NULL. */
     void (*on_trouble)(void *data, enum nj_model_kind kind, const struct nj_err *err);
+    /* As the model's: for others that look at its Services. May be NULL. */
+    void (*on_service)(void *data, const char *namespace, const char *name);
+    void (*on_synced)(void *data);
     void *data;
 };
 
@@ -45,6 +48,8 @@ void nj_probes_reload(struct nj_probes *probes, const struct nj_collector_config
 void nj_probes_namespace(struct nj_probes *probes, const char *namespace);
 /* The first lists have been read, or cannot be. */
 bool nj_probes_synced(const struct nj_probes *probes);
+/* The model that it watches, for reading, until nj_probes_close(). NULL: there is no API server. */
+struct nj_model *nj_probes_model(struct nj_probes *probes);
 /* Ends its own checks, and tells their last minutes; nothing starts any more. Plans can still be had. */
 void nj_probes_stop(struct nj_probes *probes); /* takes NULL */
 /* After nobody asks for plans any more, and all tests have been cancelled. Takes NULL. */
