@@ -48,7 +48,7 @@ export function resourceTable(caption, rows, { range = '', sorting = null } = {}
   const columns = [...COLUMNS, ...(rows.some(hasGpu) ? OF_GPU : [])];
   const isFirst = (i) => i === 0 || columns[i].metric !== columns[i - 1].metric;
   const sorter = (key, label, shown) => (sorting
-    ? element('button', { type: 'button', ariaLabel: text('sortBy', label), data: { key: `sort-${key}` }, onclick: () => sorting.onSort(key) }, shown) : shown);
+    ? element('button', { type: 'button', ariaLabel: text('sortBy', label), data: { key: `sort-${key}`, label }, onclick: () => sorting.onSort(key) }, shown) : shown);
   const heads = [
     [text('name'), 'wide where', sorter('name', text('name'), text('name'))],
     ...columns.map((column, i) => [labelOf(column), `number${isFirst(i) ? ' first' : ''}`, sorter(keyOf(column), labelOf(column), columnOf(column.name))])];

@@ -66,7 +66,7 @@ function periodsOf({ periods, objective }) {
   const share = (value) => (value === null ? '–' : availabilityText(value));
   return element('details', { data: { fold: 'periods' } }, element('summary', { data: { key: 'periods' } }, text('byDay')),
     table(text('byDay'), heads, [...periods].reverse().map((period) => row({}, heads, [
-      period.from.slice(0, 10), share(period.availability),
+      element('span', { className: 'nowrap' }, period.from.slice(0, 10)), share(period.availability),
       element('span', { className: objective !== null && period.availabilityWithoutPlanned !== null && period.availabilityWithoutPlanned < objective ? 'critical' : '' }, share(period.availabilityWithoutPlanned)),
       percent(period.coverage), text('outagesOf', period.outageCount, period.unplannedOutageCount)]))).made);
 }
@@ -107,6 +107,7 @@ export function makeService(namespace, name, page) {
   const figures = element('section');
   const outages = element('section');
   const rollouts = element('section');
+  const days = element('section');
   const picture = figure((width) => {
     const count = (level) => shown.parts.filter((part) => part.level === level).length;
     const desc = text('timelineDesc', localTime(new Date(shown.from)), localTime(new Date(shown.to)), count('down'), count('planned'));
@@ -115,7 +116,7 @@ export function makeService(namespace, name, page) {
   const legend = element('p', { className: 'legend' }, ...LEVELS.map((level) => element('span', { className: level }, text('levels')[level])));
   const ofTime = element('section', { hidden: true }, legend, picture.made);
   place('main').replaceChildren(element('p', {}, element('a', { href: '/services' }, `← ${text('allServices')}`)), title, range.made, ofTime,
-    element('div', { className: 'columns' }, element('div', {}, figures, about), element('div', {}, outages)), rollouts);
+    element('div', { className: 'columns' }, element('div', {}, figures, about), element('div', {}, outages)), rollouts, days);
   document.title = `${namespace}/${name} · ${text('services')} · Nightjar`;
 
   function renderNow(now) {
@@ -150,7 +151,8 @@ export function makeService(namespace, name, page) {
       ofTime.hidden = false;
       picture.draw();
       renderNow(service.now);
-      refillFolds(figures, summaryOf(report), ...(report.periods.length > 1 ? [periodsOf(report)] : []));
+      refill(figures, summaryOf(report));
+      refillFolds(days, ...(report.periods.length > 1 ? [periodsOf(report)] : []));
       refillFolds(outages, element('h3', {}, text('outages')), ...outagesOf(report));
       await loadRollouts(report);
     } catch (error) {
