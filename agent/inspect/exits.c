@@ -238,6 +238,6 @@ void nj_exits_close(struct nj_exits *exits, void (*on_closed)(void *data), void 
     (void)uv_poll_stop(&exits->poll);
     /* Kernels before 6.6 go on making messages for a listener that did not say so. */
     (void)send_request(exits->fd, PROC_CN_MCAST_IGNORE, 0);
-    (void)close(exits->fd);
     uv_close((uv_handle_t *)&exits->poll, on_poll_closed);
+    (void)close(exits->fd); /* not before: another thread may be given its number */
 }
