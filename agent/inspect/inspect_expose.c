@@ -29,8 +29,8 @@ static size_t name_containers(const struct nj_inspect *inspect, struct nj_expose
     for (size_t i = 0; i < shown->containers_count; i++) {
         const struct nj_named_container *named = NULL;
         const struct nj_named_pod *pod = nj_names_container(inspect->names, shown->containers[i].id, &named);
-        if (pod == NULL || !nj_streq(nj_names_bare_id(named->id), shown->containers[i].id))
-            continue; /* an instance that is over, whose labels are its successor's */
+        if (pod == NULL || pod->replaced || !nj_streq(nj_names_bare_id(named->id), shown->containers[i].id))
+            continue; /* an instance, or a pod, that is over: its labels are its successor's */
         containers[count] = (struct nj_expose_container){.namespace = pod->namespace,
                                                          .pod = pod->name,
                                                          .container = named->name,

@@ -45,6 +45,7 @@ struct pod {
     struct nj_owner_request request;
     int64_t deleted_ns; /* monotonic; 0: it is there */
     bool has_alias;     /* found by its directory_uid too */
+    bool replaced;      /* another pod of its name has come after it */
     UT_hash_handle hh;
     UT_hash_handle alias_hh;
 };
@@ -169,8 +170,12 @@ static void link_id(struct pod *pod, struct id_entry *entry, const char *id, siz
     if (len == 0)
         return;
     HASH_FIND(hh, pod->names->ids, entry->id, len, other);
-    if (other != NULL)
+    if (other != NULL && (other->pod == pod || !other->pod->replaced))
         return;
+    if (other != NULL) { /* a static pod's mirror that was made anew: its containers have gone on */
+        HASH_DEL(pod->names->ids, other);
+        other->linked = false;
+    }
     entry->pod = pod;
     entry->container = container;
     entry->linked = true;
@@ -234,6 +239,7 @@ static void show(struct pod *pod)
         .settled = pod->settled,
         .over = facts->over,
         .deleted = pod->deleted_ns != 0,
+        .replaced = pod->replaced,
         .host_network = facts->host_network,
         .cpu_request_millis = facts->needs.cpu_millis,
         .memory_request_bytes = facts->needs.memory_bytes,
@@ -340,6 +346,18 @@ static void drop(struct pod *pod)
     free(pod);
 }
 
+/* A name is given to one pod at a time: those that had it before are over, deleted or about to be. */
+static void replace_earlier(struct nj_names *names, const struct pod *by)
+{
+    for (struct pod *pod = names->pods; pod != NULL; pod = pod->hh.next) {
+        if (pod == by || pod->replaced || strcmp(pod->facts->name, by->facts->name) != 0 ||
+            strcmp(pod->facts->namespace, by->facts->namespace) != 0)
+            continue;
+        pod->replaced = true;
+        show(pod);
+    }
+}
+
 static void put(struct nj_names *names, struct pod *pod, const struct nj_kube_object *object)
 {
     bool is_new = pod == NULL;
@@ -355,6 +373,8 @@ static void put(struct nj_names *names, struct pod *pod, const struct nj_kube_ob
     }
     pod->facts = facts_new(names, object);
     pod->deleted_ns = 0;
+    if (is_new)
+        replace_earlier(names, pod);
     link_ids(pod);
     link_alias(pod);
     if (is_new)

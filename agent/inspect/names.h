@@ -47,6 +47,7 @@ struct nj_named_pod {
     bool settled; /* the workload is no guess */
     bool over;    /* Succeeded or Failed: it takes nothing of the node */
     bool deleted;
+    bool replaced; /* another pod has its name now */
     bool host_network;
     int64_t cpu_request_millis, memory_request_bytes; /* as the scheduler counts them */
     int32_t priority;
