@@ -132,6 +132,19 @@ static void on_inspect_event(void *data, const struct nj_event *event)
     store(data, event, of_pod ? event->subject.pod_uid : other);
 }
 
+static void on_trouble(void *data, const struct nj_event *event, const struct nj_inspect_record *record)
+{
+    const char *uid = event == NULL ? "" : event->subject.pod_uid;
+    const struct nj_finding finding = {
+        .event = event,
+        .pod_uid = uid[0] != '\0' ? uid : "node",
+        .has_workload = true,
+        .owner = {.api_version = "", .kind = "", .name = "", .uid = "", .template_hash = ""},
+        .directory_uid = "",
+        .record = {.key = record->key, .value = record->value, .len = record->len}};
+    nj_capture_finding(((struct nj_agent *)data)->capture, &finding);
+}
+
 static void on_container_exit(void *data, const struct nj_inspect_exit *exit)
 {
     struct nj_agent *agent = data;
@@ -184,6 +197,8 @@ static void on_pods_synced(void *data)
     struct nj_agent *agent = data;
     if (agent->probes != NULL)
         nj_node_probes_synced(agent->probes);
+    if (agent->inspect != NULL)
+        nj_inspect_synced(agent->inspect);
 }
 
 static int expose(void *data, struct nj_buf *out)
@@ -259,6 +274,8 @@ static int load_record(void *data, const struct nj_outbox_record *record)
 {
     struct nj_err err = {0};
     struct nj_agent *agent = data;
+    if (nj_str_starts(record->key, nj_inspect_record_prefix))
+        return 0;
     if (nj_detector_load_state(agent->detector, record, &err) < 0)
         nj_warn("crash", "a record of the outbox is not used: %s", err.text);
     return 0;
@@ -364,6 +381,14 @@ static int start_probes(struct nj_agent *agent, struct nj_err *err)
     return nj_node_probes_new(&probes, &agent->probes, err);
 }
 
+static int restore_trouble(void *data, const struct nj_outbox_record *record)
+{
+    const struct nj_inspect_record kept = {.key = record->key, .value = record->value, .len = record->len};
+    if (nj_str_starts(record->key, nj_inspect_record_prefix))
+        nj_inspect_restore(((struct nj_agent *)data)->inspect, &kept);
+    return 0;
+}
+
 /* A node that cannot be inspected is still watched. */
 static void start_inspect(struct nj_agent *agent)
 {
@@ -385,11 +410,14 @@ static void start_inspect(struct nj_agent *agent)
         .sockets_rest = config->inspect.sockets_rest,
         .exits = config->inspect.exits,
         .on_event = on_inspect_event,
+        .on_trouble = on_trouble,
         .on_container_exit = on_container_exit,
         .data = agent,
     };
     if (config->inspect.enabled && nj_inspect_start(&inspect, &agent->inspect, &err) < 0)
         nj_warn("inspect", "the node is not inspected: %s", err.text);
+    if (agent->inspect != NULL && nj_outbox_load(agent->outbox, restore_trouble, agent, &err) < 0)
+        nj_warn("inspect", "troubles that were told before are not followed on: %s", err.text);
 }
 
 static int start_uplink(struct nj_agent *agent, struct nj_err *err)

@@ -158,6 +158,17 @@ void nj_leak_tell_over(const struct nj_trouble_scan *scan, struct nj_leak_watch 
     watch->since_ns = 0;
 }
 
+void nj_leak_watch_restore(struct nj_leak_watch *watch, const struct nj_trouble_restored *restored,
+                           int64_t now_ns)
+{
+    const struct nj_trouble *trouble = restored->trouble;
+    double hours = (double)(restored->told_ns - trouble->since_ns) / (double)NJ_HOUR;
+    watch->since_ns = trouble->since_ns;
+    watch->leaked_ns = now_ns;
+    watch->floor = trouble->value;
+    watch->began = fmin(watch->floor, fmax(0, watch->floor - trouble->per_hour * fmax(0, hours)));
+}
+
 void nj_leak_watch_done(struct nj_leak_watch *watch)
 {
     nj_leak_series_free(watch->series);

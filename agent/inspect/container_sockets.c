@@ -8,6 +8,7 @@
 
 #include "agent/inspect/container_trouble_internal.h"
 #include "common/base/clock.h"
+#include "common/base/str.h"
 
 enum { OVERFLOWS_TOLD = 2 /* counts in a row */ };
 #define OVERFLOWS_QUIET_NS (5 * NJ_MIN) /* without one: it is over */
@@ -118,7 +119,7 @@ static void tell_queue(const struct nj_trouble_scan *scan, const struct nj_pod_w
         .limit = over || sockets->queue_limit == NJ_UNKNOWN ? 0 : (double)sockets->queue_limit,
         .process = "",
     };
-    scan->hooks->on_trouble(scan->hooks->data, scan->figures, &trouble, pod->containers > 1);
+    scan->hooks->on_trouble(scan->hooks->data, scan->figures, &trouble, pod->queue_told_for[0] == '\0');
 }
 
 static void tell_overflow(const struct nj_trouble_scan *scan, struct nj_pod_watch *pod, uint64_t overflows)
@@ -127,6 +128,8 @@ static void tell_overflow(const struct nj_trouble_scan *scan, struct nj_pod_watc
     char text[NJ_TROUBLE_TEXT_MAX];
     pod->queue_since_ns = scan->wall_ns;
     pod->queue_port = sockets->queue_port;
+    (void)snprintf(pod->queue_told_for, sizeof(pod->queue_told_for), "%s",
+                   pod->containers == 1 ? scan->figures->id : "");
     int len = snprintf(text, sizeof(text),
                        "connections are dropped, for the program accepts them too slowly: %" PRIu64
                        " at the last look",
@@ -136,6 +139,11 @@ static void tell_overflow(const struct nj_trouble_scan *scan, struct nj_pod_watc
                        "; the fullest accept queue is port %u's, with %" PRIu64 " of %" PRIu64,
                        sockets->queue_port, sockets->queue_length, sockets->queue_limit);
     tell_queue(scan, pod, false, text);
+}
+
+static bool queue_is_of(const struct nj_pod_watch *pod, const struct nj_container_figures *figures)
+{
+    return pod->queue_told_for[0] == '\0' || strcmp(pod->queue_told_for, figures->id) == 0;
 }
 
 /* A new count: did the accept queue overflow since the one before? */
@@ -152,7 +160,8 @@ static void follow_queue(const struct nj_trouble_scan *scan, struct nj_pod_watch
         return;
     }
     pod->overflowing = 0;
-    if (pod->queue_since_ns != 0 && known && sockets->at_ns - pod->overflowed_ns >= OVERFLOWS_QUIET_NS) {
+    if (pod->queue_since_ns != 0 && known && queue_is_of(pod, scan->figures) &&
+        sockets->at_ns - pod->overflowed_ns >= OVERFLOWS_QUIET_NS) {
         tell_queue(scan, pod, true, "no connection was dropped for 5 min");
         pod->queue_since_ns = 0;
     }
@@ -179,6 +188,38 @@ void nj_pod_sockets_over(const struct nj_trouble_scan *scan, struct nj_pod_watch
         if (watch->since_ns != 0 && is_of(pod, i, scan->figures) && (pod_is_gone || !of_pod))
             nj_leak_tell_over(scan, watch, (enum nj_leak_quantity)(i + NJ_LEAKS_OF_CONTAINER), ENDED, of_pod);
     }
-    if (pod_is_gone && pod->queue_since_ns != 0)
-        tell_queue(scan, pod, true, ENDED);
+    bool queue_of_pod = pod->queue_told_for[0] == '\0';
+    if (pod->queue_since_ns == 0 || !queue_is_of(pod, scan->figures) || (queue_of_pod && !pod_is_gone))
+        return;
+    tell_queue(scan, pod, true, ENDED);
+    pod->queue_since_ns = 0;
+}
+
+static void restore_queue(struct nj_pod_watch *pod, const struct nj_trouble_restored *restored,
+                          int64_t now_ns)
+{
+    int64_t port = 0;
+    if (nj_parse_int(restored->trouble->detail, 0, UINT16_MAX, &port) < 0)
+        port = 0;
+    pod->queue_port = (uint16_t)port;
+    pod->queue_since_ns = restored->trouble->since_ns;
+    pod->overflowed_ns = now_ns;
+    (void)snprintf(pod->queue_told_for, sizeof(pod->queue_told_for), "%s",
+                   restored->of_pod ? "" : restored->container_id);
+}
+
+void nj_pod_sockets_restore(struct nj_pod_watch *pod, const struct nj_trouble_restored *restored,
+                            int64_t now_ns)
+{
+    const struct nj_trouble *trouble = restored->trouble;
+    if (trouble->kind == NJ_TROUBLE_LISTEN_QUEUE)
+        restore_queue(pod, restored, now_ns);
+    for (int i = 0; i < NJ_LEAK_QUANTITIES - NJ_LEAKS_OF_CONTAINER; i++) {
+        enum nj_leak_quantity quantity = (enum nj_leak_quantity)(i + NJ_LEAKS_OF_CONTAINER);
+        if (nj_leak_kind(quantity) != trouble->kind || strcmp(nj_leak_detail(quantity), trouble->detail) != 0)
+            continue;
+        nj_leak_watch_restore(&pod->leaks[i], restored, now_ns);
+        (void)snprintf(pod->told_for[i], sizeof(pod->told_for[i]), "%s",
+                       restored->of_pod ? "" : restored->container_id);
+    }
 }

@@ -78,6 +78,31 @@ static struct nj_container_watch *find_or_add(struct nj_container_troubles *trou
     return container;
 }
 
+static void restore_near(struct nj_near_watch *watch, const struct nj_trouble *trouble)
+{
+    watch->level = watch->told = trouble->level;
+    watch->since_ns = trouble->since_ns;
+}
+
+void nj_container_troubles_restore(struct nj_container_troubles *troubles,
+                                   const struct nj_trouble_restored *restored, int64_t now_ns)
+{
+    struct nj_container_figures figures = {0};
+    const struct nj_trouble *trouble = restored->trouble;
+    (void)snprintf(figures.id, sizeof(figures.id), "%s", restored->container_id);
+    (void)snprintf(figures.pod_uid, sizeof(figures.pod_uid), "%s", restored->pod_uid);
+    struct nj_container_watch *container = find_or_add(troubles, &figures);
+    for (int i = 0; i < NJ_NEARS; i++) {
+        if (nears[i].kind == trouble->kind)
+            restore_near(&container->nears[i], trouble);
+    }
+    for (enum nj_leak_quantity i = 0; i < NJ_LEAKS_OF_CONTAINER; i++) {
+        if (nj_leak_kind(i) == trouble->kind)
+            nj_leak_watch_restore(&container->leaks[i], restored, now_ns);
+    }
+    nj_pod_sockets_restore(container->pod, restored, now_ns);
+}
+
 static void tell_near(const struct nj_trouble_scan *scan, const struct nj_near_watch *watch, int which,
                       double value, double limit, const char *message)
 {

@@ -40,6 +40,17 @@ void nj_container_troubles_update(struct nj_container_troubles *troubles,
                                   const struct nj_container_figures *figures, int64_t wall_ns,
                                   const struct nj_trouble_hooks *hooks);
 
+/* Takes up what an earlier process told of this container, so that its end is told, and it is not told again;
+ * before the container's first update. `pod_uid` and `of_pod` as with what was told; `told_ns` wall. */
+struct nj_trouble_restored {
+    const char *container_id, *pod_uid;
+    bool of_pod;
+    const struct nj_trouble *trouble;
+    int64_t told_ns;
+};
+void nj_container_troubles_restore(struct nj_container_troubles *troubles,
+                                   const struct nj_trouble_restored *restored, int64_t now_ns);
+
 /* The container is gone, and forgotten. What it had is told as over when `hooks` is given, with figures that
  * have its id and pod_uid only. */
 void nj_container_troubles_end(struct nj_container_troubles *troubles, const char *container_id,

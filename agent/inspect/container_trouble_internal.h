@@ -61,9 +61,10 @@ struct nj_pod_watch {
     struct nj_leak_verdict suspected[NJ_LEAK_QUANTITIES - NJ_LEAKS_OF_CONTAINER];
     size_t asked[NJ_LEAK_QUANTITIES - NJ_LEAKS_OF_CONTAINER]; /* containers, about that suspicion */
     char told_for[NJ_LEAK_QUANTITIES - NJ_LEAKS_OF_CONTAINER][NJ_CONTAINER_ID_MAX]; /* "": the pod */
-    int overflowing;        /* counts in a row in which the accept queue overflowed */
-    int64_t overflowed_ns;  /* monotonic: the last of them */
-    int64_t queue_since_ns; /* wall, as told; 0: not told */
+    int overflowing;                          /* counts in a row in which the accept queue overflowed */
+    int64_t overflowed_ns;                    /* monotonic: the last of them */
+    int64_t queue_since_ns;                   /* wall, as told; 0: not told */
+    char queue_told_for[NJ_CONTAINER_ID_MAX]; /* "": the pod */
     uint16_t queue_port;
     UT_hash_handle hh;
 };
@@ -96,6 +97,9 @@ void nj_leak_tell(const struct nj_trouble_scan *scan, struct nj_leak_watch *watc
 /* Tells that it is over, and why. What is known of the past is kept: the next one must go beyond it. */
 void nj_leak_tell_over(const struct nj_trouble_scan *scan, struct nj_leak_watch *watch,
                        enum nj_leak_quantity quantity, const char *why, bool of_pod);
+/* As told by an earlier process: where it stood is worked out of its pace. */
+void nj_leak_watch_restore(struct nj_leak_watch *watch, const struct nj_trouble_restored *restored,
+                           int64_t now_ns);
 void nj_leak_watch_done(struct nj_leak_watch *watch);
 /* Of the container itself. */
 void nj_container_leaks(const struct nj_trouble_scan *scan, struct nj_container_watch *container);
@@ -103,6 +107,8 @@ void nj_container_leaks(const struct nj_trouble_scan *scan, struct nj_container_
 /* container_sockets.c: of the pod's network namespace. */
 void nj_pod_sockets(const struct nj_trouble_scan *scan, struct nj_pod_watch *pod);
 void nj_pod_sockets_over(const struct nj_trouble_scan *scan, struct nj_pod_watch *pod, bool pod_is_gone);
+void nj_pod_sockets_restore(struct nj_pod_watch *pod, const struct nj_trouble_restored *restored,
+                            int64_t now_ns);
 
 /* container_words.c. Both return `text`. */
 enum { NJ_TROUBLE_TEXT_MAX = 400, NJ_ROUGH_TEXT_MAX = 32 };

@@ -81,6 +81,9 @@ static void scan(struct nj_inspect *inspect)
     round->work = inspect->work;
     round->known = known.items;
     round->known_count = known.count;
+    round->known_all = inspect->synced;
+    if (!inspect->restored)
+        round->restored = nj_kept_restored(inspect);
     round->inspect = inspect;
     round->job = (struct nj_job){.run = nj_inspect_work_run, .done = on_round, .data = round};
     inspect->began_ns = nj_loop_mono_ns(inspect->options.loop);
@@ -195,6 +198,7 @@ static void show(struct nj_inspect *inspect, struct nj_round *round)
 {
     struct nj_round *before = inspect->shown;
     inspect->shown = round;
+    inspect->restored = true;
     inspect->failing = false;
     nj_gauge_set(inspect->metrics.named, (int64_t)round->containers_count);
     nj_gauge_set(inspect->metrics.unknown, (int64_t)round->unknown_count);
@@ -237,6 +241,11 @@ static void on_round(struct nj_job *job)
 /* --- pods --- */
 
 static void try_kills(struct nj_inspect *inspect);
+
+void nj_inspect_synced(struct nj_inspect *inspect)
+{
+    inspect->synced = true;
+}
 
 static bool has_unseen(const struct nj_inspect *inspect, const char *uid)
 {
@@ -462,6 +471,7 @@ static void on_part_closed(void *data)
     nj_inspect_work_free(inspect->work);
     nj_round_free(inspect->shown);
     nj_told_usage_free(inspect->usage);
+    nj_kept_free(inspect);
     free(inspect->firsts);
     free(inspect->node);
     free(inspect);

@@ -37,6 +37,15 @@ struct nj_inspect_exit {
     int64_t wall_ns;
 };
 
+/* What a trouble's end needs, to be kept as long as it lasts, beyond this process; value NULL: no longer.
+ * Borrowed. */
+struct nj_inspect_record {
+    const char *key; /* begins with nj_inspect_record_prefix */
+    const void *value;
+    size_t len;
+};
+extern const char nj_inspect_record_prefix[];
+
 struct nj_inspect_options {
     struct nj_loop *loop; /* these three are borrowed until on_closed() */
     struct nj_owners *owners;
@@ -52,6 +61,9 @@ struct nj_inspect_options {
     bool exits;           /* listen to the proc connector */
     /* To be stored; borrowed. */
     void (*on_event)(void *data, const struct nj_event *event);
+    /* Likewise of a trouble, together with its record; event NULL: only that changes. May be NULL: on_event.
+     */
+    void (*on_trouble)(void *data, const struct nj_event *event, const struct nj_inspect_record *record);
     void (*on_container_exit)(void *data, const struct nj_inspect_exit *exit); /* may be NULL */
     void *data;
 };
@@ -60,6 +72,11 @@ struct nj_inspect_options {
  * each, and left out. */
 int nj_inspect_start(const struct nj_inspect_options *options, struct nj_inspect **ret_inspect,
                      struct nj_err *err);
+/* A record that an earlier process left, right after the start: its trouble is followed on, and told when it
+ * is over. */
+void nj_inspect_restore(struct nj_inspect *inspect, const struct nj_inspect_record *record);
+/* All of the node's pods have been told: containers that are in none of them are gone. */
+void nj_inspect_synced(struct nj_inspect *inspect);
 /* As the detector is told of pods. */
 void nj_inspect_pod(struct nj_inspect *inspect, enum nj_watch_event_type type,
                     const struct nj_kube_object *object);

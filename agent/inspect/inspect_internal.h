@@ -38,6 +38,7 @@ struct nj_told_trouble {
     struct nj_told_trouble *next;
     const char *container_id, *pod_uid; /* "": of the node */
     bool of_pod;
+    int64_t told_ns; /* wall; of one that was restored */
     struct nj_trouble trouble;
 };
 
@@ -56,6 +57,8 @@ struct nj_round {
     /* From the loop. */
     struct nj_known *known; /* by id */
     size_t known_count;
+    bool known_all;                   /* the node's pods have been listed */
+    struct nj_told_trouble *restored; /* what an earlier process told, once */
     /* From the worker. */
     int rc;
     int64_t took_ns;
@@ -83,6 +86,7 @@ struct nj_inspect_work {
     struct nj_node_troubles *node_troubles;
     char *proc, *root;
     struct nj_node_options node_options;
+    struct nj_told_trouble *restored; /* those of containers, until all pods are known: some may be gone */
     int64_t interval_ns;
     const struct nj_round *round;        /* while it runs */
     char (*before)[NJ_CONTAINER_ID_MAX]; /* the ids of the last round, in order */
@@ -95,7 +99,10 @@ void nj_inspect_work_free(struct nj_inspect_work *work); /* takes NULL */
 /* The job: one scan and what follows of it. */
 void nj_inspect_work_run(struct nj_job *job);
 
-void nj_round_free(struct nj_round *round); /* takes NULL */
+struct nj_told_trouble *nj_told_trouble_new(const char *container_id, const char *pod_uid, bool of_pod,
+                                            const struct nj_trouble *trouble);
+void nj_told_troubles_free(struct nj_told_trouble *troubles); /* all of the list */
+void nj_round_free(struct nj_round *round);                   /* takes NULL */
 void nj_told_usage_free(struct nj_told_usage *usage);
 
 /* --- the loop's --- */
@@ -112,6 +119,8 @@ struct nj_first_process {
     bool ended;
     size_t container; /* of `shown` */
 };
+
+struct nj_kept_trouble;
 
 struct nj_inspect {
     struct nj_inspect_options options;
@@ -133,6 +142,8 @@ struct nj_inspect {
     struct nj_waiting_kill kills[NJ_INSPECT_KILLS_MAX];
     size_t kills_count;
     struct nj_timer kills_timer;
+    struct nj_kept_trouble *kept; /* what was told and is not over, by key */
+    bool synced, restored;        /* all pods are known; the worker has what was restored */
     struct nj_scan_losses losses; /* counted so far */
     int open_parts;
     bool closing;
@@ -147,6 +158,19 @@ struct nj_inspect {
 
 /* Of the last scan, by the id without scheme; NULL: it has not seen that container. */
 const struct nj_container_figures *nj_inspect_figures(const struct nj_inspect *inspect, const char *id);
+
+/* inspect_kept.c: the key of a trouble's record; what it keeps of each, and what an earlier process told. */
+enum { NJ_KEPT_KEY_MAX = NJ_EVENT_ID_MAX + 16 };
+void nj_kept_key(const struct nj_told_trouble *told, char ret_key[NJ_KEPT_KEY_MAX]);
+/* Borrowed until it is put again or dropped. */
+void nj_kept_put(struct nj_inspect *inspect, const struct nj_told_trouble *told, const struct nj_event *event,
+                 const char *key, struct nj_inspect_record *ret_record);
+/* Whom it was told of: false when it was not. The strings live in the arena. */
+bool nj_kept_subject(const struct nj_inspect *inspect, const char *key, struct nj_arena *arena,
+                     struct nj_subject *ret_subject);
+void nj_kept_drop(struct nj_inspect *inspect, const char *key);
+struct nj_told_trouble *nj_kept_restored(const struct nj_inspect *inspect);
+void nj_kept_free(struct nj_inspect *inspect);
 
 void nj_inspect_tell_troubles(struct nj_inspect *inspect, const struct nj_told_trouble *troubles);
 /* The minutes that are over, with all of the node's pods, as events; takes them. */

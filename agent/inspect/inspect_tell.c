@@ -53,24 +53,57 @@ static struct nj_subject subject_of(const struct nj_inspect *inspect, const stru
 
 /* --- troubles --- */
 
+static void tell_with_record(struct nj_inspect *inspect, struct nj_event *event,
+                             const struct nj_told_trouble *told, const char *key)
+{
+    struct nj_inspect_record record = {.key = key};
+    if (inspect->options.on_trouble == NULL) {
+        tell(inspect, event);
+        return;
+    }
+    event->seen_ns = nj_loop_wall_ns(inspect->options.loop);
+    nj_counter_add(inspect->metrics.events, 1);
+    if (!told->trouble.over)
+        nj_kept_put(inspect, told, event, key, &record);
+    inspect->options.on_trouble(inspect->options.data, event, &record);
+    if (told->trouble.over)
+        nj_kept_drop(inspect, key);
+}
+
+/* The pod's, or that which the trouble was told of: the pod, or this instance, may be forgotten by its end.
+ */
+static bool trouble_subject(struct nj_inspect *inspect, const struct nj_told_trouble *told, const char *key,
+                            struct nj_arena *arena, struct nj_subject *ret_subject)
+{
+    const struct nj_named_container *container = NULL;
+    if (told->container_id[0] == '\0') {
+        *ret_subject = node_subject(inspect);
+        return true;
+    }
+    const struct nj_named_pod *pod = nj_names_container(inspect->names, told->container_id, &container);
+    if (pod == NULL)
+        return told->trouble.over && nj_kept_subject(inspect, key, arena, ret_subject);
+    *ret_subject = subject_of(inspect, pod, told->of_pod ? "" : container->name);
+    return true;
+}
+
 static void tell_trouble(struct nj_inspect *inspect, const struct nj_told_trouble *told)
 {
+    enum { SUBJECT_BYTES = 64 << 10 };
     char id[NJ_EVENT_ID_MAX];
+    char key[NJ_KEPT_KEY_MAX];
+    struct nj_arena arena;
     char since[NUMBER_TEXT];
     char level[NUMBER_TEXT];
     const struct nj_trouble *trouble = &told->trouble;
-    const struct nj_named_container *container = NULL;
-    struct nj_event event = {.at_ns = nj_loop_wall_ns(inspect->options.loop),
-                             .type = NJ_EVENT_TROUBLE,
-                             .subject = node_subject(inspect),
-                             .trouble = *trouble};
-    if (told->container_id[0] != '\0') {
-        const struct nj_named_pod *pod = nj_names_container(inspect->names, told->container_id, &container);
-        if (pod == NULL) {
-            nj_counter_add(inspect->metrics.nameless, 1);
-            return;
-        }
-        event.subject = subject_of(inspect, pod, told->of_pod ? "" : container->name);
+    struct nj_event event = {
+        .at_ns = nj_loop_wall_ns(inspect->options.loop), .type = NJ_EVENT_TROUBLE, .trouble = *trouble};
+    nj_kept_key(told, key);
+    nj_arena_init(&arena, SUBJECT_BYTES);
+    if (!trouble_subject(inspect, told, key, &arena, &event.subject)) {
+        nj_counter_add(inspect->metrics.nameless, 1);
+        nj_arena_done(&arena);
+        return;
     }
     const char *pod_uid = event.subject.pod_uid;
     const char *subject = pod_uid[0] != '\0' ? event.subject.container : inspect->node;
@@ -78,7 +111,8 @@ static void tell_trouble(struct nj_inspect *inspect, const struct nj_told_troubl
         nj_event_id(id, "trouble", pod_uid[0] != '\0' ? pod_uid : "node", subject,
                     nj_trouble_kind_name(trouble->kind), trouble->detail, number(trouble->since_ns, since),
                     trouble->over ? "over" : number(trouble->level, level), NULL);
-    tell(inspect, &event);
+    tell_with_record(inspect, &event, told, key);
+    nj_arena_done(&arena);
 }
 
 void nj_inspect_tell_troubles(struct nj_inspect *inspect, const struct nj_told_trouble *troubles)

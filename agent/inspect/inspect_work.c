@@ -36,14 +36,30 @@ static struct nj_told_trouble *fill_trouble(struct nj_pack *pack, const char *co
     return room;
 }
 
-static void tell_trouble(struct nj_round *round, const char *container_id, const char *pod_uid, bool of_pod,
-                         const struct nj_trouble *trouble)
+struct nj_told_trouble *nj_told_trouble_new(const char *container_id, const char *pod_uid, bool of_pod,
+                                            const struct nj_trouble *trouble)
 {
     struct nj_pack pack = {0};
     (void)fill_trouble(&pack, container_id, pod_uid, trouble);
     nj_pack_open(&pack);
     struct nj_told_trouble *told = fill_trouble(&pack, container_id, pod_uid, trouble);
     told->of_pod = of_pod;
+    return told;
+}
+
+void nj_told_troubles_free(struct nj_told_trouble *troubles)
+{
+    while (troubles != NULL) {
+        struct nj_told_trouble *next = troubles->next;
+        free(troubles);
+        troubles = next;
+    }
+}
+
+static void tell_trouble(struct nj_round *round, const char *container_id, const char *pod_uid, bool of_pod,
+                         const struct nj_trouble *trouble)
+{
+    struct nj_told_trouble *told = nj_told_trouble_new(container_id, pod_uid, of_pod, trouble);
     *round->troubles_end = told;
     round->troubles_end = &told->next;
 }
@@ -94,11 +110,8 @@ void nj_round_free(struct nj_round *round)
     free(round->containers);
     free(round->container_gpus);
     free(round->gpus);
-    while (round->troubles != NULL) {
-        struct nj_told_trouble *next = round->troubles->next;
-        free(round->troubles);
-        round->troubles = next;
-    }
+    nj_told_troubles_free(round->troubles);
+    nj_told_troubles_free(round->restored);
     nj_told_usage_free(round->usage);
     free(round);
 }
@@ -308,6 +321,52 @@ static void end_gone(struct nj_inspect_work *work, struct nj_round *round,
         memcpy(work->before[i], round->containers[i].id, sizeof(work->before[i]));
 }
 
+/* What an earlier process told is taken up before anything is judged. */
+static void restore(struct nj_inspect_work *work, struct nj_round *round)
+{
+    struct nj_told_trouble *told = round->restored;
+    round->restored = NULL;
+    while (told != NULL) {
+        struct nj_told_trouble *next = told->next;
+        if (told->container_id[0] == '\0') {
+            nj_node_troubles_restore(work->node_troubles, &told->trouble, round->node.at_ns);
+            free(told);
+        } else {
+            const struct nj_trouble_restored restored = {.container_id = told->container_id,
+                                                         .pod_uid = told->pod_uid,
+                                                         .of_pod = told->of_pod,
+                                                         .trouble = &told->trouble,
+                                                         .told_ns = told->told_ns};
+            nj_container_troubles_restore(work->container_troubles, &restored, round->node.at_ns);
+            told->next = work->restored;
+            work->restored = told;
+        }
+        told = next;
+    }
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+/* All pods are known: the next round ends what was restored of containers that are gone meanwhile. */
+static void expect_restored(struct nj_inspect_work *work)
+{
+    while (work->restored != NULL) {
+        struct nj_told_trouble *told = work->restored;
+        work->restored = told->next;
+        if (work->before_count == 0 || bsearch(told->container_id, work->before, work->before_count,
+                                               sizeof(*work->before), compare_ids) == NULL) {
+            work->before = nj_realloc(work->before, work->before_count + 1, sizeof(*work->before));
+            (void)snprintf(work->before[work->before_count++], sizeof(*work->before), "%s",
+                           told->container_id);
+            qsort(work->before, work->before_count, sizeof(*work->before), compare_ids);
+        }
+        free(told);
+    }
+}
+
 static void judge(struct nj_inspect_work *work, struct nj_round *round)
 {
     struct hooked hooked = {.work = work, .round = round};
@@ -317,6 +376,9 @@ static void judge(struct nj_inspect_work *work, struct nj_round *round)
                                      .node_memory = round->node.memory_total,
                                      .node_pids = round->node.pid_max};
     end_gone(work, round, &hooks);
+    restore(work, round);
+    if (round->known_all)
+        expect_restored(work);
     for (size_t i = 0; i < round->containers_count; i++)
         nj_container_troubles_update(work->container_troubles, &round->containers[i], round->node.wall_ns,
                                      &hooks);
@@ -409,5 +471,6 @@ void nj_inspect_work_free(struct nj_inspect_work *work)
     free(work->proc);
     free(work->root);
     free(work->before);
+    nj_told_troubles_free(work->restored);
     free(work);
 }

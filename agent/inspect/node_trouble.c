@@ -81,6 +81,19 @@ static void remove_item(struct nj_node_troubles *troubles, struct item *item)
     *item = troubles->items[--troubles->count];
 }
 
+void nj_node_troubles_restore(struct nj_node_troubles *troubles, const struct nj_trouble *trouble,
+                              int64_t now_ns)
+{
+    if (find(troubles, trouble->kind, trouble->detail) != NULL)
+        return;
+    struct item *item = begin(troubles, trouble->kind, trouble->detail, trouble->since_ns);
+    item->level = item->told = trouble->level;
+    if (trouble->kind != NJ_TROUBLE_NODE_CLOCK || strcmp(trouble->detail, "unsynchronized") != 0)
+        return;
+    troubles->was_synchronized = true;
+    troubles->unsynchronized_ns = now_ns - NJ_NODE_CLOCK_UNSYNCHRONIZED_S * NJ_SEC;
+}
+
 /* What a figure says of a trouble at this moment. */
 struct finding {
     enum nj_trouble_kind kind;

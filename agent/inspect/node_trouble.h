@@ -29,6 +29,11 @@ struct nj_node_troubles;
 struct nj_node_troubles *nj_node_troubles_new(void);
 void nj_node_troubles_free(struct nj_node_troubles *troubles); /* takes NULL */
 
+/* Takes up what an earlier process told, so that its end is told, and it is not told again; before the first
+ * update. `now_ns` monotonic. */
+void nj_node_troubles_restore(struct nj_node_troubles *troubles, const struct nj_trouble *trouble,
+                              int64_t now_ns);
+
 /* Compares the node's figures (all of one moment; at_ns and wall_ns are used) with what was told before, and
  * tells what began, got worse or is over. `level` is 80, 85 or 95 for a limit, 0 else and when it is over;
  * `detail` is the mount's path, or for the clock "offset" or "unsynchronized" (values in ms and s); since_ns

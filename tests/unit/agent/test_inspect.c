@@ -41,6 +41,8 @@ struct fixture {
     int turns;
     int exits;
     char exit_text[256];
+    char key[128]; /* the record that came with the last trouble; empty: removed */
+    struct nj_buf record;
 };
 
 static void on_event(void *data, const struct nj_event *event)
@@ -107,6 +109,7 @@ static int teardown(void **state)
     fake_api_close(&f->api);
     nj_metrics_free(f->metrics);
     nj_arena_done(&f->arena);
+    nj_buf_done(&f->record);
     f->test->clock.replay = NULL;
     void *test = f->test;
     free(f);
@@ -196,7 +199,8 @@ static bool shows(struct fixture *f, const char *part)
 }
 
 /* The pod of the container, as its status shows it. */
-static void tell_pod(struct fixture *f, enum nj_watch_event_type type, const char *phase)
+static void tell_pod_of(struct fixture *f, enum nj_watch_event_type type, const char *phase, const char *uid,
+                        const char *container)
 {
     struct nj_arena arena;
     nj_arena_init(&arena, 1 << 20);
@@ -210,9 +214,14 @@ static void tell_pod(struct fixture *f, enum nj_watch_event_type type, const cha
         "   {'requests': {'cpu': '100m', 'memory': '32Mi'}, 'limits': {'memory': '64Mi'}}}]},"
         " 'status': {'phase': '%s', 'containerStatuses': [{'name': 'app', 'restartCount': 3,"
         "  'containerID': 'containerd://%s', 'state': {'running': {'startedAt': '2023-01-01T00:00:00Z'}}}]}}",
-        f->lab.pod_uid, phase, f->lab.id);
+        uid, phase, container);
     nj_inspect_pod(f->inspect, type, &object);
     nj_arena_done(&arena);
+}
+
+static void tell_pod(struct fixture *f, enum nj_watch_event_type type, const char *phase)
+{
+    tell_pod_of(f, type, phase, f->lab.pod_uid, f->lab.id);
 }
 
 #define LABELS "namespace=\"shop\",pod=\"web-0\",node=\"node1\",container=\"app\""
@@ -233,6 +242,42 @@ static void test_a_container_is_shown_under_its_name(void **state)
     assert_true(shows(f, "container_processes{" LABELS "} 1\n"));
     assert_true(shows(f, "container_spec_memory_limit_bytes{" LABELS "} 67108864\n"));
     assert_true(shows(f, "container_start_time_seconds{" LABELS "} 1672531200\n"));
+}
+
+/* Two series of the same labels would spoil the whole scrape. */
+static void test_a_pod_that_was_replaced_is_not_shown_beside_its_successor(void **state)
+{
+    struct fixture *f = *state;
+    make_container(f);
+    start(f);
+    tell_pod(f, NJ_WATCH_ADDED, "Running");
+    pass_scans(f, 2, NJ_SEC);
+    assert_true(shows(f, "\ncontainer_processes{" LABELS "} "));
+    tell_pod(f, NJ_WATCH_DELETED, "Running"); /* by force: it still runs */
+    pass_scans(f, 1, NJ_SEC);
+    assert_true(shows(f, "\ncontainer_processes{" LABELS "} "));
+    tell_pod_of(f, NJ_WATCH_ADDED, "Running", "another", "0123");
+    pass_scans(f, 1, NJ_SEC);
+    assert_false(shows(f, "\ncontainer_processes{" LABELS "} "));
+}
+
+/* A static pod's mirror that is deleted is made anew with another uid, while its containers run on. */
+static void test_a_mirror_made_anew_has_the_same_containers(void **state)
+{
+    struct fixture *f = *state;
+    make_container(f);
+    start(f);
+    tell_pod(f, NJ_WATCH_ADDED, "Running");
+    pass_scans(f, 2, NJ_SEC);
+    tell_pod(f, NJ_WATCH_DELETED, "Running");
+    tell_pod_of(f, NJ_WATCH_ADDED, "Running", "another", f->lab.id);
+    for (int i = 0; i < 3; i++) {
+        pass_scans(f, 1, NJ_SEC);
+        assert_true(shows(f, "\ncontainer_processes{" LABELS "} "));
+    }
+    f->now_ns += 10 * NJ_MIN; /* the old one is forgotten */
+    pass_scans(f, 3, NJ_SEC);
+    assert_true(shows(f, "\ncontainer_processes{" LABELS "} "));
 }
 
 /* What is in no pod of this node is nobody's, and gets no series. */
@@ -377,6 +422,106 @@ static void test_a_trouble_is_told_and_ended_under_its_name(void **state)
     assert_false(shows(f, "container_processes{"));
     pass_scans(f, 2, NJ_SEC);
     assert_null(near_fds(f, 2));
+}
+
+static void on_trouble(void *data, const struct nj_event *event, const struct nj_inspect_record *record)
+{
+    struct fixture *f = data;
+    assert_true(nj_str_starts(record->key, nj_inspect_record_prefix));
+    (void)snprintf(f->key, sizeof(f->key), "%s", record->key);
+    nj_buf_clear(&f->record);
+    if (record->value != NULL)
+        assert_int_equal(nj_buf_append(&f->record, record->value, record->len), 0);
+    if (event != NULL)
+        on_event(data, event);
+}
+
+static void start_with_records(struct fixture *f)
+{
+    struct nj_err err = {0};
+    struct nj_inspect_options options = options_of(f);
+    options.on_trouble = on_trouble;
+    if (nj_inspect_start(&options, &f->inspect, &err) < 0)
+        fail_msg("%s", err.text);
+    const struct nj_inspect_record record = {.key = f->key, .value = f->record.data, .len = f->record.len};
+    if (f->record.len > 0)
+        nj_inspect_restore(f->inspect, &record);
+}
+
+/* A new process knows from the record what the one before has told: it does not tell it again, but its end.
+ */
+static void test_a_trouble_outlives_the_process_that_told_it(void **state)
+{
+    struct fixture *f = *state;
+    make_container(f);
+    set_fd_limit(f, count_fds(f->lab.first));
+    start_with_records(f);
+    tell_pod(f, NJ_WATCH_ADDED, "Running");
+    nj_inspect_synced(f->inspect);
+    pass_scans(f, 3, NJ_SEC);
+    const struct nj_event *event = near_fds(f, 0);
+    assert_non_null(event);
+    assert_true(f->record.len > 0);
+    close_inspect(f);
+
+    start_with_records(f);
+    pass_scans(f, 3, NJ_SEC); /* no pod is known yet, and so nothing is over */
+    assert_null(near_fds(f, 1));
+    tell_pod(f, NJ_WATCH_ADDED, "Running");
+    nj_inspect_synced(f->inspect);
+    pass_scans(f, 4, NJ_SEC);
+    assert_null(near_fds(f, 1));
+    set_fd_limit(f, 1024);
+    pass_scans(f, 2, NJ_SEC);
+    const struct nj_event *over = near_fds(f, 1);
+    assert_non_null(over);
+    assert_true(over->trouble.over);
+    assert_int_equal(over->trouble.since_ns, event->trouble.since_ns);
+    assert_string_equal(over->subject.container, "app");
+    assert_int_equal(f->record.len, 0);
+}
+
+static void test_a_trouble_ends_whose_container_went_while_nobody_looked(void **state)
+{
+    struct fixture *f = *state;
+    make_container(f);
+    set_fd_limit(f, count_fds(f->lab.first));
+    start_with_records(f);
+    tell_pod(f, NJ_WATCH_ADDED, "Running");
+    nj_inspect_synced(f->inspect);
+    pass_scans(f, 3, NJ_SEC);
+    assert_non_null(near_fds(f, 0));
+    close_inspect(f);
+    cgroup_lab_close(&f->lab);
+    f->has_lab = false;
+
+    start_with_records(f);
+    nj_inspect_synced(f->inspect);
+    pass_scans(f, 3, NJ_SEC);
+    const struct nj_event *over = near_fds(f, 1);
+    assert_non_null(over);
+    assert_true(over->trouble.over);
+    assert_string_equal(over->subject.pod, "web-0");
+    assert_string_equal(over->subject.container, "app");
+    assert_string_equal(over->subject.workload, "web");
+    assert_int_equal(f->record.len, 0);
+    assert_null(near_fds(f, 2));
+}
+
+static void test_a_record_that_cannot_be_read_is_removed(void **state)
+{
+    struct fixture *f = *state;
+    const char *const damaged[] = {"", "x", "abc\0def", "abc\0def\0ghi", "\0\0\0\0\0"};
+    const size_t lens[] = {0, 1, 7, 11, 5};
+    start_with_records(f);
+    for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+        const struct nj_inspect_record record = {.key = "trouble/1", .value = damaged[i], .len = lens[i]};
+        (void)nj_buf_append_str(&f->record, "is there");
+        nj_inspect_restore(f->inspect, &record);
+        assert_int_equal(f->record.len, 0);
+        assert_string_equal(f->key, "trouble/1");
+    }
+    assert_int_equal(f->count, 0);
 }
 
 /* The id is the fact's: who sees it again, gives the same. */
@@ -561,8 +706,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(test_a_container_is_shown_under_its_name),
         T(test_a_container_of_no_known_pod_is_not_shown),
+        T(test_a_pod_that_was_replaced_is_not_shown_beside_its_successor),
+        T(test_a_mirror_made_anew_has_the_same_containers),
         T(test_a_minute_is_told_with_names_requests_and_pods),
         T(test_a_trouble_is_told_and_ended_under_its_name),
+        T(test_a_trouble_outlives_the_process_that_told_it),
+        T(test_a_trouble_ends_whose_container_went_while_nobody_looked),
+        T(test_a_record_that_cannot_be_read_is_removed),
         T(test_ids_of_troubles_tell_facts_apart),
         T(test_an_oom_kill_waits_for_its_name),
         T(test_an_oom_kill_is_told_at_once),

@@ -302,6 +302,34 @@ static void test_all_at_once(void **state)
     end(f);
 }
 
+/* What an earlier process told is not told again, and ends. */
+static void test_restored(void **state)
+{
+    (void)state;
+    const struct nj_trouble disk = {
+        .kind = NJ_TROUBLE_NODE_DISK_FULL, .detail = "/", .level = 85, .since_ns = 5};
+    const struct nj_trouble gone = {
+        .kind = NJ_TROUBLE_NODE_DISK_FULL, .detail = "/gone", .level = 85, .since_ns = 5};
+    const struct nj_trouble clock = {
+        .kind = NJ_TROUBLE_NODE_CLOCK, .detail = "unsynchronized", .since_ns = 5};
+    struct fixture *f = begin();
+    nj_node_troubles_restore(f->troubles, &disk, f->node.at_ns);
+    nj_node_troubles_restore(f->troubles, &clock, f->node.at_ns);
+    f->node.clock_synchronized = false;
+    fill_disk(f, 82);
+    expect(f, NULL);
+    fill_disk(f, 96);
+    expect(f, "node_disk_full(/) 95 critical");
+    fill_disk(f, 50);
+    expect(f, "node_disk_full(/) over");
+    assert_int_equal(f->last.since_ns, 5);
+    f->node.clock_synchronized = true;
+    expect(f, "node_clock(unsynchronized) over");
+    nj_node_troubles_restore(f->troubles, &gone, f->node.at_ns);
+    expect(f, "node_disk_full(/gone) over");
+    end(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -314,6 +342,7 @@ int main(void)
         cmocka_unit_test(test_clock_that_is_off),
         cmocka_unit_test(test_clock_that_nobody_sets),
         cmocka_unit_test(test_all_at_once),
+        cmocka_unit_test(test_restored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

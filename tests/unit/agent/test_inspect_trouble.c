@@ -383,6 +383,105 @@ static void an_accept_queue_that_overflows_twice_in_a_row_is_told(void **state)
     end(&fixture);
 }
 
+/* Whose it is stays the same though another container comes meanwhile. */
+static void an_overflow_is_over_for_whom_it_was_told_of(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    begin(&fixture);
+    fixture.a.sockets.queue_port = 8080;
+    for (int i = 0; i < 4; i++) {
+        fixture.a.sockets.listen_overflows += 3;
+        look(&fixture);
+    }
+    assert_told(&fixture, "listen_queue/8080 warning a|");
+    for (int i = 0; i < 31; i++)
+        look_both(&fixture);
+    assert_told(&fixture, "listen_queue/8080 over a|");
+
+    fixture.a.sockets.listen_overflows++;
+    look_both(&fixture);
+    fixture.a.sockets.listen_overflows++;
+    look_both(&fixture);
+    assert_told(&fixture, "listen_queue/8080 warning pod|");
+    nj_container_troubles_end(fixture.troubles, "b", noon_ns + fixture.now_ns, &fixture.hooks);
+    assert_told(&fixture, "");
+    nj_container_troubles_end(fixture.troubles, "a", noon_ns + fixture.now_ns, &fixture.hooks);
+    assert_told(&fixture, "listen_queue/8080 over pod|");
+    end(&fixture);
+}
+
+/* ---- what an earlier process told */
+
+static void restore(struct fixture *fixture, const struct nj_trouble *trouble, bool of_pod)
+{
+    const struct nj_trouble_restored restored = {.container_id = "a",
+                                                 .pod_uid = "pod-1",
+                                                 .of_pod = of_pod,
+                                                 .trouble = trouble,
+                                                 .told_ns = noon_ns + fixture->now_ns - NJ_MIN};
+    nj_container_troubles_restore(fixture->troubles, &restored, fixture->now_ns);
+}
+
+static void what_was_told_before_is_not_told_again_and_ends(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    const struct nj_trouble near = {
+        .kind = NJ_TROUBLE_NEAR_FDS, .detail = "", .level = 80, .since_ns = noon_ns};
+    const struct nj_trouble leak = {.kind = NJ_TROUBLE_LEAK_FDS,
+                                    .detail = "",
+                                    .since_ns = noon_ns + 40 * NJ_HOUR,
+                                    .value = 900,
+                                    .per_hour = 80};
+    begin(&fixture);
+    restore(&fixture, &near, false);
+    restore(&fixture, &leak, false);
+    fixture.a.fds = fixture.a.fullest_fds = 900;
+    for (int i = 0; i < 400; i++)
+        look(&fixture);
+    assert_told(&fixture, "");
+    fixture.a.fullest_fds = 1000;
+    look(&fixture);
+    assert_told(&fixture, "near_fds 95 a|");
+    fixture.a.fds = fixture.a.fullest_fds = 700;
+    look(&fixture);
+    assert_told(&fixture, "near_fds over a|");
+    assert_int_equal(fixture.last.since_ns, noon_ns);
+    fixture.a.fds = fixture.a.fullest_fds = 600;
+    look(&fixture);
+    assert_told(&fixture, "leak_fds over a|");
+    assert_int_equal(fixture.last.since_ns, noon_ns + 40 * NJ_HOUR);
+    look(&fixture);
+    assert_told(&fixture, "");
+    end(&fixture);
+}
+
+static void what_was_told_of_a_pod_before_ends_of_the_pod(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    const struct nj_trouble queue = {.kind = NJ_TROUBLE_LISTEN_QUEUE, .detail = "8080", .since_ns = noon_ns};
+    const struct nj_trouble sockets = {.kind = NJ_TROUBLE_LEAK_SOCKETS,
+                                       .detail = "CLOSE_WAIT",
+                                       .since_ns = noon_ns,
+                                       .value = 500,
+                                       .per_hour = 10};
+    begin(&fixture);
+    restore(&fixture, &queue, true);
+    restore(&fixture, &sockets, true);
+    fixture.a.sockets.tcp[NJ_TCP_CLOSE_WAIT] = 500;
+    look_both(&fixture);
+    assert_told(&fixture, "");
+    fixture.a.sockets.tcp[NJ_TCP_CLOSE_WAIT] = 10;
+    look_both(&fixture);
+    assert_told(&fixture, "leak_sockets/CLOSE_WAIT over pod|");
+    for (int i = 0; i < 31; i++)
+        look_both(&fixture);
+    assert_told(&fixture, "listen_queue/8080 over pod|");
+    end(&fixture);
+}
+
 /* ---- limits */
 
 static void a_limit_that_is_near_is_told_by_level(void **state)
@@ -454,6 +553,9 @@ int main(void)
         cmocka_unit_test(a_pods_only_container_has_its_sockets),
         cmocka_unit_test(the_hosts_sockets_are_no_containers),
         cmocka_unit_test(an_accept_queue_that_overflows_twice_in_a_row_is_told),
+        cmocka_unit_test(an_overflow_is_over_for_whom_it_was_told_of),
+        cmocka_unit_test(what_was_told_before_is_not_told_again_and_ends),
+        cmocka_unit_test(what_was_told_of_a_pod_before_ends_of_the_pod),
         cmocka_unit_test(a_limit_that_is_near_is_told_by_level),
         cmocka_unit_test(memory_must_stay_near_for_a_minute),
     };
