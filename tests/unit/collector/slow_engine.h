@@ -9,7 +9,8 @@
 
 struct slow_engine;
 
-struct slow_engine *slow_engine_new(void);
+/* `hook`: why what is of this workload is held back, from outside; NULL for no reason. */
+struct slow_engine *slow_engine_new(const char *(*hook)(void *data, const char *workload), void *data);
 void slow_engine_free(struct slow_engine *slow);
 
 /* Is a crash, or are lost crashes, of this id heard for the first time? True for other types. Remembers. */
@@ -17,6 +18,7 @@ bool slow_engine_is_new(struct slow_engine *slow, const struct nj_event *event);
 int64_t slow_engine_apply(struct slow_engine *slow, const struct nj_event_origin *origin,
                           const struct nj_event *event, bool is_new, int64_t now_ns);
 void slow_engine_tick(struct slow_engine *slow, int64_t now_ns);
+void slow_engine_review(struct slow_engine *slow, int64_t now_ns);
 /* As a restart does: it forgets clearings, and when nodes recovered. */
 void slow_engine_restart(struct slow_engine *slow);
 

@@ -14,15 +14,51 @@
 
 static const struct nj_event_origin prod = {.cluster = "prod", .project = "p-1", .node = "node-7"};
 
+enum { TOLD = 4096 };
+
 struct fixture {
     struct nj_engine *engine;
     struct nj_buf transitions; /* "+1 crash;" opened, "^1;" worsened, "-1 stable;" resolved */
     int64_t now_ns;
+    const char *reasons[3]; /* to hold back what is of cart, basket, toy; NULL: none */
+    bool told[TOLD];        /* by incident */
 };
+
+static const char *reason_of(void *data, const char *workload)
+{
+    static const char *const workloads[] = {"cart", "basket", "toy"};
+    const struct fixture *fixture = data;
+    for (size_t i = 0; i < 3; i++) {
+        if (strcmp(workloads[i], workload) == 0)
+            return fixture->reasons[i];
+    }
+    return NULL;
+}
+
+static bool hook(void *data, const struct nj_incident *incident, int64_t now_ns, char *ret_reason,
+                 size_t size)
+{
+    const char *reason = reason_of(data, incident->workload);
+    assert_true(now_ns > 0);
+    if (reason != NULL)
+        (void)snprintf(ret_reason, size, "%s", reason);
+    return reason != NULL;
+}
+
+/* Whoever hears of an incident has heard of its beginning, once. */
+static void note_told(struct fixture *fixture, const struct nj_incident *incident,
+                      enum nj_transition transition)
+{
+    assert_in_range(incident->id, 1, TOLD - 1);
+    assert_int_equal(fixture->told[incident->id], transition != NJ_TRANSITION_OPENED);
+    assert_string_equal("", incident->suppressed);
+    fixture->told[incident->id] = true;
+}
 
 static void note_transition(void *data, const struct nj_incident *incident, enum nj_transition transition)
 {
     struct fixture *fixture = data;
+    note_told(fixture, incident, transition);
     if (transition == NJ_TRANSITION_WORSENED)
         (void)nj_buf_printf(&fixture->transitions, "^%d;", (int)incident->id);
     else if (transition == NJ_TRANSITION_OPENED)
@@ -39,6 +75,7 @@ static struct nj_engine *new_engine(struct fixture *fixture, size_t max_open, si
                                               .max_open = max_open,
                                               .max_subjects = max_subjects,
                                               .on_transition = note_transition,
+                                              .suppress = hook,
                                               .data = fixture};
     return nj_engine_new(&options, next_id);
 }
@@ -1314,6 +1351,39 @@ static void make_trouble(unsigned *seed, struct nj_event *event)
     event->subject.pod = event->subject.pod_uid = event->subject.container = event->subject.namespace = "";
 }
 
+/* Of a service and what is behind it, or a workload's rollout. `reference` is of 32 bytes. */
+static struct nj_event random_service(unsigned *seed, int step, char *reference)
+{
+    static const char *const workloads[] = {"cart", "basket", "toy"}, *const services[] = {"front", "api"};
+    static const char *const causes[] = {"crash", "crash", "failed_rollout", "unknown"};
+    static const char *const hashes[] = {"1", "2"};
+    bool of_rollout = rand_r(seed) % 2 == 0, over = rand_r(seed) % 3 == 0;
+    size_t i = (size_t)rand_r(seed) % 2, w = (size_t)rand_r(seed) % 3;
+    struct nj_event event = make_event(of_rollout ? NJ_EVENT_ROLLOUT_FAILED : NJ_EVENT_OUTAGE, "service");
+    event.subject = (struct nj_subject){.namespace = "shop",
+                                        .pod = "",
+                                        .pod_uid = "",
+                                        .node = "",
+                                        .workload_kind = of_rollout ? "Deployment" : "Service",
+                                        .workload = of_rollout ? workloads[w] : services[i],
+                                        .container = ""};
+    event.at_ns = noon_ns + step * STEP_NS;
+    (void)snprintf(reference, 32, "incident/%d", 1 + (int)(rand_r(seed) % (unsigned)step));
+    if (of_rollout)
+        event.rollout = (struct nj_rollout_failed){.over = over,
+                                                   .revision = hashes[i],
+                                                   .template_hash = hashes[i],
+                                                   .reason = "CrashLoop",
+                                                   .down = rand_r(seed) % 3 == 0};
+    else
+        event.outage = (struct nj_outage){.over = over,
+                                          .cause = causes[rand_r(seed) % 4],
+                                          .reference = rand_r(seed) % 4 == 0 ? reference : "",
+                                          .behind_kind = "Deployment",
+                                          .behind = workloads[w]};
+    return event;
+}
+
 static struct nj_event random_event(unsigned *seed, int step, char id[32])
 {
     static const char *const reasons[] = {"ErrImagePull",      "CreateContainerConfigError",
@@ -1321,7 +1391,10 @@ static struct nj_event random_event(unsigned *seed, int step, char id[32])
                                           "Unschedulable",     "ContainerCreating"};
     static const char *const uids[] = {"u1", "u2", "u3", "u4"};
     static const char *const containers[] = {"a", "b", ""};
-    static const char *const workloads[] = {"cart", "cart", "basket"};
+    static const char *const workloads[] = {"cart", "cart", "basket", "toy"};
+    static const char *const pods[] = {"cart-1-a", "cart-2-b", "basket-1-c", "toy-2-d"};
+    if (rand_r(seed) % 5 == 0)
+        return random_service(seed, step, id);
     (void)snprintf(id, 32, "%d", (int)(rand_r(seed) % 4) == 0 ? step / 2 : step);
     static const enum nj_event_type types[] = {NJ_EVENT_CRASH,    NJ_EVENT_LOST_CRASHES, NJ_EVENT_STUCK,
                                                NJ_EVENT_CLEARED,  NJ_EVENT_POD_FAILURE,  NJ_EVENT_CHECK,
@@ -1329,10 +1402,11 @@ static struct nj_event random_event(unsigned *seed, int step, char id[32])
     static const char *const nodes[] = {"n1", "n1", "n2"};
     struct nj_event event = make_event(types[rand_r(seed) % 9], id);
     size_t pod = (size_t)rand_r(seed) % 4;
-    /* The last pod's workload is on both. */
+    /* The last pod is on both. */
     event.subject.node = pod < 3 ? nodes[pod] : nodes[rand_r(seed) % 3];
-    event.subject.pod_uid = event.subject.pod = uids[pod];
-    event.subject.workload = workloads[pod % 3];
+    event.subject.pod_uid = uids[pod];
+    event.subject.pod = pods[pod];
+    event.subject.workload = workloads[pod];
     event.subject.container = containers[rand_r(seed) % 3];
     /* Mostly forwards, sometimes far back. */
     event.at_ns = noon_ns + step * STEP_NS - (rand_r(seed) % 4 == 0 ? rand_r(seed) % 40 * (NJ_SEC / 2) : 0);
@@ -1351,7 +1425,7 @@ static struct nj_event random_event(unsigned *seed, int step, char id[32])
     if (event.type == NJ_EVENT_CRASH && rand_r(seed) % 2 == 0)
         event.crash.reason = "OOMKilled";
     if (event.type == NJ_EVENT_STUCK)
-        event.stuck.reason = reasons[rand_r(seed) % 6];
+        event.stuck.reason = reasons[rand_r(seed) % 9 % 6];
     if (event.type == NJ_EVENT_CLEARED) {
         event.cleared.cause = (enum nj_cleared_cause)(1 + rand_r(seed) % 5);
         /* A deletion is for good: rarely, so that something is left to happen. */
@@ -1397,11 +1471,12 @@ static void assert_same_transitions(struct fixture *fixture, struct slow_engine 
 
 static void random_events_give_what_the_rules_say(void **state)
 {
+    static const char *const reasons[] = {NULL, NULL, "maintenance", "silence 3"};
     (void)state;
     for (unsigned round = 0; round < 300; round++) {
         unsigned seed = round;
         struct fixture fixture = {.now_ns = noon_ns};
-        struct slow_engine *slow = slow_engine_new();
+        struct slow_engine *slow = slow_engine_new(reason_of, &fixture);
         struct mirror *mirror = NJ_NEW(struct mirror);
         int64_t next_id = 1;
         fixture.engine = new_engine(&fixture, 1000, 1000, 1);
@@ -1420,6 +1495,13 @@ static void random_events_give_what_the_rules_say(void **state)
                 assert_int_equal(
                     0, nj_engine_each_change(fixture.engine, mirror_incident, mirror_subject, mirror));
                 nj_engine_clear_changes(fixture.engine);
+            }
+            if (rand_r(&seed) % 6 == 0)
+                fixture.reasons[rand_r(&seed) % 3] = reasons[rand_r(&seed) % 4];
+            if (rand_r(&seed) % 10 == 0) {
+                nj_engine_review(fixture.engine, fixture.now_ns);
+                slow_engine_review(slow, fixture.now_ns);
+                assert_same_transitions(&fixture, slow, round, step);
             }
             if (rand_r(&seed) % 8 == 0) {
                 nj_engine_tick(fixture.engine, fixture.now_ns);
