@@ -17,7 +17,8 @@ struct nj_packet {
 
 struct nj_local_event {
     struct nj_buf bytes;           /* nj_event_encode() */
-    struct nj_ingest_write *write; /* instead of that; NULL: an event */
+    struct nj_event *event;        /* instead of that: one that has no form on the wire */
+    struct nj_ingest_write *write; /* or this; NULL: an event */
     struct nj_local_event *next;
 };
 

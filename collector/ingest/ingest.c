@@ -61,6 +61,7 @@ static void end_local(struct nj_ingest *ingest, struct nj_local_event *local, bo
     else
         ingest->writes--;
     nj_buf_done(&local->bytes);
+    free(local->event);
     free(local);
     if (write != NULL)
         write->done(write, committed);
@@ -462,9 +463,12 @@ void nj_ingest_hold(struct nj_ingest *ingest, bool held)
 void nj_ingest_local_event(struct nj_ingest *ingest, const struct nj_event *event)
 {
     struct nj_local_event *local = NJ_NEW(struct nj_local_event);
-    if (ingest->locals >= LOCAL_EVENTS_MAX || nj_event_encode(event, &local->bytes) < 0) {
+    local->event = nj_event_copy(event);
+    if (ingest->locals >= LOCAL_EVENTS_MAX ||
+        (local->event == NULL && nj_event_encode(event, &local->bytes) < 0)) {
         nj_counter_add(ingest->dropped_locals, 1);
         nj_buf_done(&local->bytes);
+        free(local->event);
         free(local);
         return;
     }

@@ -232,7 +232,9 @@ void nj_group_take_local(struct nj_group_worker *worker, const struct nj_local_e
         return;
     }
     nj_group_begin_packet(worker);
-    if (nj_event_decode(nj_buf_str(&local->bytes), local->bytes.len, &worker->arena, &event, NULL) < 0)
+    if (local->event != NULL)
+        nj_group_apply(worker, worker->options.cluster, local->event->subject.node, local->event);
+    else if (nj_event_decode(nj_buf_str(&local->bytes), local->bytes.len, &worker->arena, &event, NULL) < 0)
         reject(worker, NJ_REJECTED_DECODE);
     else
         nj_group_apply(worker, worker->options.cluster, event.subject.node, &event);
