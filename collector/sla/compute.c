@@ -95,7 +95,10 @@ void nj_sla_add(struct nj_sla_computing *computing, const struct nj_interval *in
     int64_t until_ns = open ? interval->seen_ns : interval->until_ns;
     if (until_ns > computing->until_ns)
         until_ns = computing->until_ns;
-    if (until_ns <= from_ns)
+    /* One that has just begun has no length yet, and is there all the same. */
+    bool begins =
+        open && until_ns == interval->from_ns && until_ns == from_ns && until_ns < computing->until_ns;
+    if (until_ns <= from_ns && !begins)
         return;
     int64_t length_ns = until_ns - from_ns;
     if (from_ns > computing->outage_end_ns) /* it was not there in between */

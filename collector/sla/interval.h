@@ -58,7 +58,7 @@ struct nj_interval {
     enum nj_outage_cause cause;
     const char *detail; /* for people: "revision 3 of Deployment/web by kubectl-patch", "pod web-1 deleted" */
     const char *reference;                      /* "rollout/17", "incident/4", "node/n1"; "" */
-    int32_t desired, ready, serving, min_ready; /* at its beginning; min_ready: the least within */
+    int32_t desired, ready, serving, min_ready; /* the latest within it; min_ready: the least */
     uint64_t print;                             /* of the slices' contents, the latest within it */
     bool backfilled;                            /* worked out afterwards, from what the cluster still knew */
 };

@@ -136,9 +136,11 @@ static enum nj_service_state state_of(const struct nj_tracker_service *given, in
                                       int32_t *ret_serving)
 {
     int32_t ready = 0, serving = 0;
+    bool drains = false;
     for (size_t i = 0; i < given->endpoints_count; i++) {
         ready += given->endpoints[i].ready ? 1 : 0;
         serving += given->endpoints[i].serving ? 1 : 0;
+        drains |= given->endpoints[i].serving && given->endpoints[i].terminating;
     }
     *ret_ready = ready;
     *ret_serving = serving;
@@ -146,7 +148,7 @@ static enum nj_service_state state_of(const struct nj_tracker_service *given, in
         return NJ_SERVICE_NONE_BY_DESIGN;
     if (ready > 0)
         return ready >= given->desired ? NJ_SERVICE_UP : NJ_SERVICE_DEGRADED;
-    if (serving > 0)
+    if (drains)
         return NJ_SERVICE_DRAINING;
     return given->desired == 0 ? NJ_SERVICE_SCALED_TO_ZERO : NJ_SERVICE_DOWN;
 }
@@ -197,10 +199,15 @@ static struct nj_tracked_endpoint *copy_endpoints(const struct nj_tracker_servic
     return endpoints;
 }
 
-static int64_t time_of(const struct nj_tracker_service *given)
+/* The trigger of an earlier change, or of slices that an earlier Service of the name has left behind, says
+ * nothing of this one: where what is wanted changes, or a pod is deleted, the newest trigger stays as it was.
+ */
+static int64_t time_of(const struct nj_tracked *service, const struct nj_tracker_service *given)
 {
-    bool late = given->trigger_ns > 0 && given->at_ns - given->trigger_ns > NJ_TRACKER_LATE_NS;
-    return late ? given->trigger_ns : given->at_ns;
+    bool news =
+        given->trigger_ns > service->trigger_ns && (service->known || given->trigger_ns > given->created_ns);
+    bool late = given->at_ns - given->trigger_ns > NJ_TRACKER_LATE_NS;
+    return news && late ? given->trigger_ns : given->at_ns;
 }
 
 bool nj_tracker_wants_ready_since(const struct nj_tracker *tracker, const struct nj_tracker_service *given)
@@ -231,10 +238,11 @@ static int64_t fill_gap(struct nj_tracker *tracker, struct nj_tracked *service,
     return changed_ns;
 }
 
-/* The state is the same: only numbers may have changed. */
+/* The state is the same: only numbers may have changed. `first`: at the first look what was lost is a guess,
+ * which is no better than what was known before. */
 static void go_on(struct nj_tracker *tracker, struct nj_tracked *service,
                   const struct nj_tracker_service *given, int32_t ready, int32_t serving,
-                  const struct nj_tracked_endpoint *lost, size_t lost_count)
+                  const struct nj_tracked_endpoint *lost, size_t lost_count, bool first)
 {
     struct nj_interval *now = &service->now;
     bool changed = now->print != given->print;
@@ -247,7 +255,7 @@ static void go_on(struct nj_tracker *tracker, struct nj_tracked *service,
     now->desired = given->desired;
     for (size_t i = 0; i < lost_count && service->lost_count < NJ_TRACKER_LOST_MAX; i++)
         service->lost[service->lost_count++] = lost[i];
-    if (lost_count > 0 && nj_service_is_unwell(now->state) &&
+    if (lost_count > 0 && !first && nj_service_is_unwell(now->state) &&
         given->at_ns - now->from_ns <= NJ_TRACKER_SETTLE_NS)
         changed |= nj_tracked_choose_again(tracker, service);
     if (changed)
@@ -268,8 +276,10 @@ static void change(struct nj_tracker *tracker, struct nj_tracked *service,
         service->was_up = true;
     if (!nj_service_is_unwell(state))
         return;
-    /* What follows from what was lost before has the same cause; but wanting more is a scaling. */
-    service->inherits = was_unwell && service->lost_count == 0 && desired == given->desired;
+    /* What follows from what was lost before has the same cause; but wanting more is a scaling, and where
+     * nothing is wanted any more nothing is amiss. */
+    service->inherits = was_unwell && service->lost_count == 0 && desired == given->desired &&
+                        state != NJ_SERVICE_SCALED_TO_ZERO;
     if (service->inherits)
         nj_tracked_set_cause(service, cause, detail, reference);
     nj_tracked_choose(tracker, service);
@@ -291,12 +301,15 @@ void nj_tracker_service(struct nj_tracker *tracker, const struct nj_tracker_serv
     service->endpoints_count = given->endpoints_count;
     nj_tracked_replace(&service->workload_kind, given->workload_kind);
     nj_tracked_replace(&service->workload, given->workload);
-    int64_t at_ns = time_of(given);
+    int64_t at_ns = time_of(service, given);
     if (!service->looked && service->known)
         at_ns = fill_gap(tracker, service, given, state, ready_since_ns);
+    bool first = !service->looked;
     service->looked = true;
+    if (given->trigger_ns > service->trigger_ns)
+        service->trigger_ns = given->trigger_ns;
     if (service->known && service->now.state == state) {
-        go_on(tracker, service, given, ready, serving, lost, lost_count);
+        go_on(tracker, service, given, ready, serving, lost, lost_count, first);
         return;
     }
     service->lost_count = lost_count;
@@ -305,6 +318,7 @@ void nj_tracker_service(struct nj_tracker *tracker, const struct nj_tracker_serv
     service->now.ready = service->now.min_ready = ready;
     service->now.serving = serving;
     service->now.print = given->print;
+    service->now.backfilled = service->now.from_ns < given->at_ns;
     service->now.seen_ns = given->at_ns > service->now.from_ns ? given->at_ns : service->now.from_ns;
     nj_tracked_tell(tracker, service);
 }
@@ -315,6 +329,9 @@ void nj_tracker_gone(struct nj_tracker *tracker, const char *namespace, const ch
     if (service == NULL)
         return;
     if (service->known) {
+        /* Nobody knows how long it was there when nobody looked. */
+        if (!service->looked && at_ns - service->now.seen_ns > NJ_TRACKER_GAP_NS)
+            at_ns = service->now.seen_ns;
         if (at_ns < service->now.from_ns)
             at_ns = service->now.from_ns;
         service->now.until_ns = service->now.seen_ns = at_ns;

@@ -70,6 +70,11 @@ static bool choose_by_node(const struct nj_tracker *tracker, struct nj_tracked *
     return false;
 }
 
+static bool is_by_rollout(enum nj_outage_cause cause)
+{
+    return cause == NJ_OUTAGE_BY_ROLLOUT || cause == NJ_OUTAGE_BY_FAILED_ROLLOUT;
+}
+
 static bool choose_by_rollout(const struct nj_tracker *tracker, struct nj_tracked *service)
 {
     NJ_CLEANUP_FREE char *key =
@@ -77,6 +82,10 @@ static bool choose_by_rollout(const struct nj_tracker *tracker, struct nj_tracke
     const struct nj_fact *running = nj_tracker_standing(tracker, NJ_FACT_ROLLOUT_BEGAN, key);
     const struct nj_fact *failed = near_fact(tracker, service, NJ_FACT_ROLLOUT_FAILED, false);
     const struct nj_fact *began = near_fact(tracker, service, NJ_FACT_ROLLOUT_BEGAN, false);
+    /* What an earlier one has brought is not the next one's, which may be its remedy. */
+    if (running != NULL && running->at_ns > service->now.from_ns && is_by_rollout(service->now.cause) &&
+        !nj_streq(running->reference, service->reference))
+        return true;
     if (running != NULL && running->at_ns <= service->now.from_ns + NJ_TRACKER_SETTLE_NS)
         return take(service, running,
                     running->value < 0 ? NJ_OUTAGE_BY_FAILED_ROLLOUT : NJ_OUTAGE_BY_ROLLOUT);
@@ -126,7 +135,8 @@ void nj_tracked_choose(const struct nj_tracker *tracker, struct nj_tracked *serv
         return;
     if (service->inherits)
         return;
-    if (choose_by_rollout(tracker, service) || choose_by_scale(tracker, service) ||
+    if ((service->now.desired == 0 && choose_by_scale(tracker, service)) ||
+        choose_by_rollout(tracker, service) || choose_by_scale(tracker, service) ||
         choose_by_node(tracker, service, NJ_FACT_NODE_DOWN, NJ_OUTAGE_BY_NODE_LOSS, false) ||
         take(service, near_fact(tracker, service, NJ_FACT_POD_EVICTED, true), NJ_OUTAGE_BY_EVICTION) ||
         take(service, near_fact(tracker, service, NJ_FACT_POD_DRAINED, true), NJ_OUTAGE_BY_DRAIN) ||
@@ -138,12 +148,32 @@ void nj_tracked_choose(const struct nj_tracker *tracker, struct nj_tracked *serv
     choose_by_endpoints(tracker, service);
 }
 
+/* The surer, the higher: in the order in which causes are looked for. */
+static int rank(const struct nj_tracked *service)
+{
+    static const enum nj_outage_cause order[] = {NJ_OUTAGE_BY_UNSCHEDULABLE,  NJ_OUTAGE_BY_CRASH,
+                                                 NJ_OUTAGE_BY_DRAIN,          NJ_OUTAGE_BY_EVICTION,
+                                                 NJ_OUTAGE_BY_NODE_LOSS,      NJ_OUTAGE_BY_SCALING,
+                                                 NJ_OUTAGE_BY_ROLLOUT,        NJ_OUTAGE_BY_FAILED_ROLLOUT,
+                                                 NJ_OUTAGE_BY_SCALED_TO_ZERO, NJ_OUTAGE_BY_MAINTENANCE};
+    for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+        if (service->now.cause == order[i])
+            return 1 + (int)i;
+    }
+    return 0;
+}
+
 bool nj_tracked_choose_again(const struct nj_tracker *tracker, struct nj_tracked *service)
 {
     enum nj_outage_cause cause = service->now.cause;
     NJ_CLEANUP_FREE char *detail = nj_strdup(service->detail);
     NJ_CLEANUP_FREE char *reference = nj_strdup(service->reference);
+    int before = rank(service);
     nj_tracked_choose(tracker, service);
+    /* What has ended since (a rollout, a window, a node's trouble), or was told before a restart, explained
+     * it all the same. */
+    if (rank(service) < before)
+        nj_tracked_set_cause(service, cause, detail, reference);
     return cause != service->now.cause || !nj_streq(detail, service->detail) ||
            !nj_streq(reference, service->reference);
 }

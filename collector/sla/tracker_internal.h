@@ -25,6 +25,7 @@ struct nj_tracked {
     struct nj_interval now;
     char *namespace, *name, *detail, *reference; /* of `now` */
     char *workload_kind, *workload;
+    int64_t trigger_ns; /* the newest that was told: an older one is of an earlier change */
     struct nj_tracked_endpoint *endpoints;
     size_t endpoints_count;
     struct nj_tracked_endpoint lost[NJ_TRACKER_LOST_MAX]; /* at the beginning of `now`, and since then */
