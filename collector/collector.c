@@ -374,6 +374,7 @@ static int start_notifier(struct nj_collector *collector, struct nj_err *err)
         .writer = collector->writer,
         .store = collector->writer_store,
         .metrics = collector->metrics,
+        .pipeline = collector->pipeline,
         .config = collector->config,
     };
     return nj_notifier_start(&options, &collector->notifier, err);

@@ -53,7 +53,7 @@ int nj_api_write_acknowledgement(struct nj_api_call *call, struct nj_acknowledge
     if (rc == 0)
         rc = store->ops->add_acknowledgement(store, ack, ret_new, err);
     /* Nobody needs to be reminded any more. */
-    return rc == 0 ? store->ops->delete_reminders(store, call->id, "", err) : rc;
+    return rc == 0 ? store->ops->delete_reminders(store, call->id, "", false, err) : rc;
 }
 
 int nj_api_write_mark(struct nj_api_call *call, struct nj_err *err)

@@ -211,8 +211,9 @@ void nj_render_digest(const struct nj_render *how, const struct nj_alert *alerts
     size_t kept = arrange(sorted, count);
     struct nj_buf text = {0}, tail = {0};
     append_tail(how, sorted, kept, &tail);
+    size_t max_parts = how->max_parts == 0 ? NJ_RENDER_PARTS_MAX : how->max_parts;
     /* Parts end with whole lines, so how much fits into them is known when they are cut. */
-    size_t room = how->max_bytes * NJ_RENDER_PARTS_MAX;
+    size_t room = how->max_bytes * max_parts;
     do {
         nj_buf_clear(&text);
         append_title(how, sorted, kept, &text);
@@ -222,7 +223,7 @@ void nj_render_digest(const struct nj_render *how, const struct nj_alert *alerts
             text.data[--text.len] = '\0';
         room -= room / 8;
     } while (text.len > how->max_bytes &&
-             count_parts(text.data, text.len, how->max_bytes - NUMBER_BYTES) > NJ_RENDER_PARTS_MAX);
+             count_parts(text.data, text.len, how->max_bytes - NUMBER_BYTES) > max_parts);
     nj_render_split(how->language, text.data, text.len, how->max_bytes, out);
     nj_buf_done(&text);
     nj_buf_done(&tail);

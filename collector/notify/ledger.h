@@ -16,6 +16,16 @@
  * When more alerts wait than may be sent, all that wait become one digest, a row of its own (incident 0,
  * transition "digest") that its members point to; they are FOLDED once it was sent. The rows of one incident
  * are told in order.
+ *
+ * Storms. When more alerts are due than may go one by one within a while, the others are gathered for so long
+ * and become a digest, and while the storm lasts a channel gets NJ_LEDGER_STORM_MESSAGES a minute. Only what
+ * was sent and what waits decides, so a restart changes nothing.
+ *
+ * Later. A route's repeats and escalations are reminders in the store, written with the opening and forgotten
+ * with the end or an acknowledgement; nj_ledger_upkeep() makes rows of those that are due ("repeated",
+ * "escalated"), in the transaction that puts the reminder off or deletes it. What opens or ends in a route's
+ * quiet hours is HELD until their end, and then told as one digest. The daily digest is a row whose
+ * occurrence is the moment it is for, so that there is one.
  */
 #ifndef NJ_NOTIFY_LEDGER_H
 #define NJ_NOTIFY_LEDGER_H
@@ -28,7 +38,11 @@ enum {
     NJ_LEDGER_DIGEST_MAX = 500, /* alerts in one digest */
     NJ_LEDGER_MOVED_MAX = 200,  /* alerts failed over in one transaction */
     NJ_LEDGER_STATUSES = NJ_NOTIFICATION_UNCERTAIN + 1,
-    NJ_LEDGER_DIGEST_PARTS = 24, /* bits of parts_done; a part that is refused as too long becomes two */
+    NJ_LEDGER_STORM_MESSAGES = 5,  /* a minute on one channel */
+    NJ_LEDGER_STORM_PARTS = 2,     /* of a digest then */
+    NJ_LEDGER_REMINDERS_MAX = 500, /* in one transaction */
+    NJ_LEDGER_DAILY_MAX = 1000,    /* incidents looked at for a daily digest */
+    NJ_LEDGER_DIGEST_PARTS = 24,   /* bits of parts_done; a part that is refused as too long becomes two */
 };
 #define NJ_LEDGER_GIVE_UP_NS (24 * NJ_HOUR) /* a message that cannot be sent for so long is a dead letter */
 #define NJ_LEDGER_FILE_LATE_NS                                                                               \
@@ -37,6 +51,10 @@ enum {
 #define NJ_LEDGER_BACKOFF_MAX_NS (5 * NJ_MIN)
 #define NJ_LEDGER_WAIT_MAX_NS                                                                                \
     NJ_HOUR /* nothing waits longer for its next attempt, whatever the other side asks for */
+
+#define NJ_LEDGER_STORM_NS NJ_MIN /* a storm is over when nothing had to be gathered for so long */
+#define NJ_LEDGER_KEEP_NS NJ_MIN  /* how often a channel that forgets is told what is open */
+#define NJ_LEDGER_DAILY_LATE_NS (12 * NJ_HOUR) /* a daily digest that is later is left out */
 
 /* How long to wait after so many failures in a row (1 and up): doubling. */
 int64_t nj_ledger_backoff_ns(int failures);
@@ -63,6 +81,9 @@ struct nj_ledger_result {
     int64_t told_since_ns;  /* when the change was planned of which people were told; 0: nobody was */
     struct nj_claim *claim; /* nj_ledger_claim(): NULL when there is nothing to be sent now; the caller's */
     int64_t wake_ns;        /* nj_ledger_claim(): then look again, wall ns; INT64_MAX: nothing waits */
+    int64_t daily_ns;       /* nj_ledger_upkeep(): of the latest daily digest, kept from call to call */
+    bool released;          /* nj_ledger_upkeep(): quiet hours have ended for some */
+    bool storm;             /* nj_ledger_claim(): more was due than could go one by one */
     size_t waiting;         /* nj_ledger_claim(): alerts that wait, at most NJ_LEDGER_ROWS_MAX */
 };
 
@@ -92,6 +113,12 @@ int nj_ledger_sweep(struct nj_store *store, const struct nj_notify_settings *set
  * were put right. */
 int nj_ledger_hurry(struct nj_store *store, int64_t now_ns, struct nj_err *err);
 
+/* What time brings: reminders that are due, the end of quiet hours, the daily digest. result->elsewhere tells
+ * that there are rows to be claimed, result->more that there is more to do at once, result->wake_ns when
+ * there will be. `clock_back`: what was planned for too far ahead comes nearer. */
+int nj_ledger_upkeep(struct nj_store *store, const struct nj_notify_settings *settings, int64_t now_ns,
+                     bool clock_back, struct nj_ledger_result *result, struct nj_err *err);
+
 struct nj_claim_terms {
     enum nj_lane lane;
     size_t budget; /* messages that may be sent now; 0: it is only looked what waits */
@@ -99,6 +126,12 @@ struct nj_claim_terms {
     /* Nothing can be sent on this channel for now, and why: alerts go to the fail-over, if there is one.
      * NULL: it can. */
     const char *closed;
+    /* Alerts are gathered for gather_ns beyond the `at_once` that may go one by one; a digest then has at
+     * most digest_parts. */
+    bool gathers;
+    size_t at_once, digest_parts;
+    size_t calm; /* more alerts than so many are a storm (that goes on); at_once, or more while one lasts */
+    int64_t gather_ns;
     int64_t short_row; /* the row that was too long, ... */
     size_t max_bytes;  /* ... and how long it may be; 0: none was */
 };

@@ -21,7 +21,8 @@ static int take_slip(void *data, const struct nj_notification *row)
                                                     .next_ns = row->next_ns,
                                                     .done_ns = row->done_ns,
                                                     .digest_id = row->digest_id,
-                                                    .is_digest = is_digest};
+                                                    .is_digest = is_digest,
+                                                    .folds = row->folds};
     return slips->count == NJ_LEDGER_ROWS_MAX ? 1 : 0;
 }
 
@@ -65,8 +66,9 @@ static bool is_due(const struct nj_claim_work *work, size_t at)
     return is_waiting_text(slip) && has_come(work, slip) && !is_blocked(&work->slips, at);
 }
 
-/* Marks what would go into a digest now; returns how many. One digest at a time. */
-static size_t mark_members(struct nj_claim_work *work)
+/* Marks what would go into a digest now; returns how many. One digest at a time. `folding`: only what is to
+ * be told so in any case. */
+static size_t mark_members(struct nj_claim_work *work, bool folding)
 {
     size_t members = 0;
     for (size_t i = 0; i < work->slips.count; i++) {
@@ -74,7 +76,7 @@ static size_t mark_members(struct nj_claim_work *work)
             return 0;
     }
     for (size_t i = 0; i < work->slips.count && members < NJ_LEDGER_DIGEST_MAX; i++) {
-        if (is_due(work, i)) {
+        if (is_due(work, i) && (!folding || work->slips.items[i].folds)) {
             work->slips.items[i].is_member = true;
             members++;
         }
@@ -122,6 +124,54 @@ static int move_away(struct nj_claim_work *work)
     return rc;
 }
 
+static void unmark(struct nj_claim_work *work)
+{
+    for (size_t i = 0; i < work->slips.count; i++)
+        work->slips.items[i].is_member = false;
+}
+
+/* A digest of several members if there are any. 1 when it was claimed. */
+static int claim_digest_of(struct nj_claim_work *work, bool folding, size_t least)
+{
+    size_t members = mark_members(work, folding);
+    if (members < least || members < 2) {
+        unmark(work);
+        return 0;
+    }
+    int rc = nj_claim_digest(work, members);
+    return rc < 0 ? rc : 1;
+}
+
+/* Of a storm: the first ones go at once, the others when they have been gathered. 1 when this claim is over.
+ */
+static int gather_storm(struct nj_claim_work *work, size_t first)
+{
+    const struct nj_claim_terms *claim = work->claim;
+    size_t due = 0, digest = SIZE_MAX;
+    for (size_t i = 0; i < work->slips.count; i++) {
+        if (!is_due(work, i))
+            continue;
+        due += work->slips.items[i].is_digest ? 0 : 1;
+        if (work->slips.items[i].is_digest && digest == SIZE_MAX)
+            digest = i;
+    }
+    if (digest != SIZE_MAX) {
+        int rc = nj_claim_text(work, &work->slips.items[digest]);
+        return rc < 0 ? rc : 1;
+    }
+    if (due == 0 || claim->at_once > 0)
+        return 0;
+    work->result->storm = due > claim->calm;
+    int64_t gathered_ns = work->slips.items[first].created_ns + claim->gather_ns;
+    int64_t left_ns = gathered_ns - work->terms->now_ns;
+    if (left_ns > 0 && left_ns <= claim->gather_ns) { /* more: the clock was set back */
+        if (gathered_ns < work->result->wake_ns)
+            work->result->wake_ns = gathered_ns;
+        return 1;
+    }
+    return claim_digest_of(work, false, 2);
+}
+
 static int claim_from_text_lane(struct nj_claim_work *work)
 {
     work->result->waiting = work->slips.texts;
@@ -142,9 +192,15 @@ static int claim_from_text_lane(struct nj_claim_work *work)
     if (first == SIZE_MAX)
         return 0;
     if (!work->slips.items[first].is_digest) {
-        size_t members = mark_members(work);
-        if (members > work->claim->budget && members > 1)
-            return nj_claim_digest(work, members);
+        int rc = work->slips.items[first].folds ? claim_digest_of(work, true, 2) : 0;
+        if (rc == 0 && work->claim->gathers)
+            rc = gather_storm(work, first);
+        if (rc == 0) {
+            rc = claim_digest_of(work, false, work->claim->budget + 1);
+            work->result->storm = work->result->storm || (rc == 1 && work->claim->gathers);
+        }
+        if (rc != 0)
+            return rc < 0 ? rc : 0;
     }
     return nj_claim_text(work, &work->slips.items[first]);
 }

@@ -11,6 +11,9 @@
 /* Bits of parts_done. Of a digest the lower ones are its parts, and one says that a part is uncertain. */
 enum { NJ_PART_TEXT = 1, NJ_PART_FILE = 2, NJ_PART_UNCERTAIN = 1 << 30 };
 
+#define NJ_REPEATED "repeated"
+#define NJ_ESCALATED "escalated"
+
 /* A copy whose strings are its own. */
 void nj_notification_copy(struct nj_notification *ret_copy, const struct nj_notification *row);
 void nj_notification_done(struct nj_notification *copy);
@@ -51,6 +54,7 @@ int nj_ledger_end_members(struct nj_store *store, const struct nj_ledger_terms *
 struct nj_slip {
     int64_t id, incident_id, created_ns, next_ns, done_ns, digest_id;
     bool is_digest;
+    bool folds;
     bool is_member; /* of the digest that is being made */
 };
 

@@ -106,7 +106,10 @@ struct nj_terms nj_claim_terms_of(const struct nj_claim_work *work, size_t max_b
     return (struct nj_terms){.language = settings->language,
                              .public_url = settings->public_url,
                              .log_lines = settings->log_lines,
-                             .max_bytes = max_bytes};
+                             .max_bytes = max_bytes,
+                             .max_parts = work->claim->digest_parts,
+                             .now_ns = work->terms->now_ns,
+                             .pipeline = settings->pipeline};
 }
 
 static int render_with_crash(void *data, int64_t rowid, const struct nj_store_crash *crash)
@@ -138,6 +141,8 @@ static int render_row(struct nj_claim_work *work, struct nj_notification *row)
     struct rendering rendering = {.work = work,
                                   .alert = {.incident = &incident,
                                             .transition = nj_claim_transition(row),
+                                            .again = nj_streq(row->transition, NJ_REPEATED),
+                                            .escalated = nj_streq(row->transition, NJ_ESCALATED),
                                             .group = row->group,
                                             .mentions = row->mentions},
                                   .terms = nj_claim_terms_of(work, max_bytes)};

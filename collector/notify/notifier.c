@@ -14,6 +14,8 @@
 
 #define SUBMIT_AGAIN_NS (20 * NJ_MS)
 
+enum { TEXTS_MAX = 1001 }; /* counted, of a minute: more than notify.storm_after may be */
+
 static void on_timer(struct nj_timer *timer);
 
 static void configure(struct nj_channel *channel, const struct nj_target *target)
@@ -33,6 +35,7 @@ static void channel_new(struct nj_notifier *notifier, const struct nj_target *ta
     channel->notifier = notifier;
     channel->name = nj_strdup(target->config.name);
     nj_rate_init(&channel->rate, (size_t)target->config.rate_per_minute);
+    nj_rate_init(&channel->texts, TEXTS_MAX);
     for (size_t i = 0; i < NJ_LANES; i++)
         channel->lanes[i] =
             (struct nj_lane_state){.channel = channel, .kind = (enum nj_lane)i, .wake_ns = INT64_MAX};
@@ -47,6 +50,7 @@ static void channel_new(struct nj_notifier *notifier, const struct nj_target *ta
 static void channel_free(struct nj_channel *channel)
 {
     nj_rate_done(&channel->rate);
+    nj_rate_done(&channel->texts);
     nj_secret_free(channel->token);
     free(channel->name);
     free(channel);
@@ -88,6 +92,7 @@ int nj_notifier_start(const struct nj_notifier_options *options, struct nj_notif
     int rc = nj_notify_settings_new(options->config, &settings, err);
     if (rc < 0)
         return rc;
+    settings->pipeline = options->pipeline;
     struct nj_notifier *notifier = NJ_NEW(struct nj_notifier);
     notifier->options = *options;
     notifier->options.config = NULL; /* it was copied */
@@ -98,6 +103,8 @@ int nj_notifier_start(const struct nj_notifier_options *options, struct nj_notif
         (struct nj_job){.run = nj_notifier_job_run, .done = nj_notifier_job_done, .data = notifier};
     nj_notifier_make_metrics(notifier);
     use_settings(notifier, settings);
+    notifier->upkeep_wanted = true;
+    notifier->upkeep_ns = INT64_MAX;
     *ret_notifier = notifier;
     nj_notifier_schedule(notifier);
     return 0;
@@ -110,7 +117,9 @@ int nj_notifier_reload(struct nj_notifier *notifier, const struct nj_collector_c
     int rc = nj_notify_settings_new(config, &settings, err);
     if (rc < 0)
         return rc;
+    settings->pipeline = notifier->options.pipeline;
     use_settings(notifier, settings);
+    notifier->upkeep_wanted = true;
     notifier->hurry_wanted = true; /* whoever puts a channel right wants to see that it works */
     nj_notifier_schedule(notifier);
     return 0;
@@ -138,6 +147,7 @@ void nj_notifier_kick(struct nj_notifier *notifier)
     for (struct nj_channel *channel = notifier->channels; channel != NULL; channel = channel->next) {
         channel->lanes[NJ_LANE_TEXT].look = true;
     }
+    notifier->upkeep_wanted = true; /* something may be to be said again later */
     nj_notifier_schedule(notifier);
 }
 
@@ -200,6 +210,8 @@ static void note_time(struct nj_notifier *notifier, int64_t now_ns)
     if (!set_back)
         return;
     notifier->hurry_wanted = true;
+    notifier->upkeep_wanted = true;
+    notifier->clock_back = true;
     for (struct nj_channel *channel = notifier->channels; channel != NULL; channel = channel->next) {
         for (size_t i = 0; i < NJ_LANES; i++)
             channel->lanes[i].look = true;

@@ -17,8 +17,9 @@
  *
  * A channel's rate (20 a minute for a robot) is kept across restarts: when more waits than may be sent, what
  * waits is folded into one digest of at most NJ_RENDER_PARTS_MAX messages. The first message of a lone
- * incident goes at once. A crash's log follows as a file while half of the rate is free; it never delays or
- * repeats an alert.
+ * incident goes at once. Of a storm (more than notify.storm_after alerts within notify.storm_window) what
+ * follows is gathered for that window and folded, at most NJ_LEDGER_STORM_MESSAGES a minute until it is over.
+ * A crash's log follows as a file while half of the rate is free; it never delays or repeats an alert.
  *
  * A channel that fails rests for a while and its alerts wait, or go to the fail-over. One whose secret is
  * wrong is not asked again before a reload, as repeats ban the address.
@@ -27,7 +28,7 @@
  * nightjar_notifications_total{channel,status}, nightjar_notification_attempts_total{channel,outcome},
  * nightjar_notifications_waiting{channel}, nightjar_notifications_folded_total,
  * nightjar_notifications_uncertain_total, nightjar_notifications_swept_total,
- * nightjar_notification_latency_seconds.
+ * nightjar_notification_latency_seconds, nightjar_silences, nightjar_rules_flagged.
  */
 #ifndef NJ_NOTIFY_NOTIFIER_H
 #define NJ_NOTIFY_NOTIFIER_H
@@ -40,6 +41,7 @@
 #include "common/loop/worker.h"
 
 struct nj_notifier;
+struct nj_pipeline;
 
 struct nj_notifier_options {
     struct nj_loop *loop;
@@ -47,6 +49,7 @@ struct nj_notifier_options {
     struct nj_worker *writer; /* the worker that owns `store` */
     struct nj_store *store;   /* the writer connection */
     struct nj_metrics *metrics;
+    struct nj_pipeline *pipeline; /* outlives it; NULL: no links in messages, no rule is demoted */
     const struct nj_collector_config *config; /* copied, as far as it is needed */
 };
 

@@ -30,6 +30,34 @@ static struct nj_ledger_terms terms_now(const struct nj_channel *channel, int64_
         .settings = settings, .target = nj_notify_target(settings, channel->name), .now_ns = now_ns};
 }
 
+/* What goes one by one, what is gathered, and how many messages a storm may bring. */
+static void fill_storm(struct nj_channel *channel, int64_t now_ns, struct nj_ticket *ticket)
+{
+    const struct nj_notify_settings *settings = channel->notifier->job_settings;
+    struct nj_claim_terms *claim = &ticket->claim;
+    size_t after = (size_t)settings->storm_after;
+    if (after == 0 || claim->lane != NJ_LANE_TEXT)
+        return;
+    size_t recent = nj_rate_since(&channel->texts, now_ns - settings->storm_window_ns);
+    bool storms = channel->storm_ns > 0 && now_ns >= channel->storm_ns &&
+                  now_ns - channel->storm_ns < NJ_LEDGER_STORM_NS;
+    claim->gathers = true;
+    claim->gather_ns = settings->storm_window_ns;
+    claim->calm = recent < after ? after - recent : 0;
+    claim->at_once = storms ? 0 : claim->calm;
+    if (storms && channel->rate.limit > NJ_LEDGER_STORM_MESSAGES) {
+        size_t sent = channel->rate.limit - nj_rate_free(&channel->rate, now_ns);
+        size_t left = sent < NJ_LEDGER_STORM_MESSAGES ? NJ_LEDGER_STORM_MESSAGES - sent : 0;
+        if (left < claim->budget)
+            claim->budget = left;
+        if (left == 0)
+            ticket->until_ns =
+                nj_rate_when(&channel->rate, channel->rate.limit - NJ_LEDGER_STORM_MESSAGES + 1, now_ns);
+    }
+    if (claim->at_once == 0 && claim->budget > 0)
+        claim->digest_parts = claim->budget < NJ_LEDGER_STORM_PARTS ? claim->budget : NJ_LEDGER_STORM_PARTS;
+}
+
 /* On which terms the lane may claim now. */
 static void fill_claim(struct nj_lane_state *lane, size_t budget, int64_t now_ns, struct nj_ticket *ticket)
 {
@@ -52,6 +80,8 @@ static void fill_claim(struct nj_lane_state *lane, size_t budget, int64_t now_ns
         ticket->until_ns = now_ns + channel->circuit.rest_ns - mono_ns;
     } else if (budget == 0) {
         ticket->until_ns = nj_rate_when(&channel->rate, 1, now_ns);
+    } else {
+        fill_storm(channel, now_ns, ticket);
     }
 }
 
@@ -106,7 +136,13 @@ int64_t nj_notifier_job_fill(struct nj_notifier *notifier, int64_t now_ns)
     notifier->sweep_wanted = false;
     notifier->job_hurries = notifier->hurry_wanted;
     notifier->hurry_wanted = false;
-    int64_t wake_ns = INT64_MAX;
+    notifier->job_upkeeps = !notifier->closing && (notifier->upkeep_wanted || notifier->upkeep_ns <= now_ns);
+    notifier->job_clock_back = notifier->clock_back;
+    notifier->upkeep_wanted = notifier->upkeep_wanted && notifier->closing;
+    notifier->clock_back = false;
+    notifier->upkeep = (struct nj_ledger_result){.daily_ns = notifier->daily_ns};
+    nj_notifier_measure(notifier, now_ns);
+    int64_t wake_ns = notifier->job_upkeeps ? INT64_MAX : notifier->upkeep_ns;
     for (struct nj_channel *channel = notifier->channels; channel != NULL; channel = channel->next) {
         add_recovery(notifier, channel);
         size_t budget = nj_rate_free(&channel->rate, now_ns);
@@ -121,19 +157,26 @@ int64_t nj_notifier_job_fill(struct nj_notifier *notifier, int64_t now_ns)
     return wake_ns;
 }
 
+void nj_notifier_want_upkeep_again(struct nj_notifier *notifier)
+{
+    notifier->upkeep_wanted = notifier->upkeep_wanted || notifier->job_upkeeps;
+    notifier->clock_back = notifier->clock_back || notifier->job_clock_back;
+}
+
 void nj_notifier_job_drop(struct nj_notifier *notifier)
 {
     for (size_t i = 0; i < notifier->tickets_count; i++)
         notifier->tickets[i].lane->look = true;
     notifier->sweep_wanted = notifier->sweep_wanted || notifier->job_sweeps;
     notifier->hurry_wanted = notifier->hurry_wanted || notifier->job_hurries;
+    nj_notifier_want_upkeep_again(notifier);
     nj_notifier_job_clear(notifier);
 }
 
 bool nj_notifier_job_is_empty(const struct nj_notifier *notifier)
 {
     return notifier->tickets_count == 0 && notifier->recoveries_count == 0 && !notifier->job_sweeps &&
-           !notifier->job_hurries;
+           !notifier->job_hurries && !notifier->job_upkeeps;
 }
 
 void nj_notifier_job_clear(struct nj_notifier *notifier)

@@ -56,7 +56,8 @@ struct nj_channel {
     bool recovered; /* what the last process left was looked at */
     bool removed;   /* not configured any more: freed once nothing is on its way */
     struct nj_lane_state lanes[NJ_LANES];
-    struct nj_rate rate;
+    struct nj_rate rate, texts; /* texts: without log files */
+    int64_t storm_ns;           /* when it was last seen to storm, wall ns; 0: never */
     struct nj_circuit circuit;
     bool was_closed; /* as last logged */
     char *token;
@@ -96,9 +97,12 @@ struct nj_notifier {
     struct nj_err job_err;
     int job_rc;
     bool job_running;
-    bool job_sweeps, job_hurries;
+    bool job_sweeps, job_hurries, job_upkeeps, job_clock_back;
+    struct nj_ledger_result upkeep;
 
-    bool sweep_wanted, hurry_wanted;
+    bool sweep_wanted, hurry_wanted, upkeep_wanted, clock_back;
+    int64_t upkeep_ns;  /* then by itself, wall ns; INT64_MAX: nothing is planned */
+    int64_t daily_ns;   /* the latest daily digest that was looked after */
     bool store_failing; /* logged */
     bool closing;
     int64_t store_rest_ns; /* the store failed: not before, monotonic ns */
@@ -106,6 +110,7 @@ struct nj_notifier {
     void (*on_closed)(void *data);
     void *on_closed_data;
 
+    struct nj_gauge *silences, *flagged_rules;
     struct nj_counter *folded, *uncertain, *swept;
     struct nj_histogram *latency;
 };
@@ -113,6 +118,7 @@ struct nj_notifier {
 /* (notifier_metrics.c) */
 void nj_notifier_make_metrics(struct nj_notifier *notifier);
 void nj_channel_make_metrics(struct nj_channel *channel);
+void nj_notifier_measure(struct nj_notifier *notifier, int64_t now_ns);
 
 /* Submits the job if there is anything for it, and arms the timer. */
 void nj_notifier_schedule(struct nj_notifier *notifier);
@@ -126,6 +132,7 @@ void nj_notifier_job_run(struct nj_job *job);
 void nj_notifier_job_done(struct nj_job *job);
 void nj_notifier_job_drop(struct nj_notifier *notifier);
 void nj_notifier_job_clear(struct nj_notifier *notifier);
+void nj_notifier_want_upkeep_again(struct nj_notifier *notifier);
 
 /* Sends what was claimed. (notifier_send.c) */
 void nj_lane_send(struct nj_lane_state *lane, struct nj_claim *claim, struct nj_notify_settings *settings,

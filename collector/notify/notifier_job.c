@@ -7,6 +7,7 @@
 #include "common/base/log.h"
 
 #define STORE_REST_NS NJ_SEC
+#define UPKEEP_EVERY_NS NJ_MIN /* while anything is planned */
 
 static int add_sent(void *data, int64_t at_ns)
 {
@@ -37,6 +38,9 @@ static int work(struct nj_notifier *notifier)
         rc = nj_ledger_sweep(store, notifier->job_settings, notifier->job_now_ns, &notifier->sweep, err);
     if (notifier->job_hurries && rc == 0)
         rc = nj_ledger_hurry(store, notifier->job_now_ns, err);
+    if (notifier->job_upkeeps && rc == 0)
+        rc = nj_ledger_upkeep(store, notifier->job_settings, notifier->job_now_ns, notifier->job_clock_back,
+                              &notifier->upkeep, err);
     for (size_t i = 0; i < notifier->tickets_count && rc == 0; i++) {
         struct nj_ticket *ticket = &notifier->tickets[i];
         if (ticket->records)
@@ -90,8 +94,13 @@ static void apply_recoveries(struct nj_notifier *notifier)
         struct nj_recovery *recovery = &notifier->recoveries[i];
         struct nj_channel *channel = recovery->channel;
         channel->recovered = true;
-        for (size_t t = 0; t < recovery->sent.count; t++)
+        for (size_t t = 0; t < recovery->sent.count; t++) {
             nj_rate_add(&channel->rate, recovery->sent.times_ns[t]);
+            nj_rate_add(&channel->texts, recovery->sent.times_ns[t]);
+        }
+        /* It may have been a storm: it will soon be seen whether it still is. */
+        if (recovery->sent.count > (size_t)notifier->job_settings->storm_after)
+            channel->storm_ns = notifier->job_now_ns;
         count_ended(channel, &recovery->result);
         for (size_t l = 0; l < NJ_LANES; l++)
             channel->lanes[l].look = true;
@@ -135,14 +144,35 @@ static void apply_ticket(struct nj_notifier *notifier, struct nj_ticket *ticket)
     count_ended(channel, claimed);
     lane->look = lane->look || claimed->more;
     lane->waiting = claimed->waiting;
+    if (claimed->storm)
+        channel->storm_ns = notifier->job_now_ns;
     lane->wake_ns = next_look_ns(channel, ticket, notifier->job_now_ns);
     if (claimed->claim != NULL)
         nj_lane_send(lane, claimed->claim, notifier->job_settings, ticket->claim_ledger_terms.target);
 }
 
+static void apply_upkeep(struct nj_notifier *notifier)
+{
+    const struct nj_ledger_result *upkeep = &notifier->upkeep;
+    if (!notifier->job_upkeeps)
+        return;
+    int64_t latest_ns = notifier->job_now_ns + UPKEEP_EVERY_NS;
+    notifier->daily_ns = upkeep->daily_ns;
+    notifier->upkeep_ns = upkeep->wake_ns;
+    /* The wall clock may be put forward meanwhile. */
+    if (upkeep->wake_ns != INT64_MAX && upkeep->wake_ns > latest_ns)
+        notifier->upkeep_ns = latest_ns;
+    notifier->upkeep_wanted = notifier->upkeep_wanted || upkeep->more;
+    notifier->sweep_wanted = notifier->sweep_wanted || upkeep->released;
+    for (struct nj_channel *channel = notifier->channels; channel != NULL && upkeep->elsewhere;
+         channel = channel->next)
+        channel->lanes[NJ_LANE_TEXT].look = true;
+}
+
 static void apply(struct nj_notifier *notifier)
 {
     apply_recoveries(notifier);
+    apply_upkeep(notifier);
     for (size_t i = 0; i < notifier->tickets_count; i++)
         apply_ticket(notifier, &notifier->tickets[i]);
     if (notifier->store_failing)
@@ -160,6 +190,7 @@ static void undo(struct nj_notifier *notifier)
     }
     notifier->sweep_wanted = notifier->sweep_wanted || notifier->job_sweeps;
     notifier->hurry_wanted = notifier->hurry_wanted || notifier->job_hurries;
+    nj_notifier_want_upkeep_again(notifier);
     notifier->store_rest_ns = nj_loop_mono_ns(notifier->options.loop) + STORE_REST_NS;
     if (!notifier->store_failing)
         nj_error("notify", "messages wait for the store: %s", notifier->job_err.text);

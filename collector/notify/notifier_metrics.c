@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "collector/notify/notifier_internal.h"
+#include "collector/notify/pipeline.h"
 
 static struct nj_counter *counter(struct nj_metrics *metrics, const char *name, const char *labels,
                                   const char *help)
@@ -71,7 +72,19 @@ void nj_notifier_make_metrics(struct nj_notifier *notifier)
                                   "Messages that may have arrived or not, and were not sent again.");
     notifier->swept = counter(metrics, "nightjar_notifications_swept_total", "",
                               "Notifications ended because their channel is no longer configured.");
+    notifier->silences = nj_metrics_gauge(metrics, "nightjar_silences", "", "Silences that are in force.");
+    notifier->flagged_rules = nj_metrics_gauge(metrics, "nightjar_rules_flagged", "",
+                                               "Rules of whose latest marks less than half say useful.");
     notifier->latency = nj_metrics_histogram(metrics, "nightjar_notification_latency_seconds", "",
                                              "From the change of an incident to the channel's success code.",
                                              bounds, sizeof(bounds) / sizeof(bounds[0]));
+}
+
+void nj_notifier_measure(struct nj_notifier *notifier, int64_t now_ns)
+{
+    struct nj_pipeline *pipeline = notifier->options.pipeline;
+    if (pipeline == NULL)
+        return;
+    nj_gauge_set(notifier->silences, (int64_t)nj_silences_active(pipeline, now_ns));
+    nj_gauge_set(notifier->flagged_rules, (int64_t)nj_rules_flagged_count(pipeline));
 }

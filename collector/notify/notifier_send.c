@@ -94,6 +94,8 @@ void nj_lane_send(struct nj_lane_state *lane, struct nj_claim *claim, struct nj_
     lane->settings = nj_notify_settings_ref(settings);
     lane->target = target;
     nj_rate_add(&channel->rate, notifier->job_now_ns);
+    if (lane->kind == NJ_LANE_TEXT)
+        nj_rate_add(&channel->texts, notifier->job_now_ns);
     struct nj_outcome outcome;
     if (notifier->closing) {
         nj_outcome_set(&outcome, NJ_OUTCOME_RELEASED, "stopped before it was sent");

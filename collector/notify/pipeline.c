@@ -187,6 +187,14 @@ void nj_rule_class(const char *kind, const char *reason, char ret_class[NJ_RULE_
     ret_class[len] = '\0';
 }
 
+size_t nj_rules_flagged_count(struct nj_pipeline *pipeline)
+{
+    (void)pthread_mutex_lock(&pipeline->lock);
+    size_t count = pipeline->known.flagged_count;
+    (void)pthread_mutex_unlock(&pipeline->lock);
+    return count;
+}
+
 bool nj_rules_flagged(struct nj_pipeline *pipeline, const struct nj_incident *incident)
 {
     const char *kind = nj_incident_kind_name(incident->kind);

@@ -47,6 +47,7 @@ void nj_rule_class(const char *kind, const char *reason, char ret_class[NJ_RULE_
 
 /* Less than half of its latest marks say that it was useful. */
 bool nj_rule_is_flagged(const struct nj_precision *precision);
+size_t nj_rules_flagged_count(struct nj_pipeline *pipeline);
 bool nj_rules_flagged(struct nj_pipeline *pipeline, const struct nj_incident *incident);
 
 /* What a link carries so that it works without a login, and only for this: a keyed hash (BLAKE2b by

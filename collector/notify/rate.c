@@ -75,6 +75,14 @@ size_t nj_rate_free(struct nj_rate *rate, int64_t now_ns)
     return rate->limit - rate->count;
 }
 
+size_t nj_rate_since(const struct nj_rate *rate, int64_t since_ns)
+{
+    size_t count = 0;
+    while (count < rate->count && rate->times_ns[rate->count - 1 - count] > since_ns)
+        count++;
+    return count;
+}
+
 int64_t nj_rate_when(struct nj_rate *rate, size_t wanted, int64_t now_ns)
 {
     assert(wanted > 0 && wanted <= rate->limit);

@@ -31,6 +31,9 @@ void nj_rate_touch(struct nj_rate *rate, int64_t now_ns);
 /* How many may be sent now. */
 size_t nj_rate_free(struct nj_rate *rate, int64_t now_ns);
 
+/* How many were sent after that time, of the latest `limit` within the window. */
+size_t nj_rate_since(const struct nj_rate *rate, int64_t since_ns);
+
 /* When at least `wanted` (1 to the limit) may be sent: now_ns or later. */
 int64_t nj_rate_when(struct nj_rate *rate, size_t wanted, int64_t now_ns);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "collector/notify/escape.h"
+#include "collector/notify/pipeline.h"
 #include "collector/notify/words.h"
 #include "common/base/str.h"
 
@@ -68,8 +69,13 @@ static void title(const struct sheet *sheet, const struct nj_alert *alert)
         resolved ? word(how, NJ_WORD_RESOLVED) : nj_words_severity(how->language, incident->severity);
     if (is_markdown(how))
         nj_buf_printf(sheet->out, "**<font color=\"%s\">", color);
-    nj_buf_printf(sheet->out, how->language == NJ_LANGUAGE_ZH ? "【%s】%s：" : "[%s] %s: ", mark,
-                  nj_words_title(how->language, incident));
+    nj_buf_printf(sheet->out, how->language == NJ_LANGUAGE_ZH ? "【%s】" : "[%s] ", mark);
+    if (alert->again)
+        nj_buf_append_str(sheet->out, word(how, NJ_WORD_AGAIN));
+    if (alert->escalated)
+        nj_buf_append_str(sheet->out, word(how, NJ_WORD_ESCALATED));
+    nj_buf_printf(sheet->out,
+                  how->language == NJ_LANGUAGE_ZH ? "%s：" : "%s: ", nj_words_title(how->language, incident));
     if (nj_str(incident->namespace)[0] != '\0') { /* a node has none */
         escaped(sheet, incident->namespace, sheet->field_max);
         nj_buf_append_char(sheet->out, '/');
@@ -402,6 +408,35 @@ static void append_tail(const struct nj_render *how, enum nj_word label, const c
         out->data[--out->len] = '\0';
 }
 
+/* Links that work without a login: acknowledge while it is open, and say of what use it was. */
+static void append_links(const struct nj_render *how, const struct nj_alert *alert, struct nj_buf *out)
+{
+    static const struct {
+        const char *path;
+        enum nj_word label;
+    } links[] = {{"ack", NJ_WORD_ACKNOWLEDGE}, {"mark", NJ_WORD_FEEDBACK}};
+    size_t base = strlen(nj_str(how->public_url));
+    struct nj_buf line = {.max = how->max_bytes / 4};
+    while (base > 0 && how->public_url[base - 1] == '/')
+        base--;
+    for (size_t i = 0; i < sizeof(links) / sizeof(links[0]) && how->pipeline != NULL && base > 0; i++) {
+        char token[NJ_LINK_TOKEN_MAX];
+        bool of_use = i > 0 || (alert->transition != NJ_TRANSITION_RESOLVED &&
+                                alert->incident->state == NJ_INCIDENT_OPEN);
+        if (!of_use)
+            continue;
+        nj_link_token(how->pipeline, links[i].path, alert->incident->id, token);
+        nj_buf_printf(
+            &line, is_markdown(how) ? "[%s](%.*s/%s/%" PRId64 "?t=%s) " : "%s %.*s/%s/%" PRId64 "?t=%s\n",
+            word(how, links[i].label), (int)base, how->public_url, links[i].path, alert->incident->id, token);
+    }
+    if (line.len > 0 && !line.overflowed) {
+        nj_buf_append(out, line.data, line.len - 1);
+        nj_buf_append_char(out, '\n');
+    }
+    nj_buf_done(&line);
+}
+
 /* Where the last line before `end` begins. `end` is behind the last character or at a '\n'. */
 static size_t line_start(const char *text, size_t end)
 {
@@ -495,6 +530,7 @@ void nj_render_alert(const struct nj_render *how, const struct nj_alert *alert, 
     struct nj_buf head = {0}, tail = {0}, url = {0};
     nj_incident_url(alert->incident, how->public_url, &url);
     const char *mentions = alert->transition != NJ_TRANSITION_RESOLVED ? alert->mentions : "";
+    append_links(how, alert, &tail);
     append_tail(how, NJ_WORD_DETAIL, nj_buf_str(&url), mentions, &tail);
     for (size_t i = 0; i < sizeof(field_bytes) / sizeof(field_bytes[0]); i++) {
         nj_buf_clear(&head);

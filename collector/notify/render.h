@@ -16,13 +16,17 @@
 #include "collector/store/store.h"
 #include "common/base/buf.h"
 
+struct nj_pipeline;
+
 /* How. Strings are borrowed. */
 struct nj_render {
     enum nj_language language;
     enum nj_channel_format format;
-    size_t max_bytes;       /* of one message; at least NJ_RENDER_BYTES_MIN */
-    const char *public_url; /* "" for no link */
-    int64_t log_lines;      /* of the log's end, at most */
+    size_t max_bytes;                   /* of one message; at least NJ_RENDER_BYTES_MIN */
+    const char *public_url;             /* "" for no link */
+    int64_t log_lines;                  /* of the log's end, at most */
+    size_t max_parts;                   /* of a digest; 0: NJ_RENDER_PARTS_MAX */
+    const struct nj_pipeline *pipeline; /* for links that acknowledge and mark; NULL: none */
 };
 
 enum {
@@ -36,6 +40,7 @@ struct nj_alert {
     enum nj_transition transition;      /* OPENED, WORSENED or RESOLVED */
     const struct nj_store_crash *crash; /* the latest, with its log; NULL: none */
     const char *targets;                /* failing checks: which targets, for people; may be NULL */
+    bool again, escalated;              /* OPENED: it lasts; nobody has acknowledged it */
     const char *group;                  /* alert group */
     const char *mentions;               /* comma separated user ids; only markdown shows them in the text */
 };

@@ -53,7 +53,7 @@ static void add(char **list, const char *separator, const char *item)
 }
 
 static struct nj_recipient *find_or_append(struct nj_recipient **recipients, size_t *count,
-                                           const char *channel)
+                                           const char *channel, size_t route)
 {
     for (size_t i = 0; i < *count; i++) {
         if (nj_streq((*recipients)[i].channel, channel))
@@ -61,7 +61,8 @@ static struct nj_recipient *find_or_append(struct nj_recipient **recipients, siz
     }
     *recipients = nj_realloc(*recipients, *count + 1, sizeof(**recipients));
     struct nj_recipient *recipient = &(*recipients)[(*count)++];
-    *recipient = (struct nj_recipient){.channel = channel, .group = nj_strdup(""), .mentions = nj_strdup("")};
+    *recipient = (struct nj_recipient){
+        .channel = channel, .route = route, .group = nj_strdup(""), .mentions = nj_strdup("")};
     return recipient;
 }
 
@@ -101,7 +102,7 @@ struct nj_recipient *nj_route(const struct nj_route_config *routes, size_t count
         if (!is_chosen(choice, route, incident))
             continue;
         for (size_t c = 0; c < route->channels.count && (route->resolved || !ended); c++) {
-            struct nj_recipient *recipient = find_or_append(&recipients, &told, route->channels.items[c]);
+            struct nj_recipient *recipient = find_or_append(&recipients, &told, route->channels.items[c], r);
             add(&recipient->group, ", ", route->group);
             for (size_t m = 0; m < route->mentions.count; m++)
                 add(&recipient->mentions, ",", route->mentions.items[m]);

@@ -16,6 +16,7 @@ bool nj_route_matches(const struct nj_route_config *route, const struct nj_incid
 /* One channel to be told, once, whatever number of routes name it. */
 struct nj_recipient {
     const char *channel; /* borrowed from the first route that names it */
+    size_t route;        /* index of that route */
     char *group;         /* alert groups, each once, joined with ", " */
     char *mentions;      /* users, each once, comma separated */
 };

@@ -9,6 +9,16 @@
 #include <stdatomic.h>
 
 #include "collector/notify/channel.h"
+#include "common/base/zone.h"
+
+struct nj_pipeline;
+
+/* A route's quiet hours. */
+struct nj_quiet {
+    struct nj_zone *zone;   /* NULL: none */
+    int64_t from_ns, to_ns; /* since midnight */
+    enum nj_severity below;
+};
 
 struct nj_notify_settings {
     atomic_int references;
@@ -16,6 +26,13 @@ struct nj_notify_settings {
     char *public_url;
     int64_t log_lines;
     int64_t probe_wait_ns;
+    int64_t storm_after, storm_window_ns;
+    bool demote;
+    struct nj_zone *digest_zone; /* NULL: no daily digest */
+    int64_t digest_at_ns;        /* since midnight */
+    struct nj_config_strings digest_channels;
+    struct nj_pipeline *pipeline; /* borrowed; NULL: no links, and no rule is flagged */
+    struct nj_quiet *quiet;       /* of each route */
     struct nj_route_config *routes;
     size_t routes_count;
     struct nj_target *targets;
@@ -27,6 +44,9 @@ int nj_notify_settings_new(const struct nj_collector_config *config, struct nj_n
                            struct nj_err *err);
 struct nj_notify_settings *nj_notify_settings_ref(struct nj_notify_settings *settings);
 void nj_notify_settings_unref(struct nj_notify_settings *settings); /* takes NULL */
+
+/* Until when an incident of this severity waits by the route's quiet hours; 0: it does not. */
+int64_t nj_quiet_until(const struct nj_quiet *quiet, enum nj_severity severity, int64_t now_ns);
 
 /* The channel of that name, or NULL. */
 const struct nj_target *nj_notify_target(const struct nj_notify_settings *settings, const char *name);

@@ -221,6 +221,8 @@ static struct nj_render how(const struct nj_target *target, const struct nj_term
     if (terms->max_bytes != 0 && terms->max_bytes < max)
         max = terms->max_bytes;
     return (struct nj_render){.language = terms->language,
+                              .max_parts = terms->max_parts,
+                              .pipeline = terms->pipeline,
                               .format = nj_wecom_format(target, mentions),
                               .max_bytes = max < NJ_RENDER_BYTES_MIN ? NJ_RENDER_BYTES_MIN : max,
                               .public_url = terms->public_url,

@@ -65,6 +65,10 @@ enum nj_word {
     NJ_WORD_OUTAGE,
     NJ_WORD_BUDGET,
     NJ_WORD_CHANGE_DOWN,
+    NJ_WORD_AGAIN,     /* with what parts it from the title */
+    NJ_WORD_ESCALATED, /* likewise */
+    NJ_WORD_ACKNOWLEDGE,
+    NJ_WORD_FEEDBACK,
     NJ_WORD_COLON,
     NJ_WORD_OPEN, /* brackets of an aside */
     NJ_WORD_CLOSE,

@@ -206,11 +206,17 @@ struct nj_told {
     int64_t lasted_ns; /* of a resolved one */
 };
 
-/* An incident is told on a channel again, or for the first time, when it is still open and unacknowledged. */
+enum nj_reminder_kind {
+    NJ_REMINDER_REPEAT,   /* told again every every_ns while nobody has acknowledged it */
+    NJ_REMINDER_ESCALATE, /* told for the first time when nobody has */
+    NJ_REMINDER_KEEP,     /* told again for the channel's sake, which takes it for over otherwise */
+};
+
+/* An incident is told on a channel later, when it is still open. */
 struct nj_reminder {
     int64_t incident_id;
     const char *channel;
-    bool escalates; /* once; else every every_ns */
+    enum nj_reminder_kind kind;
     const char *group, *mentions;
     int64_t every_ns, at_ns;
     uint64_t told; /* how often so far */
@@ -402,6 +408,7 @@ struct nj_store_ops {
     /* One an incident and channel. */
     int (*put_reminder)(struct nj_store *store, const struct nj_reminder *reminder, struct nj_err *err);
     int (*delete_reminders)(struct nj_store *store, int64_t incident_id, const char *channel, /* NULL: all */
+                            bool kept_too, /* those of kind KEEP */
                             struct nj_err *err);
     int (*each_reminder)(struct nj_store *store, int64_t due_ns, int limit, /* the longest due first */
                          int (*on_reminder)(void *data, const struct nj_reminder *reminder), void *data,

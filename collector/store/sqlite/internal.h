@@ -321,7 +321,7 @@ int nj_sqlite_each_told(struct nj_store *store, int64_t since_ns,
                         struct nj_err *err);
 int nj_sqlite_put_reminder(struct nj_store *store, const struct nj_reminder *reminder, struct nj_err *err);
 int nj_sqlite_delete_reminders(struct nj_store *store, int64_t incident_id, const char *channel,
-                               struct nj_err *err);
+                               bool kept_too, struct nj_err *err);
 int nj_sqlite_each_reminder(struct nj_store *store, int64_t due_ns, int limit,
                             int (*on_reminder)(void *data, const struct nj_reminder *reminder), void *data,
                             struct nj_err *err);

@@ -191,12 +191,12 @@ int nj_sqlite_put_reminder(struct nj_store *store, const struct nj_reminder *rem
 {
     struct nj_sqlite *sqlite = nj_sqlite_of(store);
     struct nj_binder put = nj_sql_use(sqlite, NJ_SQL_PUT_REMINDER,
-                                      "INSERT OR REPLACE INTO reminder (incident_id, channel, escalates, "
+                                      "INSERT OR REPLACE INTO reminder (incident_id, channel, kind, "
                                       "alert_group, mentions, every_ns, at_ns, "
                                       "told) VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
     nj_sql_int(&put, reminder->incident_id);
     nj_sql_text(&put, reminder->channel);
-    nj_sql_int(&put, reminder->escalates ? 1 : 0);
+    nj_sql_int(&put, (int64_t)reminder->kind);
     nj_sql_text(&put, reminder->group);
     nj_sql_text(&put, reminder->mentions);
     nj_sql_int(&put, reminder->every_ns);
@@ -206,14 +206,16 @@ int nj_sqlite_put_reminder(struct nj_store *store, const struct nj_reminder *rem
 }
 
 int nj_sqlite_delete_reminders(struct nj_store *store, int64_t incident_id, const char *channel,
-                               struct nj_err *err)
+                               bool kept_too, struct nj_err *err)
 {
     struct nj_sqlite *sqlite = nj_sqlite_of(store);
     struct nj_binder forget =
         nj_sql_use(sqlite, NJ_SQL_DELETE_REMINDERS,
-                   "DELETE FROM reminder WHERE incident_id = ?1 AND (?2 = '' OR channel = ?2)");
+                   "DELETE FROM reminder WHERE incident_id = ?1 AND (?2 = '' OR channel = ?2) "
+                   "AND (?3 OR kind != 2)");
     nj_sql_int(&forget, incident_id);
     nj_sql_text(&forget, channel);
+    nj_sql_int(&forget, kept_too ? 1 : 0);
     return nj_sql_run(sqlite, &forget, "forget what was to be said again", err);
 }
 
@@ -222,10 +224,10 @@ int nj_sqlite_each_reminder(struct nj_store *store, int64_t due_ns, int limit,
                             struct nj_err *err)
 {
     struct nj_sqlite *sqlite = nj_sqlite_of(store);
-    struct nj_binder each = nj_sql_use(
-        sqlite, NJ_SQL_EACH_REMINDER,
-        "SELECT incident_id, channel, escalates, alert_group, mentions, every_ns, at_ns, told FROM "
-        "reminder WHERE at_ns <= ? ORDER BY at_ns LIMIT ?");
+    struct nj_binder each =
+        nj_sql_use(sqlite, NJ_SQL_EACH_REMINDER,
+                   "SELECT incident_id, channel, kind, alert_group, mentions, every_ns, at_ns, told FROM "
+                   "reminder WHERE at_ns <= ? ORDER BY at_ns LIMIT ?");
     nj_sql_int(&each, due_ns);
     nj_sql_int(&each, limit);
     int rc;
@@ -234,7 +236,7 @@ int nj_sqlite_each_reminder(struct nj_store *store, int64_t due_ns, int limit,
         struct nj_reminder reminder = {0};
         reminder.incident_id = nj_row_int(&row);
         reminder.channel = nj_row_text(&row);
-        reminder.escalates = nj_row_int(&row) != 0;
+        reminder.kind = (enum nj_reminder_kind)nj_row_int(&row);
         reminder.group = nj_row_text(&row);
         reminder.mentions = nj_row_text(&row);
         reminder.every_ns = nj_row_int(&row);

@@ -215,7 +215,7 @@ static const char version_6[] =
     ") STRICT;"
 
     "CREATE TABLE reminder ("
-    "  incident_id INTEGER NOT NULL, channel TEXT NOT NULL, escalates INTEGER NOT NULL,"
+    "  incident_id INTEGER NOT NULL, channel TEXT NOT NULL, kind INTEGER NOT NULL,"
     "  alert_group TEXT NOT NULL, mentions TEXT NOT NULL,"
     "  every_ns INTEGER NOT NULL, at_ns INTEGER NOT NULL, told INTEGER NOT NULL,"
     "  PRIMARY KEY (incident_id, channel)"

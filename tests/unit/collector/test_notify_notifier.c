@@ -36,7 +36,8 @@ struct fixture {
     char *requests[REQUESTS_MAX];
     int requests_count;
     struct test_peer *hanging;
-    bool impatient; /* channels whose server hangs are to find out soon; others wait for a busy machine */
+    int storm_after; /* 0 for most: what a storm is matters to few tests */
+    bool impatient;  /* channels whose server hangs are to find out soon; others wait for a busy machine */
 
     struct nj_collector_config config;
     struct nj_http *http;
@@ -54,6 +55,7 @@ struct fixture {
 static const char yaml_format[] =
     "notify:\n"
     "  public_url: https://nightjar.example\n"
+    "  storm_after: %d\n"
     "  channels:\n"
     "  - {name: robot, url_file: %s/robot, timeout: %s}\n"
     "  - {name: plain, url_file: %s/robot, timeout: %s, attach_log: false}\n"
@@ -159,8 +161,8 @@ static void use_channels(struct fixture *fixture, const char *channels, const ch
 {
     const char *at = fixture->folder.path;
     const char *timeout = fixture->impatient ? "1s" : "20s";
-    char *yaml = nj_asprintf(yaml_format, at, timeout, at, timeout, at, timeout, at, at, at,
-                             fixture->server.port, app_failover, channels);
+    char *yaml = nj_asprintf(yaml_format, fixture->storm_after, at, timeout, at, timeout, at, timeout, at, at,
+                             at, fixture->server.port, app_failover, channels);
     config_done(&fixture->config);
     load_config(&fixture->config, yaml);
     free(yaml);
@@ -539,6 +541,90 @@ static void a_burst_is_one_message(void **state)
     wait_for_rows(fixture, 200, "plain opened folded; ");
     assert_non_null(strstr(fixture->requests[0], "【汇总】200 条告警"));
     assert_in_range(fixture->requests_count, 1, 4);
+}
+
+static void with_storms(struct fixture *fixture)
+{
+    fixture->storm_after = 3;
+    use_channels(fixture, "plain", "''");
+    start(fixture);
+}
+
+static void lone_alerts_go_at_once(void **state)
+{
+    struct fixture *fixture = *state;
+    with_storms(fixture);
+    for (int i = 1; i <= 8; i++) { /* at most three within ten seconds */
+        open_incidents(fixture, i, i);
+        wait_for_rows(fixture, i, "plain opened sent; ");
+        pass(fixture, 4 * NJ_SEC);
+    }
+    assert_int_equal(fixture->requests_count, 8);
+}
+
+static void what_follows_within_ten_seconds_is_gathered(void **state)
+{
+    struct fixture *fixture = *state;
+    with_storms(fixture);
+    for (int i = 1; i <= 13; i++) {
+        open_incidents(fixture, i, i);
+        pass(fixture, 100 * NJ_MS);
+    }
+    assert_int_equal(fixture->requests_count, 3);
+    pass(fixture, 8 * NJ_SEC);
+    assert_int_equal(fixture->requests_count, 3);
+    pass(fixture, 2 * NJ_SEC);
+    assert_int_equal(fixture->requests_count, 4);
+    assert_last_says(fixture, "【汇总】10 条告警，0 条恢复");
+    wait_for_rows(fixture, 13, "plain opened folded; ");
+    /* Long after it, a lone one goes at once again. */
+    pass(fixture, 2 * NJ_MIN);
+    open_incidents(fixture, 14, 14);
+    wait_for_rows(fixture, 14, "plain opened sent; ");
+}
+
+/* Most messages in any minute. */
+static int busiest_minute(const int64_t *times_ns, int count)
+{
+    int most = 0;
+    for (int i = 0; i < count; i++) {
+        int within = 0;
+        for (int j = i; j < count && times_ns[j] < times_ns[i] + NJ_MIN; j++)
+            within++;
+        most = within > most ? within : most;
+    }
+    return most;
+}
+
+static void a_storm_brings_five_messages_a_minute_at_most(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t times_ns[REQUESTS_MAX];
+    int seen = 0, opened = 0;
+    with_storms(fixture);
+    for (int s = 0; s < 300; s++) { /* 200 incidents within 100 s, half of them over by and by, then calm */
+        if (s < 100) {
+            open_incidents(fixture, opened + 1, opened + 2);
+            opened += 2;
+        } else if (s < 150) {
+            change(fixture, s - 99, s - 99, NJ_TRANSITION_RESOLVED);
+        }
+        if (s == 30)
+            restart(fixture);
+        pass(fixture, 0);
+        for (; seen < fixture->requests_count; seen++)
+            times_ns[seen] = fixture->now_ns;
+        assert_true(seen > 0); /* the first at once */
+        fixture->now_ns += NJ_SEC;
+    }
+    assert_in_range(busiest_minute(times_ns, seen), 3, 5);
+    assert_int_equal(nj_notifier_waiting(fixture->notifier), 0);
+    for (int i = 1; i <= opened; i += 20) {
+        char *got = rows(fixture, i);
+        assert_null(strstr(got, "pending"));
+        assert_null(strstr(got, "failed"));
+        free(got);
+    }
 }
 
 static void the_rate_is_kept_across_restarts(void **state)
@@ -1055,6 +1141,9 @@ int main(void)
         TEST(a_kick_without_news_costs_nothing),
         TEST(twenty_a_minute_then_a_digest),
         TEST(a_burst_is_one_message),
+        TEST(lone_alerts_go_at_once),
+        TEST(what_follows_within_ten_seconds_is_gathered),
+        TEST(a_storm_brings_five_messages_a_minute_at_most),
         TEST(the_rate_is_kept_across_restarts),
         TEST(log_files_leave_room_for_alerts),
         TEST(a_slow_upload_holds_up_no_alert),
