@@ -85,8 +85,7 @@ static void apply_state(struct nj_group_worker *worker, const struct nj_event_or
     counted.targets_total = totals.total;
     counted.pods_failing = totals.pods_failing;
     counted.pods_total = totals.pods_total;
-    nj_group_note_fact(worker, event,
-                       nj_engine_apply(worker->engine, &counted, event, true, worker->now_ns));
+    nj_group_note_fact(worker, event, nj_engine_apply(worker->engine, &counted, event, true, worker->now_ns));
 }
 
 bool nj_group_apply_check(struct nj_group_worker *worker, const struct nj_event_origin *origin,

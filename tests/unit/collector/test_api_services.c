@@ -39,7 +39,9 @@ static void put_interval(struct api_setup *setup, const char *kind, const char *
         fail_msg("%s", err.text);
 }
 
-enum { MIN_S = 60, HOUR_S = 3600, DAY_S = 86400 };
+#define MIN_S INT64_C(60)
+#define HOUR_S INT64_C(3600)
+#define DAY_S INT64_C(86400)
 
 static void put_web(struct api_setup *setup)
 {
@@ -358,7 +360,7 @@ static void what_checks_saw_stands_beside_it(void **state)
     api_begin(setup);
     add_checks(setup, 10, 60, 15);
     add_checks(setup, 90, 60, 0);
-    add_checks(setup, 24 * 60, 80, 2);
+    add_checks(setup, DAY_S / MIN_S, 80, 2);
     api_commit(setup);
     open_with_services(setup);
     ok(setup, &reply, "/api/v1/services/shop/web/sla?from=1h");

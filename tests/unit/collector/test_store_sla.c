@@ -428,7 +428,7 @@ static void make_history(struct history *history, int number)
 {
     int64_t at = 1 + below(5);
     (void)snprintf(history->name, sizeof(history->name), "s%d", number);
-    history->count = (size_t)(1 + below(INTERVALS_MAX));
+    history->count = 1 + (size_t)below(INTERVALS_MAX);
     for (size_t i = 0; i < history->count; i++) {
         bool last = i + 1 == history->count;
         int64_t until = at + 1 + below(30);
