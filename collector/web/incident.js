@@ -4,9 +4,11 @@ import { makeCare } from './care.js';
 import { breakable, element, facts, moment, offerFile, place, refill, row, table } from './elements.js';
 import { heldBack, stateBadge, TOLD_HEADS, toldRow } from './incidents.js';
 import { get } from './rest.js';
+import { slaLink } from './services.js';
 import { makeTrend, monitorLink, serviceLink } from './trend.js';
 import { bytes, causeOf, figuresOf, kindOf, lengthOf, percent, reasonOf, shortReasonOf, text } from './words.js';
 
+const isOfAvailability = ({ kind }) => ['service_outage', 'slo_burn', 'rollout_failed'].includes(kind);
 const isOfChecks = ({ kind }) => kind === 'probe' || kind === 'node_probes';
 
 /** @param {{fail: (error: Error) => void, refresh: () => Promise<void>}} page */
@@ -23,8 +25,9 @@ export function makeIncident(incidentId, page) {
   const care = makeCare(incidentId, page);
   const log = element('section', { hidden: true });
   const list = element('section');
+  const difference = element('section');
   place('main').replaceChildren(element('p', {}, element('a', { href: '/' }, `← ${text('allIncidents')}`)),
-    title, element('div', { className: 'columns' }, element('div', {}, about, care.made), element('div', {}, log, list, told)));
+    title, element('div', { className: 'columns' }, element('div', {}, about, care.made), element('div', {}, difference, log, list, told)));
 
   function renderIncident(incident) {
     if (incident.revision < revision) return;
@@ -36,7 +39,7 @@ export function makeIncident(incidentId, page) {
       element('p', { className: 'lead' }, reasonOf(incident)),
       ...(incident.suppressed ? [element('p', { className: 'warning' }, text('suppressed'), ' ', ...heldBack(incident))] : []),
       facts([
-        [text('name'), breakable(incident.fullName)], [text('workload'), `${incident.workloadKind} ${incident.workload}`],
+        [text('name'), breakable(incident.fullName)], [text('workload'), isOfAvailability(incident) ? element('a', { href: slaLink({ kind: incident.workloadKind, namespace: incident.namespace, name: incident.workload }) }, `${incident.workloadKind} ${incident.workload}`) : `${incident.workloadKind} ${incident.workload}`],
         [text('monitor'), incident.monitor ? element('a', { href: monitorLink(incident.monitor) }, ...breakable(incident.monitor)) : ''],
         [text('targets'), incident.targetsTotal ? text('targetsOf', incident.targetsFailing, incident.targetsTotal) : ''],
         [text('step'), incident.step], [text('expected'), incident.expected], [text('got'), incident.got], [text('code'), incident.status],
@@ -48,13 +51,13 @@ export function makeIncident(incidentId, page) {
         [text('objective'), incident.objective ? `${incident.objective} %` : ''],
         [text('budgetLeft'), incident.objective && (incident.budgetLeft ?? null) !== null ? percent(incident.budgetLeft) : ''],
         [text('container'), incident.container], [text('pod'), breakable(incident.pod)], [text('node'), incident.node],
-        [text('image'), breakable(incident.image)], [text('imageBefore'), incident.imageFrom ? breakable(incident.imageFrom) : ''],
-        [text('difference'), incident.difference ? element('span', { className: 'message' }, incident.difference) : ''], [text('message'), element('span', { className: 'message' }, incident.message)],
+        [text('image'), breakable(incident.image)], [text('imageBefore'), incident.imageFrom ? breakable(incident.imageFrom) : ''], [text('message'), element('span', { className: 'message' }, incident.message)],
         [text('times'), incident.count], [text('lost'), incident.lost], [text('restarts'), incident.restartCount],
         [text('limit'), incident.memoryLimitBytes ? bytes(incident.memoryLimitBytes) : ''],
         [text('first'), moment(incident.firstAt)], [text('last'), moment(incident.lastAt)],
         [text('ended'), incident.resolvedAt ? [moment(incident.resolvedAt), ` ${causeOf(incident)}`] : ''],
       ]));
+    refill(difference, ...(incident.difference ? [element('h3', {}, text('difference')), element('pre', { tabIndex: 0, ariaLabel: text('difference') }, incident.difference)] : []));
     if (isOfChecks(incident)) renderChecks(incident);
   }
 

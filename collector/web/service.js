@@ -6,7 +6,7 @@ import { get, NotFound } from './rest.js';
 import { workloadLink } from './resources.js';
 import { causeCell, slaLink, stateBadge } from './services.js';
 import { serviceLink } from './trend.js';
-import { availabilityText, lengthOf, localTime, outageCauseOf, outcomeOf, percent, serviceStateOf, text } from './words.js';
+import { availabilityText, lengthOf, localTime, outageCauseOf, outcomeOf, percent, rolloutReasonOf, serviceStateOf, text } from './words.js';
 
 const AGAIN_MS = 25_000;
 const LOOK_MS = 30_000;
@@ -81,7 +81,7 @@ function rolloutsOf(rollouts) {
         text('revisionOf', revision, fromRevision), badge(OUTCOMES[outcome] ?? 'info', outcomeOf(outcome)), moment(beganAt), endedAt ? lengthOf((Date.parse(endedAt) - Date.parse(beganAt)) / 1000) : '–',
         breakable(images), [changedBy, changeCause ? aside(` ${changeCause}`) : ''], String(crashes), outageSeconds ? lengthOf(outageSeconds) : '–']),
       ...(more ? [element('tr', { role: 'row' }, element('td', { role: 'cell', className: 'wide', colSpan: heads.length },
-        ...(reason || message ? [element('div', { className: outcome === 'failed' ? 'critical message' : 'message' }, [reason, message].filter(Boolean).join(': '))] : []),
+        ...(reason || message ? [element('div', { className: outcome === 'failed' ? 'critical message' : 'message' }, [rolloutReasonOf(reason), message].filter(Boolean).join(': '))] : []),
         ...(difference ? [element('details', { data: { fold: `difference-${id}` } }, element('summary', { data: { key: `difference-${id}` } }, text('difference')), element('pre', { tabIndex: 0 }, difference))] : [])))] : [])];
   });
   return table(text('rollouts'), heads, rows).made;

@@ -264,11 +264,13 @@ export const shortReasonOf = ({ reason, exitCode }) => `${reason}${exitCode === 
 
 /** "OOMKilled (137): over its 24 MiB limit"; of checks "some targets fail: not the expected status (500)" */
 export function reasonOf(what) {
-  const { reason, exitCode, memoryLimitBytes, cause, status, detail } = what;
+  const { kind, reason, exitCode, memoryLimitBytes, status, detail } = what;
+  const cause = kind === 'service_outage' ? '' : what.cause; // an outage's reason is its cause
   const colon = language === 'zh' ? '：' : ': ';
-  if (cause || TEXTS[language].reasons[reason]) {
+  const words = kind === 'rollout_failed' ? TEXTS[language].rolloutReasons[reason] : TEXTS[language].reasons[reason];
+  if (cause || words) {
     const why = cause ? `${checkCauseOf(cause)}${status ? ` (${status})` : ''}` : '';
-    return [TEXTS[language].reasons[reason] ?? reason, detail, why].filter(Boolean).join(colon);
+    return [words ?? reason, detail, why].filter(Boolean).join(colon);
   }
   const meaning = reason === 'OOMKilled' ? text('oom', memoryLimitBytes ? bytes(memoryLimitBytes) : '') : TEXTS[language].codes[exitCode];
   return `${shortReasonOf(what)}${meaning ? `${colon}${meaning}` : ''}`;
@@ -305,6 +307,7 @@ export const checkCauseOf = (cause) => TEXTS[language].checkCauses[cause] ?? out
 export const outageCauseOf = (cause) => TEXTS[language].outageCauses[cause] ?? cause;
 export const phaseOf = (phase) => TEXTS[language].phaseNames[phase] ?? phase;
 export const serviceStateOf = (state) => TEXTS[language].serviceStates[state] ?? state;
+export const rolloutReasonOf = (reason) => TEXTS[language].rolloutReasons[reason] ?? reason;
 export const outcomeOf = (outcome) => TEXTS[language].outcomes[outcome] ?? outcome;
 
 /** A column of amounts, or a line of a picture. */

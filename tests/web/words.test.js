@@ -56,6 +56,22 @@ test('figures are shown in their units', () => {
   assert.deepEqual(figuresOf({ reason: 'MemoryLeak', value: 3 << 20, limit: null, perHour: 1536 }), { value: '3 MiB', pace: '+1.5 KiB an hour' });
   const leak = { reason: 'SocketLeak', detail: 'CLOSE_WAIT', exitCode: null, cause: null };
   assert.equal(reasonOf(leak), 'sockets climb: CLOSE_WAIT');
+  const check = { kind: 'probe', reason: 'SomeFail', detail: '', exitCode: null, cause: 'status', status: 500 };
+  assert.equal(reasonOf(check), 'some targets fail: not the expected status (500)');
+});
+
+test('why a rollout failed has its words', () => {
+  const code = fs.readFileSync(new URL('collector/sla/rollouts.c', ROOT), 'utf8');
+  const reasons = [...code.matchAll(/fail\(record, "(\w+)"/g)].map(([, reason]) => reason);
+  assert.ok(reasons.length > 1);
+  assert.deepEqual(reasons.filter((reason) => !(reason in TEXTS.en.rolloutReasons)), []);
+  assert.equal(reasonOf({ kind: 'rollout_failed', reason: 'RolledBack', detail: '', exitCode: null, cause: null }), 'it was undone');
+  assert.equal(reasonOf({ kind: 'rollout_failed', reason: 'ErrImagePull', exitCode: null }), 'ErrImagePull');
+});
+
+test('why a service is not available is said once', () => {
+  const [reason, words] = Object.entries(TEXTS.en.reasons).find(([name]) => /Readiness/.test(name));
+  assert.equal(reasonOf({ kind: 'service_outage', reason, detail: 'Deployment/web', exitCode: null, cause: 'failed_readiness', status: null }), `${words}: Deployment/web`);
 });
 
 test('amounts of CPU, memory, time and shares are written short', () => {
