@@ -83,7 +83,9 @@ static void forget_record(struct nj_rollouts *rollouts, struct nj_rollouts_recor
 {
     if (record == NULL)
         return;
+    assert(rollouts->records != NULL);
     HASH_DEL(rollouts->records, record);
+    assert(rollouts->records != record);
     nj_rollouts_record_free(record);
 }
 
@@ -93,6 +95,7 @@ static void forget_subject(struct nj_rollouts *rollouts, struct nj_rollouts_subj
     forget_record(rollouts, subject->now);
     forget_record(rollouts, subject->last);
     HASH_DEL(rollouts->subjects, subject);
+    assert(rollouts->subjects != subject);
     free((void *)subject->namespace);
     free((void *)subject->name);
     free((void *)subject->revision);
@@ -532,14 +535,14 @@ void nj_rollouts_load(struct nj_rollouts *rollouts, const struct nj_rollout *rol
         return;
     struct nj_rollouts_subject *subject = need_subject(rollouts, rollout->namespace, kind, rollout->workload);
     struct nj_rollouts_record *record = nj_rollouts_record_new(rollout);
+    record->view.cluster = rollouts->cluster;
+    record->subject = subject;
+    record->difference_wanted = rollout->difference[0] != '\0';
     struct nj_rollouts_record **place = rollout->ended_ns == 0 ? &subject->now : &subject->last;
     rollouts->running -= subject->now != NULL;
     forget_record(rollouts, *place);
     *place = record;
     rollouts->running += subject->now != NULL;
-    record->view.cluster = rollouts->cluster;
-    record->subject = subject;
-    record->difference_wanted = rollout->difference[0] != '\0';
     HASH_ADD(hh, rollouts->records, view.id, sizeof(record->view.id), record);
     set_template(subject, rollout->revision, rollout->template_hash, rollout->images);
 }
@@ -579,6 +582,7 @@ static void remember_old(struct nj_rollouts *rollouts, const char *namespace, co
     if (HASH_CNT(hh, rollouts->old_pods) >= OLD_PODS_MAX) {
         old = rollouts->old_pods; /* the oldest */
         HASH_DEL(rollouts->old_pods, old);
+        assert(rollouts->old_pods != old);
         free(old->key);
         free(old);
     }
@@ -703,6 +707,7 @@ void nj_rollouts_free(struct nj_rollouts *rollouts)
         forget_subject(rollouts, subject);
     for (struct old_pod *old; (old = rollouts->old_pods) != NULL;) {
         HASH_DEL(rollouts->old_pods, old);
+        assert(rollouts->old_pods != old);
         free(old->key);
         free(old);
     }
