@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/inspect/oom_line.h"
 #include "agent/inspect/scan_internal.h"
 #include "common/base/str.h"
 
@@ -113,7 +114,7 @@ static int take_stat(struct nj_scan *scan, struct nj_scan_process *process, int 
     process->start = stat.start;
     process->parent = stat.parent;
     process->threads = stat.threads;
-    memcpy(process->command, stat.command, sizeof(process->command));
+    nj_oom_command(stat.command, strlen(stat.command), process->command); /* it goes into messages */
     process->state = stat.kernel_thread  ? NJ_SCAN_KERNEL
                      : stat.state != 'Z' ? NJ_SCAN_LIVES
                      : stat.threads > 1  ? NJ_SCAN_LEADER_DEAD

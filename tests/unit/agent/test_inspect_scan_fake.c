@@ -221,6 +221,30 @@ static void a_number_that_another_process_has_now_is_that_ones(void **state)
     assert_int_equal(count, 0);
 }
 
+/* A process may call itself anything. */
+static void a_name_is_shown_without_what_would_break_a_line(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const names[][2] = {{"a\nb: all well", "a?b: all well"},
+                                           {"x\033[2J\177", "x?[2J?"},
+                                           {"\xff\xc3", "??"},
+                                           {"caf\xc3\xa9", "caf\xc3\xa9"}};
+    start(f, 100, 10);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const struct process process = {.pid = 10 + (int)i,
+                                        .command = names[i][0],
+                                        .state = 'S',
+                                        .threads = 1,
+                                        .start = 50,
+                                        .fds = 1,
+                                        .cgroup = POD A};
+        put(f, &process);
+        run(f);
+        assert_string_equal(figures_of(f, A)->init.command, names[i][1]);
+        remove_process(f, process.pid);
+    }
+}
+
 static void with_many_descriptors_on_an_older_kernel_each_gets_its_turn(void **state)
 {
     enum { FULL = 7, MANY = 3000, OTHERS = 5 }; /* together more than one scan lists */
@@ -407,6 +431,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         FAKE(an_older_kernels_descriptors_are_listed),
         FAKE(a_number_that_another_process_has_now_is_that_ones),
+        FAKE(a_name_is_shown_without_what_would_break_a_line),
         FAKE(with_many_descriptors_on_an_older_kernel_each_gets_its_turn),
         FAKE(what_cannot_be_read_is_not_told),
         FAKE(a_container_whose_cgroup_is_not_to_be_seen_has_its_processes),
