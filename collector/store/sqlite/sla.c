@@ -170,9 +170,11 @@ int nj_sqlite_load_open_intervals(struct nj_store *store, const char *cluster,
                                   void *data, struct nj_err *err)
 {
     struct nj_sqlite *sqlite = nj_sqlite_of(store);
-    struct nj_binder each = nj_sql_use(sqlite, NJ_SQL_LOAD_INTERVALS,
-                                       "SELECT " INTERVAL_COLUMNS INTERVAL_SOURCE
-                                       "WHERE s.cluster = ? AND i.until_ns = 0 " INTERVAL_ORDER);
+    struct nj_binder each =
+        nj_sql_use(sqlite, NJ_SQL_LOAD_INTERVALS,
+                   "SELECT " INTERVAL_COLUMNS
+                   " FROM interval i INDEXED BY interval_open CROSS JOIN sla_subject s ON s.number = "
+                   "i.subject WHERE s.cluster = ? AND i.until_ns = 0 " INTERVAL_ORDER);
     int rc;
     nj_sql_text(&each, cluster);
     while ((rc = nj_sql_next(sqlite, &each, reading, err)) == 1) {
