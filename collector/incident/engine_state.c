@@ -280,7 +280,9 @@ bool nj_open_subject_put(struct nj_engine *engine, struct nj_open *open,
     struct nj_open_subject *subject = nj_open_subject_find(engine, open, from->pod_uid, from->container);
     bool is_new = subject == NULL;
     while (is_new && open->subjects_count >= engine->options.max_subjects && open->subjects != NULL) {
-        nj_open_subject_remove(engine, open->subjects);
+        struct nj_open_subject *first = open->subjects;
+        nj_open_subject_remove(engine, first);
+        assert(open->subjects != first);
         engine->losses.forgotten_subjects++;
     }
     if (is_new) {
@@ -311,6 +313,7 @@ static void leave_pod(struct nj_engine *engine, struct nj_open_subject *subject)
     struct nj_open_pod *pod = subject->pod;
     DL_DELETE2(pod->subjects, subject, pod_prev, pod_next);
     if (pod->subjects == NULL) {
+        assert(engine->pods != NULL);
         HASH_DELETE(hh, engine->pods, pod);
         free(pod->uid);
         free(pod);

@@ -1,5 +1,6 @@
 #include "collector/incident/suppress.h"
 
+#include <assert.h>
 #include <fnmatch.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -369,9 +370,10 @@ static void named_add(struct named **table, const char *name, int64_t until_ns)
 
 static void named_free(struct named **table)
 {
-    struct named *named = NULL, *next = NULL;
-    HASH_ITER (hh, *table, named, next) {
+    while (*table != NULL) {
+        struct named *named = *table;
         HASH_DEL(*table, named);
+        assert(*table != named);
         free(named->name);
         free(named);
     }
@@ -399,11 +401,12 @@ static struct held *held_new(const struct nj_suppress_snapshot *snapshot)
 
 static void held_free(struct held *held)
 {
-    struct place *place = NULL, *next = NULL;
     if (held == NULL)
         return;
-    HASH_ITER (hh, held->places, place, next) {
+    while (held->places != NULL) {
+        struct place *place = held->places;
         HASH_DEL(held->places, place);
+        assert(held->places != place);
         for (size_t i = 0; i < place->rollouts_count; i++)
             free((void *)place->rollouts[i].template_hash);
         free(place->rollouts);
