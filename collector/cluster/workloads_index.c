@@ -1,5 +1,5 @@
 /* Workloads by uid, by name, by what a Service selects, and Deployments' ReplicaSets. Pure. */
-#include <stdio.h>
+#include <assert.h>
 #include <string.h>
 #include <utlist.h>
 
@@ -95,6 +95,7 @@ static void unlink_labels(struct nj_workloads_entry *entry)
         DL_DELETE(label->links, &entry->links[i]);
         if (--label->count > 0)
             continue;
+        assert(entry->space->labels != NULL);
         HASH_DEL(entry->space->labels, label);
         free(label->key);
         free(label);
