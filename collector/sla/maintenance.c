@@ -10,10 +10,10 @@
 enum { DAYS = 7, DAY_MINUTES = 24 * 60, EPOCH_WEEKDAY = 4 /* 1970-01-01 was a Thursday; Sunday is 0 */ };
 
 struct window {
-    const char *namespaces, *reason; /* the settings' */
-    int64_t from_ns, to_ns;          /* once; 0: every week */
-    unsigned days;                   /* bit 0: Sunday */
-    int begin_minute, end_minute;    /* of the day; end <= begin: on the next */
+    char *namespaces, *reason;
+    int64_t from_ns, to_ns;       /* once; 0: every week */
+    unsigned days;                /* bit 0: Sunday */
+    int begin_minute, end_minute; /* of the day; end <= begin: on the next */
     int64_t offset_ns;
 };
 
@@ -116,7 +116,7 @@ static int parse(const struct nj_maintenance_config *from, size_t number, struct
 {
     bool once = nj_str(from->from)[0] != '\0' || nj_str(from->to)[0] != '\0';
     bool weekly = nj_str(from->schedule)[0] != '\0';
-    *window = (struct window){.namespaces = from->namespaces, .reason = from->reason};
+    *window = (struct window){.namespaces = nj_strdup(from->namespaces), .reason = nj_strdup(from->reason)};
     if (once == weekly)
         return nj_err_set(err, -EINVAL, "sla.maintenance[%zu]: either from and to, or schedule must be given",
                           number);
@@ -144,11 +144,11 @@ struct nj_maintenance *nj_maintenance_new(const struct nj_config_list *windows, 
     maintenance->windows = nj_calloc(windows->count + 1, sizeof(*maintenance->windows));
     maintenance->told = nj_calloc(windows->count + 1, sizeof(*maintenance->told));
     for (size_t i = 0; i < windows->count; i++) {
+        maintenance->count++;
         if (parse(&items[i], i, &maintenance->windows[i], err) < 0) {
             nj_maintenance_free(maintenance);
             return NULL;
         }
-        maintenance->count++;
     }
     return maintenance;
 }
@@ -167,6 +167,10 @@ void nj_maintenance_free(struct nj_maintenance *maintenance)
         return;
     HASH_ITER (hh, maintenance->on, space, next)
         drop(maintenance, space);
+    for (size_t i = 0; i < maintenance->count; i++) {
+        free(maintenance->windows[i].namespaces);
+        free(maintenance->windows[i].reason);
+    }
     free(maintenance->windows);
     free(maintenance->told);
     free(maintenance);

@@ -35,6 +35,7 @@ struct nj_sla_down {
     bool told, going;           /* going: the tracker says so, too; else only the store did */
     enum nj_outage_cause cause; /* as it was told */
     int32_t min_ready;
+    uint64_t behind; /* hash of the workload behind it; 0: none */
     UT_hash_handle hh;
 };
 

@@ -58,10 +58,52 @@ static struct behind workload_behind(const struct nj_sla *sla, const char *names
     return behind;
 }
 
-static void tell(struct nj_sla *sla, struct nj_sla_down *down, const struct nj_interval *now, bool over)
+static uint64_t hash_of(const char *namespace, const char *kind, const char *workload)
+{
+    NJ_CLEANUP_FREE char *key = nj_asprintf("%s/%s/%s", namespace, kind, workload);
+    return nj_hash64(key, strlen(key));
+}
+
+static bool is_headless(const struct nj_sla *sla, const struct nj_sla_down *down)
+{
+    const struct nj_model_service *view =
+        nj_model_service(sla->options.model, down->namespace, down->service);
+    return view != NULL && view->service != NULL && view->service->cluster_ips_count > 0 &&
+           nj_streq(view->service->cluster_ips[0], "None");
+}
+
+/* Several Services of one workload are away together: people hear of one, rather of one with an address. */
+static bool speaks_before(const struct nj_sla *sla, const struct nj_sla_down *a, const struct nj_sla_down *b)
+{
+    bool a_headless = is_headless(sla, a), b_headless = is_headless(sla, b);
+    return a_headless != b_headless ? b_headless : strcmp(a->service, b->service) < 0;
+}
+
+/* The names of the others that are away with it, " web-headless"; NULL: another speaks for it. */
+static char *find_others(const struct nj_sla *sla, const struct nj_sla_down *down)
+{
+    struct nj_buf names = {0};
+    bool speaks = true;
+    for (const struct nj_sla_down *other = sla->downs; other != NULL && down->behind != 0 && speaks;
+         other = other->hh.next) {
+        if (other == down || !other->going || other->behind != down->behind)
+            continue;
+        speaks = down->told || (!other->told && speaks_before(sla, down, other));
+        (void)nj_buf_printf(&names, "%s %s", names.len == 0 ? "" : ",", other->service);
+    }
+    char *text = speaks ? nj_strdup(nj_buf_str(&names)) : NULL;
+    nj_buf_done(&names);
+    return text;
+}
+
+static void tell(struct nj_sla *sla, struct nj_sla_down *down, const struct nj_interval *now, bool over,
+                 const char *others)
 {
     char id[NJ_EVENT_ID_MAX], since[24];
     struct behind behind = workload_behind(sla, down->namespace, down->service);
+    NJ_CLEANUP_FREE char *detail = others[0] == '\0'
+                                       ? nj_strdup(now == NULL ? "" : now->detail)
+                                       : nj_asprintf("%s; with it%s", now == NULL ? "" : now->detail, others);
     (void)snprintf(since, sizeof(since), "%lld", (long long)down->since_ns);
     struct nj_event event = {.at_ns = over ? nj_sla_time(sla) : down->since_ns,
                              .seen_ns = nj_sla_time(sla),
@@ -75,7 +117,7 @@ static void tell(struct nj_sla *sla, struct nj_sla_down *down, const struct nj_i
                                          .container = ""},
                              .outage = {.over = over,
                                         .cause = nj_outage_cause_name(now == NULL ? down->cause : now->cause),
-                                        .detail = now == NULL ? "" : now->detail,
+                                        .detail = detail,
                                         .reference = now == NULL ? "" : now->reference,
                                         .behind_kind = behind.kind,
                                         .behind = behind.name,
@@ -92,7 +134,7 @@ static void tell(struct nj_sla *sla, struct nj_sla_down *down, const struct nj_i
 static void end(struct nj_sla *sla, struct nj_sla_down *down)
 {
     if (down->told)
-        tell(sla, down, NULL, true);
+        tell(sla, down, NULL, true, "");
     drop(sla, down);
 }
 
@@ -117,6 +159,8 @@ void nj_sla_outage_state(struct nj_sla *sla, const struct nj_interval *now)
     }
     if (down == NULL)
         down = add(sla, now->namespace, now->service, now->from_ns);
+    struct behind behind = workload_behind(sla, now->namespace, now->service);
+    down->behind = behind.name[0] == '\0' ? 0 : hash_of(now->namespace, behind.kind, behind.name);
     down->going = true;
     down->min_ready = now->min_ready;
 }
@@ -151,20 +195,21 @@ void nj_sla_outages_tell(struct nj_sla *sla)
                 ? down->cause == now->cause
                 : now_ns - down->since_ns < sla->config->sla.outage_after_ns || is_wanted_so(now->cause))
             continue;
+        NJ_CLEANUP_FREE char *others = find_others(sla, down);
+        if (others == NULL)
+            continue;
         down->told = true;
         down->cause = now->cause;
-        tell(sla, down, now, false);
+        tell(sla, down, now, false, others);
     }
 }
 
 bool nj_sla_is_down(const struct nj_sla *sla, const char *namespace, const char *workload_kind,
                     const char *workload)
 {
+    uint64_t behind = hash_of(namespace, workload_kind, workload);
     for (const struct nj_sla_down *down = sla->downs; down != NULL; down = down->hh.next) {
-        struct behind behind = {"", ""};
-        if (down->going && nj_streq(down->namespace, namespace))
-            behind = workload_behind(sla, down->namespace, down->service);
-        if (behind.name[0] != '\0' && nj_streq(behind.kind, workload_kind) && nj_streq(behind.name, workload))
+        if (down->going && down->behind == behind)
             return true;
     }
     return false;

@@ -120,6 +120,9 @@ void nj_tracker_load(struct nj_tracker *tracker, const struct nj_interval *open)
     service->known = true;
     service->was_up = open->cause != NJ_OUTAGE_BY_STARTING;
     nj_tracked_set_cause(service, open->cause, open->detail, open->reference);
+    service->now.cluster = "";
+    service->now.namespace = service->namespace; /* what it was read into is gone soon */
+    service->now.service = service->name;
     service->now.detail = service->detail;
     service->now.reference = service->reference;
 }

@@ -1,0 +1,279 @@
+/* Error budgets, when they burn too fast, and maintenance windows. */
+#include "collector/sla/slo.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "collector/sla/maintenance.h"
+#include "common/base/alloc.h"
+#include "common/base/str.h"
+#include "tests/unit/test.h"
+
+static const int64_t noon_ns = INT64_C(1795262400) * NJ_SEC; /* Saturday, 2026-11-21 12:00 UTC */
+
+struct setup {
+    struct nj_slo_book *slo;
+    int told, over;
+    char severity[16];
+    double burn, budget_left;
+};
+
+static void on_event(void *data, const struct nj_event *event)
+{
+    struct setup *setup = data;
+    assert_int_equal(NJ_EVENT_SLO, event->type);
+    assert_string_equal("Service", event->subject.workload_kind);
+    setup->told += event->slo.over ? 0 : 1;
+    setup->over += event->slo.over ? 1 : 0;
+    (void)snprintf(setup->severity, sizeof(setup->severity), "%s", event->slo.severity);
+    setup->burn = event->slo.burn;
+    setup->budget_left = event->slo.budget_left;
+}
+
+static void begin(struct setup *setup, double objective)
+{
+    const struct nj_slo_options options = {.cluster = "lab",
+                                           .objective = objective,
+                                           .window_ns = 30 * NJ_DAY,
+                                           .on_event = on_event,
+                                           .data = setup};
+    *setup = (struct setup){.slo = nj_slo_new(&options)};
+}
+
+static void state(struct setup *setup, enum nj_service_state state, enum nj_outage_cause cause,
+                  int64_t from_ns, int64_t until_ns)
+{
+    const struct nj_interval interval = {.cluster = "lab",
+                                         .namespace = "shop",
+                                         .service = "web",
+                                         .from_ns = from_ns,
+                                         .until_ns = until_ns,
+                                         .seen_ns = until_ns == 0 ? from_ns : until_ns,
+                                         .state = state,
+                                         .cause = cause,
+                                         .detail = "",
+                                         .reference = cause == NJ_OUTAGE_BY_ROLLOUT ? "rollout/1" : ""};
+    nj_slo_interval(setup->slo, &interval);
+}
+
+static void up_for_a_month(struct setup *setup)
+{
+    state(setup, NJ_SERVICE_UP, NJ_OUTAGE_BY_NOTHING, noon_ns - 40 * NJ_DAY, 0);
+}
+
+static void an_outage_burns_the_budget_and_is_told_until_it_is_long_over(void **unused)
+{
+    struct setup setup;
+    (void)unused;
+    begin(&setup, 0.999);
+    up_for_a_month(&setup);
+    nj_slo_tick(setup.slo, noon_ns);
+    assert_int_equal(0, setup.told);
+    assert_true(nj_slo_budget_left(setup.slo, "shop", "web", noon_ns) == 1);
+
+    /* A budget of 43.2 minutes a month: 52 s in an hour are 14.4 times too many. */
+    state(&setup, NJ_SERVICE_UP, NJ_OUTAGE_BY_NOTHING, noon_ns - 40 * NJ_DAY, noon_ns);
+    state(&setup, NJ_SERVICE_DOWN, NJ_OUTAGE_BY_CRASH, noon_ns, 0);
+    nj_slo_tick(setup.slo, noon_ns + 50 * NJ_SEC);
+    assert_int_equal(0, setup.told);
+    nj_slo_tick(setup.slo, noon_ns + NJ_MIN);
+    assert_int_equal(1, setup.told);
+    assert_string_equal("critical", setup.severity);
+    assert_true(setup.burn > 16 && setup.burn < 17);
+    nj_slo_tick(setup.slo, noon_ns + 2 * NJ_MIN);
+    assert_int_equal(1, setup.told); /* once */
+
+    state(&setup, NJ_SERVICE_DOWN, NJ_OUTAGE_BY_CRASH, noon_ns, noon_ns + 2 * NJ_MIN);
+    state(&setup, NJ_SERVICE_UP, NJ_OUTAGE_BY_NOTHING, noon_ns + 2 * NJ_MIN, 0);
+    double left = nj_slo_budget_left(setup.slo, "shop", "web", noon_ns + 2 * NJ_MIN);
+    assert_true(left > 0.953 && left < 0.954); /* 2 of 43.2 minutes are gone */
+    for (int minute = 3; minute < 12 * 60; minute++)
+        nj_slo_tick(setup.slo, noon_ns + minute * NJ_MIN);
+    assert_int_equal(1, setup.over);
+    nj_slo_free(setup.slo);
+}
+
+static void what_was_planned_or_not_seen_costs_nothing(void **unused)
+{
+    static const struct {
+        enum nj_service_state state;
+        enum nj_outage_cause cause;
+    } cases[] = {
+        {NJ_SERVICE_SCALED_TO_ZERO, NJ_OUTAGE_BY_SCALED_TO_ZERO},
+        {NJ_SERVICE_DOWN, NJ_OUTAGE_BY_MAINTENANCE},
+        {NJ_SERVICE_DOWN, NJ_OUTAGE_BY_ROLLOUT},
+        {NJ_SERVICE_UNKNOWN, NJ_OUTAGE_BY_NOTHING},
+        {NJ_SERVICE_DRAINING, NJ_OUTAGE_BY_DELETION},
+        {NJ_SERVICE_DEGRADED, NJ_OUTAGE_BY_CRASH},
+    };
+    (void)unused;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct setup setup;
+        begin(&setup, 0.99);
+        state(&setup, NJ_SERVICE_UP, NJ_OUTAGE_BY_NOTHING, noon_ns - NJ_DAY, noon_ns);
+        state(&setup, cases[i].state, cases[i].cause, noon_ns, 0);
+        nj_slo_tick(setup.slo, noon_ns + NJ_HOUR);
+        assert_int_equal(0, setup.told);
+        assert_true(nj_slo_availability(setup.slo, "shop", "web", NJ_DAY, noon_ns + NJ_HOUR) == 1);
+        nj_slo_free(setup.slo);
+    }
+}
+
+static void a_rollout_that_turns_out_to_have_failed_costs_after_all(void **unused)
+{
+    struct setup setup;
+    (void)unused;
+    begin(&setup, 0.99);
+    up_for_a_month(&setup);
+    state(&setup, NJ_SERVICE_DOWN, NJ_OUTAGE_BY_ROLLOUT, noon_ns, 0);
+    nj_slo_tick(setup.slo, noon_ns + 20 * NJ_MIN);
+    assert_int_equal(0, setup.told);
+    nj_slo_recause(setup.slo, "shop", "rollout/1", NJ_OUTAGE_BY_FAILED_ROLLOUT);
+    nj_slo_tick(setup.slo, noon_ns + 20 * NJ_MIN);
+    assert_int_equal(1, setup.told);
+    nj_slo_free(setup.slo);
+}
+
+/* What was before the start comes later, and twice: as it was read, and as it was told meanwhile. */
+static void history_is_put_before_what_was_told_since(void **unused)
+{
+    struct setup setup;
+    (void)unused;
+    begin(&setup, 0);
+    state(&setup, NJ_SERVICE_DOWN, NJ_OUTAGE_BY_CRASH, noon_ns, noon_ns + NJ_MIN);
+    state(&setup, NJ_SERVICE_UP, NJ_OUTAGE_BY_NOTHING, noon_ns + NJ_MIN, 0);
+    static const int64_t minutes[] = {-60, -30, 0};
+    for (size_t i = 0; i < 3; i++) {
+        const struct nj_interval interval = {.namespace = "shop",
+                                             .service = "web",
+                                             .from_ns = noon_ns + minutes[i] * NJ_MIN,
+                                             .until_ns =
+                                                 minutes[i] == 0 ? 0 : noon_ns + (minutes[i] + 1) * NJ_MIN,
+                                             .state = NJ_SERVICE_DOWN,
+                                             .cause = NJ_OUTAGE_BY_CRASH,
+                                             .reference = ""};
+        nj_slo_history(setup.slo, &interval);
+    }
+    double ratio = nj_slo_availability(setup.slo, "shop", "web", NJ_DAY, noon_ns + NJ_HOUR);
+    assert_true(ratio > 1 - 3.01 / 120 && ratio < 1 - 2.99 / 120); /* three of 120 minutes */
+    nj_slo_free(setup.slo);
+}
+
+static void an_objective_of_its_own_goes_before_the_setting(void **unused)
+{
+    struct setup setup;
+    struct nj_buf out = {0};
+    double objective = 0;
+    (void)unused;
+    begin(&setup, 0.9);
+    up_for_a_month(&setup);
+    assert_true(nj_slo_objective(setup.slo, "shop", "web") == 0.9);
+    nj_slo_set_objective(setup.slo, "shop", "web", 0.999);
+    assert_true(nj_slo_objective(setup.slo, "shop", "web") == 0.999);
+    assert_int_equal(0, nj_slo_parse("99.9%", &objective));
+    assert_true(objective > 0.998 && objective < 0.9991);
+    static const char *const wrong[] = {"", "0", "100", "-1", "many", "99.9 %", "nan"};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        assert_true(nj_slo_parse(wrong[i], &objective) < 0);
+    assert_int_equal(0, nj_slo_exposition(setup.slo, noon_ns, &out));
+    assert_non_null(strstr(nj_buf_str(&out), "nightjar_service_up{namespace=\"shop\",service=\"web\"} 1\n"));
+    assert_non_null(
+        strstr(nj_buf_str(&out),
+               "nightjar_service_availability_ratio{namespace=\"shop\",service=\"web\",window=\"30d\"} 1\n"));
+    assert_non_null(strstr(nj_buf_str(&out), "nightjar_service_error_budget_left_ratio{"));
+    nj_buf_done(&out);
+    nj_slo_gone(setup.slo, "shop", "web");
+    assert_true(nj_slo_availability(setup.slo, "shop", "web", NJ_DAY, noon_ns) < 0);
+    nj_slo_free(setup.slo);
+}
+
+/* --- maintenance */
+
+static struct nj_maintenance *window_of(const char *schedule, const char *zone)
+{
+    char all[] = "shop*", reason[] = "patch day", never[] = "";
+    NJ_CLEANUP_FREE char *own_schedule = nj_strdup(schedule);
+    NJ_CLEANUP_FREE char *own_zone = nj_strdup(zone);
+    struct nj_maintenance_config config = {.namespaces = all,
+                                           .from = never,
+                                           .to = never,
+                                           .schedule = own_schedule,
+                                           .zone = own_zone,
+                                           .reason = reason};
+    const struct nj_config_list list = {.items = &config, .count = 1};
+    return nj_maintenance_new(&list, NULL);
+}
+
+static bool is_on(const char *schedule, const char *zone, int64_t at_ns)
+{
+    int64_t from_ns = 0, until_ns = 0;
+    struct nj_maintenance *maintenance = window_of(schedule, zone);
+    assert_non_null(maintenance);
+    bool on = nj_maintenance_is_on(maintenance, 0, at_ns, &from_ns, &until_ns);
+    assert_true(!on || (from_ns <= at_ns && at_ns < until_ns));
+    nj_maintenance_free(maintenance);
+    return on;
+}
+
+static void windows_come_every_week_in_their_zone(void **unused)
+{
+    (void)unused;
+    assert_true(is_on("Sat 12:00-12:30", "UTC", noon_ns));
+    assert_true(is_on("Sat 12:00-12:30", "UTC", noon_ns + 29 * NJ_MIN));
+    assert_false(is_on("Sat 12:00-12:30", "UTC", noon_ns + 30 * NJ_MIN));
+    assert_false(is_on("Mon-Fri 12:00-12:30", "UTC", noon_ns));
+    assert_true(is_on("Fri-Sun 12:00-12:30", "UTC", noon_ns));
+    assert_true(is_on("Sun,Sat 12:00-12:30", "", noon_ns));
+    assert_true(is_on("daily 12:00-12:30", "UTC", noon_ns + 3 * NJ_DAY));
+    assert_true(is_on("Sat 20:00-21:00", "+08:00", noon_ns));
+    assert_true(is_on("Sun 01:00-03:00", "+14:00", noon_ns));
+    /* Over midnight, and of the day on which it began. */
+    assert_true(is_on("Sat 22:00-02:00", "UTC", noon_ns + 13 * NJ_HOUR));
+    assert_false(is_on("Sat 22:00-02:00", "UTC", noon_ns - 11 * NJ_HOUR));
+    static const char *const wrong[] = {
+        "Sat",           "Sat 12:00",    "Sat 12:00-25:00", "Sam 12:00-13:00",
+        "Sat 1:00-2:00", "Sat 12-13:00", "Sat 24:00-01:00", "Sat 12:00-13:00 "};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        assert_null(window_of(wrong[i], "UTC"));
+    assert_null(window_of("Sat 12:00-13:00", "Europe/Berlin"));
+    assert_null(window_of("", "UTC"));
+}
+
+static void on_change(void *data, const char *namespace, bool on, const char *reason)
+{
+    (void)nj_buf_printf(data, "%s %s %s;", namespace, on ? "on" : "off", reason);
+}
+
+static void a_namespace_hears_of_its_windows_once(void **unused)
+{
+    struct nj_maintenance *maintenance = window_of("Sat 12:00-12:30", "UTC");
+    struct nj_buf told = {0};
+    size_t count = 0;
+    (void)unused;
+    for (int minute = -10; minute < 60; minute++) {
+        nj_maintenance_look(maintenance, "shop", noon_ns + minute * NJ_MIN, on_change, &told);
+        nj_maintenance_look(maintenance, "bank", noon_ns + minute * NJ_MIN, on_change, &told);
+    }
+    assert_string_equal("shop on patch day;shop off ;", nj_buf_str(&told));
+    (void)nj_maintenance_windows(maintenance, noon_ns, &count);
+    assert_int_equal(1, count);
+    (void)nj_maintenance_windows(maintenance, noon_ns + NJ_HOUR, &count);
+    assert_int_equal(0, count);
+    nj_buf_done(&told);
+    nj_maintenance_free(maintenance);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_outage_burns_the_budget_and_is_told_until_it_is_long_over),
+        cmocka_unit_test(what_was_planned_or_not_seen_costs_nothing),
+        cmocka_unit_test(a_rollout_that_turns_out_to_have_failed_costs_after_all),
+        cmocka_unit_test(history_is_put_before_what_was_told_since),
+        cmocka_unit_test(an_objective_of_its_own_goes_before_the_setting),
+        cmocka_unit_test(windows_come_every_week_in_their_zone),
+        cmocka_unit_test(a_namespace_hears_of_its_windows_once),
+    };
+    return cmocka_run_group_tests_name("collector/sla/slo", tests, NULL, NULL);
+}
