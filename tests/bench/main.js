@@ -5,6 +5,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { build, BUILD } from './build.js';
 import { benchmarks as crash } from './crash.js';
+import { benchmarks as decide } from './decide.js';
 import { benchmarks as decode } from './decode.js';
 import { benchmarks as forecast } from './forecast.js';
 import { benchmarks as full } from './full.js';
@@ -17,7 +18,7 @@ import { benchmarks as schedule } from './schedule.js';
 import { benchmarks as sla } from './sla.js';
 
 const EXIT_USAGE = 64;
-const benchmarks = { ...decode, ...pods, ...ingest, ...rollups, ...crash, ...schedule, ...probe, ...scan, ...full, ...forecast, ...sla };
+const benchmarks = { ...decode, ...pods, ...ingest, ...rollups, ...crash, ...schedule, ...probe, ...scan, ...full, ...forecast, ...decide, ...sla };
 
 const names = Object.keys(benchmarks);
 const widest = Math.max(...names.map(({ length }) => length));
