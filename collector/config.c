@@ -382,6 +382,23 @@ static const struct nj_config_field sla_fields[] = {
      .help = "windows in which what fails was meant: it costs no availability and nobody is told"},
     END};
 
+static const struct nj_config_field rollback_fields[] = {
+    {.key = "enabled",
+     .type = NJ_CONFIG_BOOL,
+     .offset = AT(rollback.enabled) - AT(rollback),
+     .fallback = "false",
+     .help =
+         "roll a Deployment back whose rollout fails, where its annotation nightjar.dev/auto-rollback asks "
+         "for it: \"10m\", within so long after it began; needs the rights of deploy/manifests/rollback"},
+    {.key = "max_per_hour",
+     .type = NJ_CONFIG_INT,
+     .offset = AT(rollback.max_per_hour) - AT(rollback),
+     .fallback = "3",
+     .min = 1,
+     .max = 100,
+     .help = "in the whole cluster; what fails beyond is only told"},
+    END};
+
 static const struct nj_config_field incident_fields[] = {
     {.key = "stale_after",
      .type = NJ_CONFIG_DURATION,
@@ -822,6 +839,11 @@ const struct nj_config_field nj_collector_config_table[] = {
      .offset = AT(sla),
      .fields = sla_fields,
      .help = "when services were available, and how available they shall be"},
+    {.key = "rollback",
+     .type = NJ_CONFIG_SECTION,
+     .offset = AT(rollback),
+     .fields = rollback_fields,
+     .help = "what is done about a rollout that fails"},
     {.key = "incident",
      .type = NJ_CONFIG_SECTION,
      .offset = AT(incident),

@@ -118,6 +118,10 @@ struct nj_collector_config {
         struct nj_config_list maintenance; /* struct nj_maintenance_config */
     } sla;
     struct {
+        bool enabled;
+        int64_t max_per_hour;
+    } rollback;
+    struct {
         int64_t stale_after_ns, max_open, max_subjects;
     } incident;
     struct {

@@ -240,3 +240,14 @@ int nj_kube_client_apply(struct nj_kube_client *client, const char *path,
     return start(client, path, "application/json", "Content-Type: application/apply-patch+yaml", &patch,
                  ret_request, err);
 }
+
+int nj_kube_client_patch(struct nj_kube_client *client, const char *path,
+                         const struct nj_http_options *options, struct nj_http_request **ret_request,
+                         struct nj_err *err)
+{
+    struct nj_http_options patch = *options;
+    patch.method = "PATCH";
+    patch.fresh_connection = true; /* not to arrive twice */
+    return start(client, path, "application/json", "Content-Type: application/json-patch+json", &patch,
+                 ret_request, err);
+}

@@ -35,6 +35,11 @@ int nj_kube_client_apply(struct nj_kube_client *client, const char *path,
                          const struct nj_http_options *options, struct nj_http_request **ret_request,
                          struct nj_err *err);
 
+/* A PATCH by RFC 6902: `options->body` is the list of operations. */
+int nj_kube_client_patch(struct nj_kube_client *client, const char *path,
+                         const struct nj_http_options *options, struct nj_http_request **ret_request,
+                         struct nj_err *err);
+
 /* How others that talk to the server themselves (a check of its health) may do it: NULL where nothing is set.
  * The token is a secret. Borrowed until the next request. */
 struct nj_kube_identity {

@@ -42,8 +42,11 @@ static void take_patch(struct fake_kube *fake, struct nj_httpd_request *request)
                         nj_str(nj_httpd_query(request, "fieldManager")),
                         nj_str(nj_httpd_query(request, "force")),
                         nj_str(nj_httpd_header(request, "Content-Type")), (int)len, body);
-    fake->patches++;
-    nj_httpd_reply(request, fake->patch_status, "application/json", NULL, "{}", 2);
+    bool dry = nj_httpd_query(request, "dryRun") != NULL;
+    fake->patches += dry ? 0 : 1;
+    fake->dry_runs += dry ? 1 : 0;
+    nj_httpd_reply(request, dry ? fake->dry_run_status : fake->patch_status, "application/json", NULL, "{}",
+                   2);
 }
 
 static void handle(void *data, struct nj_httpd_request *request)
@@ -78,7 +81,7 @@ void fake_kube_start(struct fake_kube *fake)
     void *test = NULL;
     struct nj_err err = {0};
     (void)test_loop_setup(&test);
-    *fake = (struct fake_kube){.test = test, .patch_status = 200};
+    *fake = (struct fake_kube){.test = test, .patch_status = 200, .dry_run_status = 200};
     begin_folder(&fake->folder);
     const struct nj_httpd_options options = {.listen = "127.0.0.1:0",
                                              .max_connections = CONNECTIONS_MAX,

@@ -34,8 +34,8 @@ struct fake_kube {
     struct nj_kube_client *client;
     struct fake_resource resources[FAKE_RESOURCES_MAX];
     struct fake_object objects[FAKE_OBJECTS_MAX];
-    int patches;
-    unsigned patch_status;
+    int patches, dry_runs; /* those of a dry run are not counted as patches */
+    unsigned patch_status, dry_run_status;
     struct nj_buf patched; /* "PATH QUERY TYPE BODY" of the latest */
     bool closed;
     volatile int64_t now_ns; /* the product's clock, once fake_kube_set_time() was called */
