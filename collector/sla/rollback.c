@@ -1,6 +1,6 @@
 #include "collector/sla/rollback.h"
 
-#include <errno.h>
+#include <assert.h>
 #include <json-c/json.h>
 #include <string.h>
 #include <utlist.h>
@@ -89,6 +89,7 @@ static struct note *find_note(const struct nj_rollback *rollback, const char *na
 static void drop_note(struct nj_rollback *rollback, struct note *note)
 {
     HASH_DEL(rollback->notes, note);
+    assert(rollback->notes != note);
     free(note->key);
     free(note);
 }
@@ -533,6 +534,7 @@ bool nj_rollback_consider(struct nj_rollback *rollback, struct nj_workloads *wor
         kind == NJ_WORKLOADS_DEPLOYMENT ? find_target(rollback, workloads, rollout) : NULL;
     NJ_CLEANUP_FREE char *why = why_not(rollback, item, rollout, target);
     if (why == NULL) {
+        assert(target != NULL);
         begin(rollback, item, rollout, target);
         return true;
     }

@@ -1,5 +1,6 @@
 #include "collector/sla/tracker.h"
 
+#include <assert.h>
 #include <string.h>
 #include <utlist.h>
 
@@ -43,6 +44,7 @@ void nj_tracker_free(struct nj_tracker *tracker)
         return;
     HASH_ITER (hh, tracker->services, service, next_service) {
         HASH_DEL(tracker->services, service);
+        assert(tracker->services != service);
         service_free(service);
     }
     HASH_ITER (hh, tracker->standing, standing, next_standing)

@@ -394,12 +394,12 @@ static void assert_same_rows(const struct history *history, size_t which, unsign
             fail_msg("history %u, %s: %s from %d, should be %s", seed, rows->name,
                      nj_service_state_name(now->state), from,
                      run == NULL ? "nothing" : nj_service_state_name(run->state));
-        for (cell = from; cell < until; cell++) {
+        for (cell = from; cell < until && run != NULL; cell++) {
             if (slow_at(slow, cell) != run)
                 fail_msg("history %u, %s: %s from %d to %d, should end at %d", seed, rows->name,
                          nj_service_state_name(now->state), from, until, cell);
         }
-        if (now->state != NJ_SERVICE_UNKNOWN && now->min_ready != run->least)
+        if (run != NULL && now->state != NJ_SERVICE_UNKNOWN && now->min_ready != run->least)
             fail_msg("history %u, %s: from %d at least %d were ready, not %d", seed, rows->name, from,
                      (int)run->least, (int)now->min_ready);
     }
@@ -671,14 +671,14 @@ static void tell_story(struct story *story, unsigned seed)
     /* Before what is lost, or, as watches are in no order, up to a moment after it. */
     int64_t began_ns = loss_ns - (lasts ? rand_r(&random) % 1000 : rand_r(&random) % 9) * NJ_SEC;
     if (rand_r(&random) % 3 == 0)
-        began_ns = loss_ns + (1 + rand_r(&random) % 20) * 100 * NJ_MS;
+        began_ns = loss_ns + (1 + rand_r(&random) % 20) * SLOW_CELL_NS;
     plan(story, began_ns, STEP_BEGINS);
     plan(story, loss_ns + 1, STEP_LOSS);
     if (story->kind->terminating || rand_r(&random) % 2 == 0)
-        plan(story, loss_ns + (21 + rand_r(&random) % 100) * 100 * NJ_MS, STEP_GONE);
+        plan(story, loss_ns + (21 + rand_r(&random) % 100) * SLOW_CELL_NS, STEP_GONE);
     int64_t back_ns = loss_ns + (15 + rand_r(&random) % 60) * NJ_SEC;
     plan(story, back_ns, STEP_BACK);
-    int64_t ended_ns = loss_ns + (22 + rand_r(&random) % 600) * 100 * NJ_MS;
+    int64_t ended_ns = loss_ns + (22 + rand_r(&random) % 600) * SLOW_CELL_NS;
     if (story->kind->ends == NJ_FACT_ROLLOUT_FAILED || (lasts && rand_r(&random) % 4 != 0))
         plan(story, ended_ns, STEP_ENDS);
     if (story->kind->ends == NJ_FACT_ROLLOUT_FAILED && rand_r(&random) % 2 == 0)
@@ -687,7 +687,7 @@ static void tell_story(struct story *story, unsigned seed)
     if (lasts && story->kind->begins == NJ_FACT_ROLLOUT_BEGAN && ended_ns > back_ns)
         plan(story, ended_ns - 2, STEP_RESTART);
     else if (rand_r(&random) % 2 == 0)
-        plan(story, loss_ns + (21 + rand_r(&random) % 100) * 100 * NJ_MS + 3, STEP_RESTART);
+        plan(story, loss_ns + (21 + rand_r(&random) % 100) * SLOW_CELL_NS + 3, STEP_RESTART);
     story->tracker = new_tracker(&story->database);
     show(story, BASE_NS, true, true, false);
     for (size_t i = 0; i < story->count; i++)
