@@ -75,7 +75,7 @@ const GATES = [
   ['libuv', /^uv\.h$/, /^common\/loop\//],
   ['SQLite', /^sqlite3\.h$/, /^(agent\/outbox|collector\/store\/sqlite)\//],
   ['zstd', /^(zstd|zdict)/, /^(common\/wire|collector\/store)\//],
-  ['PCRE2', /^pcre2/, /^common\/(base\/redact|probe\/pattern)\.c$/],
+  ['PCRE2', /^pcre2/, /^(common\/(base\/redact|probe\/pattern)|collector\/notify\/matchers)\.c$/],
   ['libyaml', /^yaml\.h$/, /^(common\/(base|kube)|collector\/import)\//],
 ];
 
