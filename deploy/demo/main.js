@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { Lab, RECORDING } from '../../tests/lib/lab.js';
-import { crashesOf, incidentsOf, lostCrashesOf, messagesOf } from '../../tests/lib/outcome.js';
+import { crashesOf, incidentsOf, lostCrashesOf, messagesOf, servicesOf } from '../../tests/lib/outcome.js';
 import { Show } from './show.js';
 
 /** Recorded seconds in one, when it is to be over soon. */
@@ -74,6 +74,7 @@ async function play(lab, show, speed) {
     crashes: await crashesOf(lab),
     lostCrashes: await lostCrashesOf(lab),
     incidents: await incidentsOf(lab),
+    services: await servicesOf(lab),
   };
   return { seen, shown };
 }

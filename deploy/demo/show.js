@@ -133,7 +133,7 @@ export class Show {
     seen.messages = messages.length;
   }
 
-  summary(_lab, { crashes, lostCrashes, incidents, messages }) {
+  summary(_lab, { crashes, lostCrashes, incidents, services, messages }) {
     const logs = crashes.filter(({ log }) => log.lines > 0).length;
     this.#print(`\n${this.#style('bold', 'What happened')}`);
     this.#print(
@@ -144,6 +144,20 @@ export class Show {
       const name = pad(`${namespace}/${workload} ${container}`, 30);
       const note = suppressed ? `  not told: ${suppressed}` : '';
       this.#print(`  ${pad(kind, 14)} ${name} ${String(count).padStart(4)} ×  ${state}${note}`);
+    }
+    this.#services(services);
+  }
+
+  /** Those that were measured, with their outages. */
+  #services(services) {
+    const percent = (share) => (share === null ? '-' : `${(share * 100).toFixed(2)} %`);
+    this.#print(`\n${this.#style('bold', 'When services were available')}`);
+    for (const { namespace, service, outages, availability, coverage } of services) {
+      const name = pad(`${namespace}/${service}`, 30);
+      this.#print(`  ${name} ${percent(availability).padStart(9)}  of ${percent(coverage)} of the time that is known`);
+      for (const { from, to, seconds, cause } of outages) {
+        this.#print(`      ${clock(from)} to ${clock(to) || '...'}  ${seconds.toFixed(1).padStart(8)} s  ${cause}`);
+      }
     }
   }
 

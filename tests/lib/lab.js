@@ -54,24 +54,37 @@ async function command(url, options) {
   return json;
 }
 
-/** Every node that a recording tells of: of each an agent runs. @returns {string[]} */
-export function nodesOf(recording) {
-  const read = (kind, file) => {
+/** Every object of a kind that a recording tells of, as often as it does. @returns {object[]} */
+function objectsOf(recording, kind) {
+  const read = (file) => {
     const where = path.join(recording, kind, file);
     return fs.existsSync(where) ? fs.readFileSync(where, 'utf8') : '';
   };
-  const items = (kind) => [
-    ...(JSON.parse(read(kind, 'list.json') || '{}').items ?? []),
-    ...read(kind, 'watch.ndjson')
+  return [
+    ...(JSON.parse(read('list.json') || '{}').items ?? []),
+    ...read('watch.ndjson')
       .split('\n')
       .filter(Boolean)
       .map((line) => JSON.parse(line).event.object),
   ];
+}
+
+/** Every node that a recording tells of: of each an agent runs. @returns {string[]} */
+export function nodesOf(recording) {
   const names = [
-    ...items('nodes').map(({ metadata }) => metadata?.name),
-    ...items('pods').map(({ spec }) => spec?.nodeName),
+    ...objectsOf(recording, 'nodes').map(({ metadata }) => metadata?.name),
+    ...objectsOf(recording, 'pods').map(({ spec }) => spec?.nodeName),
   ];
   return [...new Set(names.filter(Boolean))].sort();
+}
+
+/** What a recording has of a kind, also what is deleted in it. @returns {{namespace: string, name: string}[]} */
+export function namesOf(recording, kind) {
+  const names = objectsOf(recording, kind).map(({ metadata }) => `${metadata?.namespace}/${metadata?.name}`);
+  return [...new Set(names)]
+    .filter((name) => !name.includes('undefined'))
+    .sort()
+    .map((name) => ({ namespace: name.split('/')[0], name: name.split('/')[1] }));
 }
 
 export class Lab {
@@ -269,7 +282,8 @@ export class Lab {
   }
 
   /** Time begins to run. */
-  run() {
+  async run() {
+    this.startTime ??= new Date((await this.control('state')).time).toISOString();
     return this.control('start', {});
   }
 

@@ -1,4 +1,5 @@
 /** What came of a session, in the form of `deploy/demo.sh --json`. */
+import { namesOf } from './lab.js';
 
 const byTime = (a, b) =>
   Date.parse(a.finishedAt) - Date.parse(b.finishedAt) ||
@@ -57,4 +58,26 @@ export async function outcome(lab) {
     incidents: await incidentsOf(lab),
     messages: await messagesOf(lab),
   };
+}
+
+/**
+ * Of each Service that there was: when it was not available (by ready) and why, the share of the time in which it was, and of how
+ * much of the time that is known. @param {import('./lab.js').Lab} lab
+ */
+export async function servicesOf(lab) {
+  const { endTime } = await lab.control('state');
+  const range = `from=${encodeURIComponent(lab.startTime)}&to=${encodeURIComponent(new Date(endTime).toISOString())}`;
+  const services = [];
+  for (const { namespace, name } of namesOf(lab.options.recording, 'services')) {
+    const path = `/api/v1/services/${namespace}/${name}`;
+    const [sla, outages] = await Promise.all([lab.api(`${path}/sla?${range}`), lab.api(`${path}/outages?${range}`)]);
+    if (sla.status !== 200 || outages.status !== 200) continue; // it was never followed
+    services.push({
+      ...{ namespace, service: name },
+      outages: outages.json.outages.map(({ from, until, seconds, cause }) => ({ from, to: until, seconds, cause })),
+      availability: sla.json.total.availability,
+      coverage: sla.json.total.coverage,
+    });
+  }
+  return services;
 }
