@@ -274,7 +274,7 @@ static bool is_same_workload(const struct nj_incident *record, const struct nj_i
 /* Enough of different workloads to be the registry's fault? */
 static bool are_enough(struct nj_engine *engine, const struct nj_incident *record, const char *host)
 {
-    const struct nj_incident *seen[NJ_ENGINE_REGISTRY_WORKLOADS];
+    const struct nj_incident *seen[NJ_ENGINE_REGISTRY_WORKLOADS] = {NULL};
     size_t count = 0;
     struct nj_open *open = NULL;
     DL_FOREACH2(engine->of_kind[NJ_INCIDENT_IMAGE_PULL], open, kind_next)

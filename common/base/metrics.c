@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -315,9 +316,13 @@ static void render_process_value(const char *name, const char *help, const char 
     (void)nj_buf_printf(out, "%s %s\n", name, number_text(value, number));
 }
 
-/* Without the one that is opened to count them; -1 when they cannot be counted. */
+/* Without the one that is opened to count them; -1 when they cannot be counted. From Linux 6.2 on the
+ * folder's size is their number. */
 static int count_open_fds(void)
 {
+    struct stat status;
+    if (stat("/proc/self/fd", &status) == 0 && status.st_size > 0)
+        return (int)status.st_size;
     DIR *dir = opendir("/proc/self/fd");
     if (dir == NULL)
         return -1;
