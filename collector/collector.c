@@ -569,6 +569,14 @@ static int start_sla(struct nj_collector *collector, struct nj_err *err)
     return rc;
 }
 
+static double find_objective(void *data, const char *kind, const char *namespace, const char *name)
+{
+    struct nj_collector *collector = data;
+    if (collector->sla == NULL || !nj_streq(kind, "Service"))
+        return 0;
+    return nj_sla_objective(collector->sla, namespace, name);
+}
+
 static int start_api(struct nj_collector *collector, struct nj_err *err)
 {
     struct nj_api_options options = {
@@ -586,6 +594,7 @@ static int start_api(struct nj_collector *collector, struct nj_err *err)
         .append_metrics = append_metrics,
         .probes = collector->probes,
         .capacity = collector->capacity,
+        .objective = find_objective,
         .data = collector,
     };
     return nj_api_start(&options, &collector->api, err);

@@ -305,6 +305,14 @@ int nj_sla_start(const struct nj_sla_options *options, struct nj_sla **ret_sla, 
     nj_timer_init(&sla->tick, options->loop, on_tick, sla);
     make_metrics(sla);
     make_cores(sla);
+    const struct nj_rollback_options rollback = {.loop = options->loop,
+                                                 .client = options->client,
+                                                 .metrics = options->metrics,
+                                                 .enabled = sla->config->rollback.enabled,
+                                                 .max_per_hour = sla->config->rollback.max_per_hour,
+                                                 .on_result = nj_sla_rolled_back,
+                                                 .data = sla};
+    sla->rollback = nj_rollback_new(&rollback);
     sla->maintenance = nj_maintenance_new(&sla->config->sla.maintenance, err);
     int rc = sla->maintenance == NULL ? -EINVAL : load(sla, err);
     const struct nj_workloads_options workloads = {.loop = options->loop,
@@ -342,6 +350,7 @@ void nj_sla_reload(struct nj_sla *sla, const struct nj_collector_config *config)
 {
     struct nj_maintenance *maintenance = nj_maintenance_new(&config->sla.maintenance, NULL);
     sla->config = config;
+    nj_rollback_set(sla->rollback, config->rollback.enabled, config->rollback.max_per_hour);
     if (maintenance == NULL) /* which the settings' check has seen */
         return;
     nj_maintenance_free(sla->maintenance);
@@ -356,15 +365,6 @@ bool nj_sla_synced(const struct nj_sla *sla)
 }
 
 /* --- what is asked */
-
-const struct nj_interval *nj_sla_now(const struct nj_sla *sla, const char *kind, const char *namespace,
-                                     const char *name)
-{
-    if (nj_streq(kind, "Service"))
-        return nj_tracker_now(sla->services, namespace, name);
-    NJ_CLEANUP_FREE char *whole = nj_asprintf("%s/%s", kind, name);
-    return nj_tracker_now(sla->owns, namespace, whole);
-}
 
 double nj_sla_objective(const struct nj_sla *sla, const char *namespace, const char *name)
 {
@@ -418,11 +418,17 @@ void nj_sla_ended(struct nj_sla *sla)
         on_closed(data);
 }
 
-static void on_workloads_closed(void *data)
+static void on_rollback_closed(void *data)
 {
     struct nj_sla *sla = data;
     sla->closed = true;
     nj_sla_ended(sla);
+}
+
+static void on_workloads_closed(void *data)
+{
+    struct nj_sla *sla = data;
+    nj_rollback_close(sla->rollback, on_rollback_closed, sla);
 }
 
 void nj_sla_close(struct nj_sla *sla, void (*on_closed)(void *data), void *data)

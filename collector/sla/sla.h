@@ -60,9 +60,6 @@ void nj_sla_facts(struct nj_sla *sla, const struct nj_ingest_fact *facts, size_t
 /* The workloads were listed, or cannot be. */
 bool nj_sla_synced(const struct nj_sla *sla);
 
-/* For REST: as it is now. NULL: not followed. Borrowed until the next call. */
-const struct nj_interval *nj_sla_now(const struct nj_sla *sla, const char *kind, const char *namespace,
-                                     const char *name);
 /* The objective of a service in (0, 1), by its annotation nightjar.dev/slo, its workload's, or the setting;
  * 0: none. */
 double nj_sla_objective(const struct nj_sla *sla, const char *namespace, const char *name);

@@ -8,6 +8,7 @@
 #define NJ_SLA_INTERNAL_H
 
 #include "collector/sla/maintenance.h"
+#include "collector/sla/rollback.h"
 #include "collector/sla/sla.h"
 #include "collector/sla/slo.h"
 #include "common/base/table.h"
@@ -45,6 +46,7 @@ struct nj_sla_rollout {
     char *namespace, *kind, *workload, *template_hash;
     int64_t began_ns, ended_ns, failed_ns, allowance_ns, deadline_ns;
     bool failed;
+    char *rolled_back; /* what came of rolling it back; NULL: nothing was tried */
     UT_hash_handle hh;
 };
 
@@ -85,6 +87,7 @@ struct nj_sla {
     struct nj_workloads *workloads;
     struct nj_tracker *services, *owns; /* of Services; of the workloads themselves */
     struct nj_rollouts *rollouts;
+    struct nj_rollback *rollback;
     struct nj_slo_book *slo;
     struct nj_maintenance *maintenance;
     struct nj_timer tick;
@@ -131,6 +134,9 @@ void nj_sla_fact(struct nj_sla *sla, const struct nj_tracker_fact *fact);
 void nj_sla_look_at_nodes(struct nj_sla *sla);
 void nj_sla_look_at_windows(struct nj_sla *sla);
 void nj_sla_facts_done(struct nj_sla *sla);
+
+/* sla_rollout.c: what came of a rollback, for the rollout's incident. */
+void nj_sla_rolled_back(void *data, const struct nj_rollback_result *result);
 
 /* sla_outage.c */
 void nj_sla_outage_state(struct nj_sla *sla, const struct nj_interval *now);

@@ -1,9 +1,11 @@
 /* Rollouts: what the core says of them, to the store, to the trackers as causes, and as failures to people.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "collector/sla/sla_internal.h"
+#include "common/base/log.h"
 #include "common/base/str.h"
 
 enum { WORDS_MAX = 5000 /* workloads whose latest crash is remembered */ };
@@ -91,12 +93,30 @@ void nj_sla_rollout_words(struct nj_sla *sla, const struct nj_event *event)
 
 /* --- events */
 
+static struct nj_sla_rollout *find_running(const struct nj_sla *sla, int64_t id)
+{
+    struct nj_sla_rollout *found = NULL;
+    HASH_FIND(hh, sla->running, &id, sizeof(id), found);
+    return found;
+}
+
+/* Why it failed, and what came of rolling it back. */
+static char *message_of(const struct nj_sla *sla, const struct nj_rollout *rollout)
+{
+    const struct nj_sla_rollout *running = find_running(sla, rollout->id);
+    if (running == NULL || running->rolled_back == NULL)
+        return nj_strdup(rollout->message);
+    return nj_asprintf("%s%s%s", rollout->message, rollout->message[0] == '\0' ? "" : "; ",
+                       running->rolled_back);
+}
+
 static void tell(struct nj_sla *sla, const struct nj_rollout *rollout, bool over)
 {
     char id[NJ_EVENT_ID_MAX], number[24];
     const struct nj_sla_words *words = NULL;
     NJ_CLEANUP_FREE char *key = key_of(rollout->namespace, rollout->workload_kind, rollout->workload);
     HASH_FIND_STR(sla->words, key, words);
+    NJ_CLEANUP_FREE char *message = message_of(sla, rollout);
     bool spoke =
         words != NULL && nj_rollouts_is_new_pod(sla->rollouts, rollout->namespace, rollout->workload_kind,
                                                 rollout->workload, words->pod);
@@ -119,7 +139,7 @@ static void tell(struct nj_sla *sla, const struct nj_rollout *rollout, bool over
                                          .from_images = rollout->from_images,
                                          .difference = rollout->difference,
                                          .reason = rollout->reason,
-                                         .message = rollout->message,
+                                         .message = message,
                                          .pod = spoke ? words->pod : "",
                                          .crash_id = spoke ? words->crash_id : "",
                                          .down = nj_sla_is_down(sla, rollout->namespace,
@@ -130,6 +150,26 @@ static void tell(struct nj_sla *sla, const struct nj_rollout *rollout, bool over
                            rollout->workload, number, over ? "over" : "failed", NULL);
     nj_sla_flush(sla);
     sla->options.on_event(sla->options.data, &event);
+}
+
+void nj_sla_rolled_back(void *data, const struct nj_rollback_result *result)
+{
+    struct nj_sla *sla = data;
+    struct nj_sla_rollout *running = find_running(sla, result->rollout);
+    const struct nj_rollout *rollout =
+        nj_rollouts_running(sla->rollouts, result->namespace, result->workload_kind, result->workload);
+    if (result->rolled_back)
+        nj_info("sla", "rollout %" PRId64 " of %s/%s: %s", result->rollout, result->namespace,
+                result->workload, result->text);
+    else
+        nj_warn("sla", "rollout %" PRId64 " of %s/%s: %s", result->rollout, result->namespace,
+                result->workload, result->text);
+    if (running == NULL)
+        return;
+    free(running->rolled_back);
+    running->rolled_back = nj_strdup(result->text);
+    if (rollout != NULL && rollout->id == result->rollout && running->failed)
+        tell(sla, rollout, false);
 }
 
 static void tell_trackers(struct nj_sla *sla, const struct nj_rollout *rollout,
@@ -149,13 +189,6 @@ static void tell_trackers(struct nj_sla *sla, const struct nj_rollout *rollout,
 }
 
 /* --- the table of those that go on */
-
-static struct nj_sla_rollout *find_running(const struct nj_sla *sla, int64_t id)
-{
-    struct nj_sla_rollout *found = NULL;
-    HASH_FIND(hh, sla->running, &id, sizeof(id), found);
-    return found;
-}
 
 static void set_allowance(struct nj_sla *sla, struct nj_sla_rollout *running)
 {
@@ -189,6 +222,7 @@ static void drop_running(struct nj_sla *sla, struct nj_sla_rollout *running)
     free(running->kind);
     free(running->workload);
     free(running->template_hash);
+    free(running->rolled_back);
     free(running);
 }
 
@@ -198,6 +232,7 @@ static void on_rollout(void *data, const struct nj_rollout *rollout)
     struct nj_sla_rollout *running = find_running(sla, rollout->id);
     NJ_CLEANUP_FREE char *key = key_of(rollout->namespace, rollout->workload_kind, rollout->workload);
     nj_sla_write_rollout(sla, rollout);
+    nj_rollback_note(sla->rollback, rollout);
     if (running == NULL) {
         running = add_running(sla, rollout);
         tell_trackers(sla, rollout, NJ_FACT_ROLLOUT_BEGAN, rollout->began_ns);
@@ -214,6 +249,8 @@ static void on_rollout(void *data, const struct nj_rollout *rollout)
         add_failed(sla, key);
         tell(sla, rollout, false);
         nj_rollouts_set_told(sla->rollouts, rollout->id);
+        if (sla->workloads != NULL)
+            (void)nj_rollback_consider(sla->rollback, sla->workloads, rollout);
     } else if (running->failed && rollout->ended_ns == 0) {
         tell(sla, rollout, false); /* more is known: what differs, the last words */
     }
@@ -288,6 +325,7 @@ static void keep(void *data, const struct nj_rollout *rollout)
 static void load(struct nj_sla *sla, const struct nj_rollout *rollout)
 {
     nj_rollouts_load(sla->rollouts, rollout);
+    nj_rollback_note(sla->rollback, rollout);
     if (rollout->ended_ns > 0)
         return;
     struct nj_sla_rollout *running = add_running(sla, rollout);

@@ -1,5 +1,6 @@
 /*
- * Datagrams of the proc connector. Each message takes bytes off the datagram, and none is read beyond its end.
+ * Datagrams of the proc connector. Each message takes bytes off the datagram, and none is read beyond its
+ * end.
  */
 #include <assert.h>
 

@@ -1,6 +1,6 @@
 /*
- * Records of the kernel log as /dev/kmsg gives them: programs write into it too, and a process that is killed has
- * chosen its name. Whatever comes out is UTF-8 without control characters, within its bounds.
+ * Records of the kernel log as /dev/kmsg gives them: programs write into it too, and a process that is killed
+ * has chosen its name. Whatever comes out is UTF-8 without control characters, within its bounds.
  */
 #include <assert.h>
 #include <string.h>

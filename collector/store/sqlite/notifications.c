@@ -14,13 +14,13 @@ int nj_sqlite_add_notification(struct nj_store *store, const struct nj_notificat
                                int64_t *ret_id, struct nj_err *err)
 {
     struct nj_sqlite *sqlite = nj_sqlite_of(store);
-    struct nj_binder add =
-        nj_sql_use(sqlite, NJ_SQL_ADD_NOTIFICATION,
-                   "INSERT INTO notification (incident_id, transition, occurrence, channel, alert_group, "
-                   "mentions, status, "
-                   "attempts, parts_done, created_ns, next_ns, done_ns, error, text, digest_id, until_ns, folds) VALUES "
-                   "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-                   "ON CONFLICT (incident_id, transition, occurrence, channel) DO NOTHING");
+    struct nj_binder add = nj_sql_use(
+        sqlite, NJ_SQL_ADD_NOTIFICATION,
+        "INSERT INTO notification (incident_id, transition, occurrence, channel, alert_group, "
+        "mentions, status, "
+        "attempts, parts_done, created_ns, next_ns, done_ns, error, text, digest_id, until_ns, folds) VALUES "
+        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (incident_id, transition, occurrence, channel) DO NOTHING");
     nj_sql_int(&add, notification->incident_id);
     nj_sql_text(&add, notification->transition);
     nj_sql_int(&add, (int64_t)notification->occurrence);

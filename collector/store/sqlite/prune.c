@@ -36,7 +36,8 @@ static const struct step steps[] = {
      .sql = {"DELETE FROM notification WHERE incident_id IN (SELECT id FROM incident WHERE state = "
              "'resolved' AND "
              "resolved_ns < ?1 ORDER BY resolved_ns LIMIT ?2)",
-             "DELETE FROM acknowledgement WHERE incident_id IN (SELECT id FROM incident WHERE state = 'resolved' "
+             "DELETE FROM acknowledgement WHERE incident_id IN (SELECT id FROM incident WHERE state = "
+             "'resolved' "
              "AND resolved_ns < ?1 ORDER BY resolved_ns LIMIT ?2)",
              "DELETE FROM mark WHERE incident_id IN (SELECT id FROM incident WHERE state = 'resolved' AND "
              "resolved_ns < ?1 ORDER BY resolved_ns LIMIT ?2)",
@@ -48,7 +49,8 @@ static const struct step steps[] = {
     {.age_offset = offsetof(struct nj_retention, incidents_ns),
      .sql = {"DELETE FROM fact WHERE id IN (SELECT id FROM fact WHERE at_ns < ?1 ORDER BY at_ns LIMIT ?2)"}},
     {.age_offset = offsetof(struct nj_retention, incidents_ns),
-     .sql = {"DELETE FROM silence WHERE id IN (SELECT id FROM silence WHERE until_ns < ?1 ORDER BY until_ns LIMIT "
+     .sql = {"DELETE FROM silence WHERE id IN (SELECT id FROM silence WHERE until_ns < ?1 ORDER BY until_ns "
+             "LIMIT "
              "?2)"}},
     {.age_offset = offsetof(struct nj_retention, agents_ns),
      .sql =

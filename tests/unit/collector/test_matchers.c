@@ -73,10 +73,9 @@ static void an_expression_that_gives_up_silences_nothing(void **state)
     struct nj_incident incident = make_incident(1, "a");
     incident.reason = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!b";
     assert_false(fits("[{\"name\":\"reason\",\"value\":\"(a+)+b\",\"isRegex\":true}]", &incident));
-    assert_false(
-        fits("[{\"name\":\"kind\",\"value\":\"crash\"},{\"name\":\"reason\",\"value\":\"(a+)+b\","
-             "\"isRegex\":true,\"isEqual\":false}]",
-             &incident));
+    assert_false(fits("[{\"name\":\"kind\",\"value\":\"crash\"},{\"name\":\"reason\",\"value\":\"(a+)+b\","
+                      "\"isRegex\":true,\"isEqual\":false}]",
+                      &incident));
 }
 
 static void what_is_wrong_is_named(void **state)
