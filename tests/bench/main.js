@@ -10,6 +10,7 @@ import { benchmarks as decode } from './decode.js';
 import { benchmarks as forecast } from './forecast.js';
 import { benchmarks as full } from './full.js';
 import { benchmarks as ingest } from './ingest.js';
+import { benchmarks as model } from './model.js';
 import { benchmarks as pods } from './pods.js';
 import { benchmarks as probe } from './probe.js';
 import { benchmarks as rollups } from './rollups.js';
@@ -18,7 +19,7 @@ import { benchmarks as schedule } from './schedule.js';
 import { benchmarks as sla } from './sla.js';
 
 const EXIT_USAGE = 64;
-const benchmarks = { ...decode, ...pods, ...ingest, ...rollups, ...crash, ...schedule, ...probe, ...scan, ...full, ...forecast, ...decide, ...sla };
+const benchmarks = { ...decode, ...pods, ...ingest, ...rollups, ...crash, ...schedule, ...probe, ...scan, ...full, ...forecast, ...decide, ...sla, ...model };
 
 const names = Object.keys(benchmarks);
 const widest = Math.max(...names.map(({ length }) => length));
