@@ -86,7 +86,7 @@ async function main() {
     recording: options.recording,
     build: options.build,
     agent: { cluster: 'demo' },
-    collector: { cluster: 'demo', notify: { language: options.language } },
+    collector: { cluster: 'demo', notify: { language: options.language, storm_after: 3 } },
   });
   const timer = setTimeout(() => {
     process.stderr.write(`demo: not over within ${options.timeoutS} s; logs are in ${lab.path('logs')}\n`);

@@ -16,7 +16,7 @@ const options = {
   realTime: true,
   speed: 1,
   collector: (lab) => ({
-    notify: { language: 'en', channels: [{ name: 'wecom', type: 'wecom_robot', url_file: lab.robotFile() }] },
+    notify: { language: 'en', storm_after: 3, channels: [{ name: 'wecom', type: 'wecom_robot', url_file: lab.robotFile() }] },
   }),
 };
 
