@@ -163,11 +163,7 @@ static const char *mark_holds(const struct nj_suppress_mark *mark, const struct 
     case NJ_SUPPRESS_COMPLETED:
         return of_pods || (is_outage(incident) && gone) ? "job completed" : NULL;
     case NJ_SUPPRESS_STARTING:
-        return incident->kind == NJ_INCIDENT_PROBE || incident->kind == NJ_INCIDENT_STUCK ||
-                       incident->kind == NJ_INCIDENT_UNSCHEDULABLE ||
-                       (is_outage(incident) && nj_streq(cause, "starting"))
-                   ? "starting"
-                   : NULL;
+        return is_outage(incident) && nj_streq(cause, "starting") ? "starting" : NULL;
     }
     return NULL;
 }

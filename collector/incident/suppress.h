@@ -4,18 +4,28 @@
  * a pure function of a snapshot, an incident and the time.
  *
  * The rules, in this order; the first that applies is the reason.
- *   silence N          what the options' `silenced` says (notify's silences)
- *   maintenance        a window over its namespace that is on; one over "" is over what is in no namespace
- *   namespace deleted  anything of a namespace that is being deleted
- *   rollout            of the workload, while it runs and for NJ_SUPPRESS_SETTLE_NS after: an outage with
- * cause rollout or failed_rollout; and crash, image_pull, config_error, start_error, stuck, unschedulable,
- * pod_failure and probe of its new pods, for the rollout's allowance since the incident began (not after it
- * has failed: then the engine knows why) scale-down, deletion, job completed a mark on its workload: what its
- * pods open until the mark's end, and an outage with cause scaling, scaled_to_zero or deletion starting a
- * mark on its workload: probe, stuck and unschedulable until its end; an outage with cause starting, for
- * NJ_SUPPRESS_STARTING_NS drain              its node is drained: pod_failure, crash and probe of its pods.
- * Not an outage An outage with cause scaling or scaled_to_zero is "scale-down", one with cause maintenance
- * "maintenance", without a mark too; one with cause deletion "deletion" for NJ_SUPPRESS_DELETION_NS.
+ *
+ * silence N: what the options' `silenced` says (notify's silences).
+ *
+ * maintenance: a window over its namespace that is on; one over "" is over what is in no namespace.
+ *
+ * namespace deleted: anything of a namespace that is being deleted.
+ *
+ * rollout, of the workload, while it runs and for NJ_SUPPRESS_SETTLE_NS after: an outage with cause rollout
+ * or failed_rollout; and crash, image_pull, config_error, start_error, stuck, unschedulable, pod_failure and
+ * probe of its new pods, for the rollout's allowance since the incident began (not after it has failed: then
+ * the engine knows why).
+ *
+ * scale-down, deletion, job completed, a mark on its workload: what its pods open until the mark's end, and
+ * an outage with cause scaling, scaled_to_zero or deletion.
+ *
+ * starting, a mark on its workload, and without one for NJ_SUPPRESS_STARTING_NS: an outage with cause
+ * starting. Nothing of its pods: agents and the unschedulable's watch give these their own time.
+ *
+ * drain: its node is drained: pod_failure, crash and probe of its pods, not an outage.
+ *
+ * An outage with cause scaling or scaled_to_zero is "scale-down", one with cause maintenance "maintenance",
+ * without a mark too; one with cause deletion "deletion" for NJ_SUPPRESS_DELETION_NS.
  *
  * A slo_burn, a registry, a node's and the cluster's own troubles are held back by silences and maintenance
  * alone; so is a leak, a limit that is near and an OOM kill, and by the end of their pods (the last rules but

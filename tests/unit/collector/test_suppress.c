@@ -182,17 +182,22 @@ static void a_cause_says_by_itself_what_is_meant(void **state)
     assert_reason("", &snapshot, &lost, noon_ns);
 }
 
-static void a_new_workload_s_checks_may_fail_for_a_while(void **state)
+static void a_new_workload_may_be_down_for_a_while_and_its_pods_troubles_are_told(void **state)
 {
     (void)state;
     const struct nj_suppress_mark mark = {NJ_SUPPRESS_STARTING, "shop", "Deployment", "web",
-                                          noon_ns + NJ_MIN};
+                                          noon_ns + 2 * NJ_SUPPRESS_STARTING_NS};
     const struct nj_suppress_snapshot snapshot = {.marks = &mark, .marks_count = 1};
-    const struct nj_incident probe = of_pod(NJ_INCIDENT_PROBE, "web-7d4f9-x2x7k");
-    const struct nj_incident crash = of_pod(NJ_INCIDENT_CRASH, "web-7d4f9-x2x7k");
-    assert_reason("starting", &snapshot, &probe, noon_ns);
-    assert_reason("", &snapshot, &probe, noon_ns + NJ_MIN);
-    assert_reason("", &snapshot, &crash, noon_ns);
+    const struct nj_incident down = outage("starting");
+    assert_reason("starting", &snapshot, &down, noon_ns + NJ_SUPPRESS_STARTING_NS);
+    assert_reason("", &snapshot, &down, noon_ns + 2 * NJ_SUPPRESS_STARTING_NS);
+    /* Each of these has waited for as long as its own settings say. */
+    static const enum nj_incident_kind kinds[] = {NJ_INCIDENT_PROBE, NJ_INCIDENT_STUCK,
+                                                  NJ_INCIDENT_UNSCHEDULABLE, NJ_INCIDENT_CRASH};
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        const struct nj_incident of_new = of_pod(kinds[i], "web-7d4f9-x2x7k");
+        assert_reason("", &snapshot, &of_new, noon_ns);
+    }
 }
 
 static void a_drained_node_s_pods_go_and_an_outage_that_costs_is_told(void **state)
@@ -350,7 +355,7 @@ int main(void)
         cmocka_unit_test(an_outage_of_a_rollout_waits_for_its_end),
         cmocka_unit_test(what_a_workload_s_end_or_scaling_takes_along_is_nobody_s_trouble),
         cmocka_unit_test(a_cause_says_by_itself_what_is_meant),
-        cmocka_unit_test(a_new_workload_s_checks_may_fail_for_a_while),
+        cmocka_unit_test(a_new_workload_may_be_down_for_a_while_and_its_pods_troubles_are_told),
         cmocka_unit_test(a_drained_node_s_pods_go_and_an_outage_that_costs_is_told),
         cmocka_unit_test(nothing_of_a_namespace_that_goes_is_told),
         cmocka_unit_test(a_maintenance_window_is_over_its_namespaces_while_it_is_on),
