@@ -104,7 +104,8 @@ static void append_rule(struct nj_api_call *call, struct rule *rule)
     append_share(out, "resolvedByItself", rule->by_itself, rule->resolved);
     if (rule->resolved > 0) {
         qsort(rule->lasted_ns, (size_t)rule->resolved, sizeof(*rule->lasted_ns), compare_ns);
-        nj_api_field_double(out, "medianSeconds", (double)rule->lasted_ns[rule->resolved / 2] / NS_PER_S);
+        const int64_t *median_ns = &rule->lasted_ns[rule->resolved / 2];
+        nj_api_field_double(out, "medianSeconds", (double)*median_ns / NS_PER_S);
     } else {
         nj_api_field_json(out, "medianSeconds", "");
     }

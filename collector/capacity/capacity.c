@@ -277,7 +277,7 @@ static void create_metrics(struct nj_capacity *capacity)
         nj_metrics_counter(metrics, "nightjar_capacity_placements_ignored_total", "",
                            "Times that where a pod may go was not looked at: too many ways, or unreadable.");
     capacity->minutes_ignored = nj_metrics_counter(
-        metrics, "nightjar_capacity_minutes_ignored_total", "",
+        metrics, "nightjar_capacity_usage_ignored_total", "",
         "Minutes of use that were left out: of the future, or in more parts than a node can have.");
     capacity->seconds = nj_metrics_histogram(metrics, "nightjar_capacity_forecast_seconds", "",
                                              "Time that a forecast took of the loop, its slices together.",

@@ -369,7 +369,7 @@ static void make_metrics(struct nj_ingest *ingest, struct nj_group_metrics *grou
     group->usage_items = nj_metrics_counter(metrics, "nightjar_ingest_usage_items_total", "",
                                             "Minutes of containers' and nodes' use that were stored.");
     group->untold_minutes =
-        nj_metrics_counter(metrics, "nightjar_ingest_untold_minutes_total", "",
+        nj_metrics_counter(metrics, "nightjar_ingest_untold_rollups_total", "",
                            "Minutes that were stored, but too large to be told to the forecast and to remote "
                            "write.");
     group->untold_facts =

@@ -1,5 +1,6 @@
 #include "collector/sla/maintenance.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -74,14 +75,21 @@ static bool parse_days(const char **at, unsigned *ret_days)
     return true;
 }
 
+/* "02:00"; "24:00" is the day's end. */
 static bool parse_clock(const char *text, int *ret_minute, int *ret_used)
 {
-    int hour = 0, minute = 0, used = 0;
-    if (sscanf(text, "%2d:%2d%n", &hour, &minute, &used) != 2 || used != 5 || hour < 0 || hour > 24 ||
-        minute < 0 || minute > 59 || hour * 60 + minute > DAY_MINUTES)
+    enum { USED = 5, TEN = 10, HOUR_MINUTES = 60 };
+    static const int worth[USED] = {TEN * HOUR_MINUTES, HOUR_MINUTES, 0, TEN, 1};
+    int minute = 0;
+    for (int i = 0; i < USED; i++) {
+        if (i == 2 ? text[i] != ':' : text[i] < '0' || text[i] > '9')
+            return false;
+        minute += i == 2 ? 0 : (text[i] - '0') * worth[i];
+    }
+    if (text[3] > '5' || minute > DAY_MINUTES)
         return false;
-    *ret_minute = hour * 60 + minute;
-    *ret_used = used;
+    *ret_minute = minute;
+    *ret_used = USED;
     return true;
 }
 
@@ -107,7 +115,7 @@ static bool parse_zone(const char *text, int64_t *ret_offset_ns)
     if ((text[0] != '+' && text[0] != '-') || !parse_clock(text + 1, &minute, &used) ||
         text[1 + used] != '\0')
         return false;
-    *ret_offset_ns = (text[0] == '-' ? -1 : 1) * minute * NJ_MIN;
+    *ret_offset_ns = text[0] == '-' ? -minute * NJ_MIN : minute * NJ_MIN;
     return true;
 }
 
@@ -156,6 +164,7 @@ struct nj_maintenance *nj_maintenance_new(const struct nj_config_list *windows, 
 static void drop(struct nj_maintenance *maintenance, struct space *space)
 {
     HASH_DEL(maintenance->on, space);
+    assert(maintenance->on != space); /* which the analyzer does not see */
     free(space->name);
     free(space);
 }

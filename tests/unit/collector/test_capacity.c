@@ -361,7 +361,7 @@ static void what_cannot_be_is_left_out_and_counted(void **state)
     assert_pods(setup, "n2", "");
     struct nj_buf text = {0};
     assert_int_equal(0, nj_metrics_render(setup->metrics, &text));
-    assert_non_null(strstr(text.data, "\nnightjar_capacity_minutes_ignored_total 2\n"));
+    assert_non_null(strstr(text.data, "\nnightjar_capacity_usage_ignored_total 2\n"));
     assert_non_null(strstr(text.data, "\nnightjar_capacity_nodes_ignored_total 1\n"));
     assert_non_null(strstr(text.data, "\nnightjar_capacity_pods 2\n"));
     nj_buf_done(&text);

@@ -163,7 +163,7 @@ static void minutes_are_kept_when_nobody_listens(void **state)
     agent_tell(&fixture->agent, &event, 1, 1);
     assert_points(fixture, "node-1 u-1 1;");
     assert_told(fixture, "");
-    assert_int_equal(0, server_metric(&fixture->server, "nightjar_ingest_untold_minutes_total"));
+    assert_int_equal(0, server_metric(&fixture->server, "nightjar_ingest_untold_rollups_total"));
 }
 
 static void minutes_of_checks_are_told_as_well_the_collectors_own_too(void **state)
@@ -272,7 +272,7 @@ static void minutes_that_are_too_many_are_kept_and_counted_but_not_told(void **s
         assert_int_equal(agents[i].ack.committed, 1);
         agent_close(&agents[i]);
     }
-    int64_t untold = server_metric(&fixture->server, "nightjar_ingest_untold_minutes_total");
+    int64_t untold = server_metric(&fixture->server, "nightjar_ingest_untold_rollups_total");
     int64_t told = 0;
     for (const char *at = nj_buf_str(&fixture->told); (at = strchr(at, ';')) != NULL; at++)
         told++;
