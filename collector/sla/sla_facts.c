@@ -1,4 +1,5 @@
 /* What explains why a service is away: what agents tell of pods, nodes, and maintenance windows. */
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -153,6 +154,7 @@ static void note_node(struct nj_sla *sla, struct nj_sla_node *node, bool cordone
 static void drop_node(struct nj_sla *sla, struct nj_sla_node *node)
 {
     HASH_DEL(sla->odd_nodes, node);
+    assert(sla->odd_nodes != node); /* which the analyzer does not see */
     free(node->name);
     free(node);
 }

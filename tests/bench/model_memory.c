@@ -18,12 +18,13 @@ enum { SLICE_ENDPOINTS = 100, NODES = 5000 };
 
 static long resident_bytes(void)
 {
-    long pages = 0, resident = 0;
+    char line[128] = "";
     FILE *file = fopen("/proc/self/statm", "re");
-    if (file == NULL || fscanf(file, "%ld %ld", &pages, &resident) != 2)
+    if (file == NULL || fgets(line, sizeof(line), file) == NULL)
         exit(1);
     (void)fclose(file);
-    return resident * sysconf(_SC_PAGESIZE);
+    char *resident = strchr(line, ' '); /* the second number, in pages */
+    return resident == NULL ? 0 : strtol(resident, NULL, 10) * sysconf(_SC_PAGESIZE);
 }
 
 static void on_interval(void *data, const struct nj_interval *interval)

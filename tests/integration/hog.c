@@ -168,7 +168,7 @@ static int feed_glutton(long kib)
     if (pid == 0) {
         (void)prctl(PR_SET_NAME, "glutton");
         for (long taken = 0; taken < kib; taken += KIB)
-            (void)touch(KIB * KIB);
+            (void)touch((size_t)KIB * KIB);
         _exit(0);
     }
     if (pid < 0 || waitpid(pid, &status, 0) < 0)
@@ -224,10 +224,9 @@ int main(void)
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
     (void)prctl(PR_SET_PDEATHSIG, 9); /* no test leaves it behind */
     while (fgets(line, sizeof(line), stdin) != NULL) {
-        char command[32] = "";
-        long count = 0;
-        if (sscanf(line, "%31s %ld", command, &count) > 0)
-            obey(&hog, command, count);
+        char *rest = line;
+        const char *command = strsep(&rest, " \n");
+        obey(&hog, command, rest == NULL ? 0 : strtol(rest, NULL, 10));
     }
     return 0;
 }

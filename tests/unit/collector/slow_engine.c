@@ -210,11 +210,16 @@ static bool add_subject(struct slow_incident *incident, const char *uid, const c
 static void name_services(struct slow_engine *slow, int64_t id);
 static void end_image(struct slow_engine *slow, const struct slow_incident *incident);
 
+static int64_t number_after(const char *text, const char *prefix)
+{
+    size_t len = strlen(prefix);
+    return strncmp(text, prefix, len) == 0 ? strtoll(text + len, NULL, 10) : 0;
+}
+
 /* "incident 4": 4 */
 static int64_t by_incident(const struct slow_incident *incident)
 {
-    int id = 0;
-    return sscanf(incident->suppressed, "incident %d", &id) == 1 ? id : 0;
+    return number_after(incident->suppressed, "incident ");
 }
 
 static void close_incident(struct slow_engine *slow, struct slow_incident *incident, const char *cause)
@@ -884,13 +889,12 @@ static int64_t apply_service(struct slow_engine *slow, const struct nj_event *ev
                              : opened            ? NJ_SEVERITY_WARNING
                                                  : incident->severity;
     } else {
-        int id = 0;
         set(incident->cause, event->outage.cause);
         set(incident->reason, strcmp(event->outage.cause, "crash") == 0            ? "Crash"
                               : strcmp(event->outage.cause, "failed_rollout") == 0 ? "FailedRollout"
                                                                                    : "Unknown");
         set(incident->behind, event->outage.behind);
-        incident->explained_by = sscanf(event->outage.reference, "incident/%d", &id) == 1 ? id : 0;
+        incident->explained_by = number_after(event->outage.reference, "incident/");
     }
     char uid[2 * WORD];
     (void)snprintf(uid, sizeof(uid), "%s", event->subject.workload);
