@@ -22,7 +22,8 @@ const TRUTH_BY_SERVING = [
   ['2026-11-21T09:18:36.874Z', '2026-11-21T09:18:54.835Z', 'failed_readiness'],
 ];
 
-const TOLERANCE_MS = 50;
+/** Where it is killed, recorded time may run on for a moment while the collector is away, and more so on a busy machine. */
+const TOLERANCE_MS = { whole: 50, killed: 400 };
 
 const options = {
   recording: RECORDING,
@@ -43,19 +44,19 @@ async function outagesOf(lab, basis) {
   return json.outages;
 }
 
-function assertOutages(found, truth, what) {
+function assertOutages(found, truth, what, toleranceMs) {
   const show = JSON.stringify(found, null, 1);
   assert.deepEqual(found.map(({ cause }) => cause), truth.map(([, , cause]) => cause), `${what}\n${show}`);
   for (const [index, [from, until]] of truth.entries()) {
     for (const [is, shall] of [[found[index].from, from], [found[index].until, until]]) {
-      assert.ok(Math.abs(Date.parse(is) - Date.parse(shall)) <= TOLERANCE_MS, `${what}: ${is} is ${shall}\n${show}`);
+      assert.ok(Math.abs(Date.parse(is) - Date.parse(shall)) <= toleranceMs, `${what}: ${is} is ${shall}\n${show}`);
     }
   }
 }
 
-async function assertTruth(lab, what) {
-  assertOutages(await outagesOf(lab, 'ready'), TRUTH, `${what}, by ready`);
-  assertOutages(await outagesOf(lab, 'serving'), TRUTH_BY_SERVING, `${what}, by serving`);
+async function assertTruth(lab, what, toleranceMs = TOLERANCE_MS.whole) {
+  assertOutages(await outagesOf(lab, 'ready'), TRUTH, `${what}, by ready`, toleranceMs);
+  assertOutages(await outagesOf(lab, 'serving'), TRUTH_BY_SERVING, `${what}, by serving`, toleranceMs);
 }
 
 labTest('the recorded outages with their causes, and what is told of them', options, async (lab) => {
@@ -131,6 +132,6 @@ for (const [session, events] of [EVENTS.filter((_, i) => i % 2 === 0), EVENTS.fi
       await lab.control('clock', { speed: 40 });
     }
     await lab.finish();
-    await assertTruth(lab, `killed at ${events.join(' ')}`);
+    await assertTruth(lab, `killed at ${events.join(' ')}`, TOLERANCE_MS.killed);
   });
 }
