@@ -1,5 +1,6 @@
 /*
- * The collector's settings. The table in config.c is the documentation: key, type, default, range and help.
+ * The collector's settings. The tables of config_table.h are the documentation: key, type, default, range and
+ * help.
  */
 #ifndef NJ_COLLECTOR_CONFIG_H
 #define NJ_COLLECTOR_CONFIG_H
