@@ -83,14 +83,17 @@ export class Services {
     return this.#startSimulator('wecomsim', args);
   }
 
-  /** The collector, ready. @param {{config?: string}} [options] more YAML */
-  async startCollector({ config = '' } = {}) {
+  /**
+   * The collector, ready.
+   * @param {{config?: string, kubeconfig?: string, database?: string}} [options] more YAML; the cluster it asks, none without
+   */
+  async startCollector({ config = '', kubeconfig, database = 'collector.db' } = {}) {
     const [ingestPort, apiPort] = [await freePort(), await freePort()];
     const file = this.file(
       'collector.yaml',
-      `kubernetes: {enabled: false}
+      `kubernetes: {${kubeconfig === undefined ? 'enabled: false' : `kubeconfig: ${kubeconfig}`}}
 ingest: {listen: "tcp://127.0.0.1:${ingestPort}", key_file: ${this.keyFile}}
-store: {path: ${this.path('collector.db')}}
+store: {path: ${this.path(database)}}
 api: {listen: "127.0.0.1:${apiPort}"}
 log: {level: warn, format: text}
 ${config}`,
