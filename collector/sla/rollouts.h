@@ -13,6 +13,9 @@
  * single new pod to be available has failed as well. What has failed goes on until it is done after all, or
  * another change ends it.
  *
+ * Where pods change by hand (OnDelete) a rollout may take weeks: only what happens while a pod is changed is
+ * held against it.
+ *
  * One thread. Strings passed in are borrowed.
  */
 #ifndef NJ_SLA_ROLLOUTS_H
@@ -25,6 +28,7 @@ struct nj_rollouts;
 
 #define NJ_ROLLOUTS_STILL_NS (10 * NJ_MIN)
 #define NJ_ROLLOUTS_ALLOWANCE_NS (30 * NJ_SEC) /* the least */
+#define NJ_ROLLOUTS_GRACE_NS (30 * NJ_SEC)     /* terminationGracePeriodSeconds by default */
 enum {
     NJ_ROLLOUTS_LOOP = 3,       /* so many crashes of one new pod are a crash loop, told as one or not */
     NJ_ROLLOUTS_TEXT_MAX = 4096 /* of a difference, a message; longer ones are cut */
@@ -46,11 +50,13 @@ struct nj_rollout {
     int64_t id; /* from 1, rising, given by the core; survives restarts by nj_rollouts_load() */
     const char *cluster, *namespace, *workload_kind, *workload; /* strings: borrowed, never NULL */
     const char *revision, *from_revision;                       /* "3", or a StatefulSet's update revision */
-    const char *template_hash, *from_hash; /* of pods' names and labels; "" not known (yet) */
-    const char *images, *from_images;      /* "c=registry/web:2, logger=..." */
-    const char *difference;     /* for people, one line a field: difference.h. "" not known (yet) */
-    const char *changed_by;     /* field manager: "kubectl-set" */
-    const char *change_cause;   /* annotation kubernetes.io/change-cause */
+    /* Of pods' names and labels; a StatefulSet's revision. "": not known (yet). */
+    const char *template_hash, *from_hash;
+    const char *images, *from_images; /* "c=registry/web:2, logger=..." */
+    const char *difference;           /* for people, one line a field: difference.h. "" not known (yet) */
+    const char *changed_by;           /* field manager: "kubectl-set" */
+    /* Annotation kubernetes.io/change-cause, when it came with the change or after it; "": it did not. */
+    const char *change_cause;
     int64_t began_ns, ended_ns; /* ended_ns 0: it goes on */
     int64_t failed_ns;          /* 0: it has not failed */
     enum nj_rollout_outcome outcome;
@@ -95,7 +101,15 @@ void nj_rollouts_change(struct nj_rollouts *rollouts, struct nj_workloads *workl
                         int64_t at_ns);
 /* Of one that goes on, or a workload's latest; tells it by on_rollout. Others are left alone. */
 void nj_rollouts_set_difference(struct nj_rollouts *rollouts, int64_t id, const char *difference);
+/* What its ControllerRevisions tell of a StatefulSet's or DaemonSet's: the templates' hashes, and the earlier
+ * one's images. Sets what was not known; "": not known. */
+void nj_rollouts_set_templates(struct nj_rollouts *rollouts, int64_t id, const char *hash,
+                               const char *from_hash, const char *from_images);
+/* What came of rolling it back: in its message from now on. */
+void nj_rollouts_set_rollback(struct nj_rollouts *rollouts, int64_t id, const char *text);
 void nj_rollouts_set_told(struct nj_rollouts *rollouts, int64_t id);
+/* Likewise; NULL: another one. Borrowed until the next call that is not const. */
+const struct nj_rollout *nj_rollouts_find(const struct nj_rollouts *rollouts, int64_t id);
 
 /* A pod of the workload crashed (reason: how, "Error", "OOMKilled"), waits (reason: "CrashLoopBackOff",
  * "ErrImagePull", "CreateContainerConfigError", "Unschedulable", ...) or its check fails
@@ -111,13 +125,17 @@ bool nj_rollouts_is_new_pod(const struct nj_rollouts *rollouts, const char *name
                             const char *workload_kind, const char *workload, const char *pod);
 
 /* A service behind it is available, or no longer; also while nothing is rolled out, for what is away when a
- * rollout begins. allowance_ns: how long one may be away in a rollout (nj_rollouts_allowance_ns()). */
+ * rollout begins. allowance_ns: how long one may be away in a rollout (nj_rollouts_absence_ns()). */
 void nj_rollouts_service(struct nj_rollouts *rollouts, const char *namespace, const char *workload_kind,
                          const char *workload, bool available, int64_t allowance_ns, int64_t at_ns);
 /* What the template's probes give a pod to start: of the app container that may take longest the startup
  * probe's initialDelaySeconds + periodSeconds x failureThreshold + timeoutSeconds and the same of the
  * readiness probe, and minReadySeconds; at least NJ_ROLLOUTS_ALLOWANCE_NS, at most the progress deadline. */
 int64_t nj_rollouts_allowance_ns(const struct nj_workload_object *workload);
+
+/* How long a Service behind it may be away in a rollout: the allowance, and where pods end before their
+ * successors begin (Recreate, StatefulSets, DaemonSets) NJ_ROLLOUTS_GRACE_NS more. */
+int64_t nj_rollouts_absence_ns(const struct nj_workloads_item *workload);
 
 void nj_rollouts_tick(struct nj_rollouts *rollouts, int64_t now_ns); /* each second or so */
 

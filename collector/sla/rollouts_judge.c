@@ -165,3 +165,10 @@ int64_t nj_rollouts_allowance_ns(const struct nj_workload_object *workload)
         longest = NJ_ROLLOUTS_ALLOWANCE_NS / NJ_SEC;
     return (longest < most_s ? longest : most_s) * NJ_SEC;
 }
+
+int64_t nj_rollouts_absence_ns(const struct nj_workloads_item *workload)
+{
+    bool makes_room =
+        workload->kind != NJ_WORKLOADS_DEPLOYMENT || nj_streq(workload->object->strategy, "Recreate");
+    return nj_rollouts_allowance_ns(workload->object) + (makes_room ? NJ_ROLLOUTS_GRACE_NS : 0);
+}

@@ -52,8 +52,7 @@ static void tell_rollouts(void *data, const struct nj_workloads_item *item)
 {
     struct telling *telling = data;
     nj_rollouts_service(telling->sla->rollouts, item->namespace, nj_workloads_kind_name(item->kind),
-                        item->name, telling->available, nj_rollouts_allowance_ns(item->object),
-                        telling->at_ns);
+                        item->name, telling->available, nj_rollouts_absence_ns(item), telling->at_ns);
 }
 
 static void gone(struct nj_sla *sla, const char *namespace, const char *name, int64_t at_ns)
