@@ -15,6 +15,7 @@
 
 enum { AUTHOR_MAX = 128, REASON_MAX = 1024 };
 #define LENGTH_MAX_NS (366 * NJ_DAY)
+#define FROM_LATE_NS NJ_MIN /* as clocks differ, and people take a moment */
 
 static const char *state_of(const struct nj_silence *silence, int64_t now_ns)
 {
@@ -195,6 +196,9 @@ static int write_new(struct nj_api_call *call, struct nj_err *err)
                                  .maintenance = writing->maintenance};
     if (rc == 0 && (silence.until_ns <= silence.from_ns || silence.until_ns <= call->now_ns))
         return nj_err_set(err, -EINVAL, "until: must be later than from, and than now");
+    /* What was is stored with its causes: windows say what is meant beforehand. */
+    if (rc == 0 && silence.maintenance && silence.from_ns < call->now_ns - FROM_LATE_NS)
+        return nj_err_set(err, -EINVAL, "from: maintenance cannot begin before now");
     if (rc == 0 && silence.until_ns - silence.from_ns > LENGTH_MAX_NS)
         return nj_err_set(err, -EINVAL, "until: at most 366 days after from");
     if (rc == 0)
@@ -254,6 +258,23 @@ static bool take_field(struct nj_api_call *call, const char *name, struct json_o
     return false;
 }
 
+/* False after a problem: what is maintenance must name services. */
+static bool check_maintenance(struct nj_api_call *call)
+{
+    const char *json = call->writing.matchers;
+    struct nj_matchers *matchers = NULL;
+    struct nj_err err = {0};
+    if (!call->writing.maintenance)
+        return true;
+    int rc = nj_matchers_parse(json, strlen(json), &matchers, &err);
+    if (rc == 0)
+        rc = nj_matchers_check_services(matchers, &err);
+    nj_matchers_free(matchers);
+    if (rc < 0)
+        nj_api_problem(call, 400, "%s", err.text);
+    return rc == 0;
+}
+
 static bool is_empty(const char *text)
 {
     return text == NULL || text[strspn(text, " \t\r\n")] == '\0';
@@ -275,7 +296,7 @@ void nj_api_silence_add(struct nj_api_call *call)
     if (good && (writing->matchers == NULL || writing->until_ns == 0 || is_empty(writing->author) ||
                  is_empty(writing->reason)))
         nj_api_problem(call, 400, "matchers, author, reason and until are needed");
-    else if (good)
+    else if (good && check_maintenance(call))
         nj_api_run_write(call, write_new);
     (void)json_object_put(body);
 }

@@ -53,6 +53,14 @@ struct nj_matchers {
     pcre2_match_data *match;
 };
 
+/* What a label has beside its value: an outage is of its Service, and of the workload behind it. */
+static const char *other_value_of(const struct nj_incident *incident, enum label label)
+{
+    const char *slash = strchr(nj_str(incident->detail), '/');
+    bool is_outage = incident->kind == NJ_INCIDENT_SERVICE_OUTAGE;
+    return label == LABEL_WORKLOAD && is_outage && slash != NULL ? slash + 1 : NULL;
+}
+
 static const char *value_of(const struct nj_incident *incident, enum label label)
 {
     switch (label) {
@@ -185,6 +193,17 @@ static bool fits(const struct nj_matchers *matchers, const struct matcher *match
     return (rc >= 0) == matcher->is_equal;
 }
 
+/* Of two values, one is to be it, or neither. */
+static bool fits_incident(const struct nj_matchers *matchers, const struct matcher *matcher,
+                          const struct nj_incident *incident)
+{
+    const char *other = other_value_of(incident, matcher->label);
+    bool fit = fits(matchers, matcher, value_of(incident, matcher->label));
+    if (other == NULL || fit == matcher->is_equal)
+        return fit;
+    return fits(matchers, matcher, other);
+}
+
 static bool fits_nothing_in_particular(const struct nj_matchers *matchers)
 {
     for (size_t i = 0; i < matchers->count; i++) {
@@ -192,6 +211,27 @@ static bool fits_nothing_in_particular(const struct nj_matchers *matchers)
             return false;
     }
     return true;
+}
+
+int nj_matchers_check_services(const struct nj_matchers *matchers, struct nj_err *err)
+{
+    for (size_t i = 0; i < matchers->count; i++) {
+        switch (matchers->items[i].label) {
+        case LABEL_CLUSTER:
+        case LABEL_PROJECT:
+        case LABEL_NAMESPACE:
+        case LABEL_WORKLOAD:
+        case LABEL_SERVICE:
+            break;
+        default:
+            return nj_err_set(err, -EINVAL,
+                              "maintenance: goes with matchers of cluster, project, namespace, service and "
+                              "workload alone, as it is services whose time counts as planned: "
+                              "matchers[%zu] is of %s",
+                              i, names[matchers->items[i].label]);
+        }
+    }
+    return 0;
 }
 
 static int parse_all(struct nj_matchers *matchers, struct json_object *list, struct nj_err *err)
@@ -260,7 +300,7 @@ void nj_matchers_json(const struct nj_matchers *matchers, struct nj_buf *out)
 bool nj_matchers_match(const struct nj_matchers *matchers, const struct nj_incident *incident)
 {
     for (size_t i = 0; i < matchers->count; i++) {
-        if (!fits(matchers, &matchers->items[i], value_of(incident, matchers->items[i].label)))
+        if (!fits_incident(matchers, &matchers->items[i], incident))
             return false;
     }
     return true;

@@ -4,7 +4,8 @@
  * kept in the dark by it. Immutable; one thread at a time.
  *
  * Labels: kind (also as alertname), severity, cluster, project, namespace, workload, service (of an incident
- * of a Service), pod, container, node, reason, group. One that an incident does not have is "".
+ * of a Service), pod, container, node, reason, group. One that an incident does not have is "". An outage's
+ * workload is the Service and the workload behind it: to match, one of them must be it, or neither.
  */
 #ifndef NJ_NOTIFY_MATCHERS_H
 #define NJ_NOTIFY_MATCHERS_H
@@ -31,5 +32,9 @@ void nj_matchers_free(struct nj_matchers *matchers); /* takes NULL */
 void nj_matchers_json(const struct nj_matchers *matchers, struct nj_buf *out);
 
 bool nj_matchers_match(const struct nj_matchers *matchers, const struct nj_incident *incident);
+
+/* Whether they are of services rather than of troubles, and so can say whose time is maintenance. -EINVAL
+ * names the one that is not. */
+int nj_matchers_check_services(const struct nj_matchers *matchers, struct nj_err *err);
 
 #endif

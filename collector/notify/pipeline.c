@@ -18,6 +18,7 @@ enum { KEY_BYTES = 32, HASH_BYTES = 24, HASHED_MAX = 64 };
 struct silence {
     int64_t id, from_ns, until_ns;
     struct nj_matchers *matchers;
+    char *reason; /* of maintenance: "silence 7: ..."; else NULL */
 };
 
 struct flagged {
@@ -28,6 +29,8 @@ struct flagged {
 struct known {
     struct silence *silences; /* not over when they were read, newest first */
     size_t silences_count;
+    struct silence *windows; /* those with `maintenance`, also of lately; newest first */
+    size_t windows_count;
     struct flagged *flagged;
     size_t flagged_count;
 };
@@ -38,11 +41,19 @@ struct nj_pipeline {
     unsigned char key[KEY_BYTES];
 };
 
+static void silences_free(struct silence *silences, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        nj_matchers_free(silences[i].matchers);
+        free(silences[i].reason);
+    }
+    free(silences);
+}
+
 static void known_done(struct known *known)
 {
-    for (size_t i = 0; i < known->silences_count; i++)
-        nj_matchers_free(known->silences[i].matchers);
-    free(known->silences);
+    silences_free(known->silences, known->silences_count);
+    silences_free(known->windows, known->windows_count);
     free(known->flagged);
     *known = (struct known){0};
 }
@@ -56,6 +67,19 @@ static int take_silence(void *data, const struct nj_silence *silence)
     if (nj_matchers_parse(silence->matchers, strlen(silence->matchers), &taken.matchers, &err) == 0)
         known->silences[known->silences_count++] = taken;
     return known->silences_count == NJ_SILENCES_MAX ? 1 : 0;
+}
+
+static int take_window(void *data, const struct nj_silence *silence)
+{
+    struct known *known = data;
+    struct silence taken = {.id = silence->id, .from_ns = silence->from_ns, .until_ns = silence->until_ns};
+    struct nj_err err = {0};
+    if (silence->maintenance &&
+        nj_matchers_parse(silence->matchers, strlen(silence->matchers), &taken.matchers, &err) == 0) {
+        taken.reason = nj_asprintf("silence %" PRId64 ": %s", silence->id, silence->reason);
+        known->windows[known->windows_count++] = taken;
+    }
+    return known->windows_count == NJ_SILENCES_MAX ? 1 : 0;
 }
 
 bool nj_rule_is_flagged(const struct nj_precision *precision)
@@ -79,9 +103,14 @@ int nj_pipeline_reload(struct nj_pipeline *pipeline, struct nj_store *store, int
                        struct nj_err *err)
 {
     const struct nj_silence_filter filter = {.ends_after_ns = now_ns, .limit = NJ_STORE_LIMIT_MAX};
+    const struct nj_silence_filter lately = {.ends_after_ns = now_ns - NJ_SILENCE_PAST_NS,
+                                             .limit = NJ_STORE_LIMIT_MAX};
     struct known known = {.silences = nj_calloc(NJ_SILENCES_MAX, sizeof(struct silence)),
+                          .windows = nj_calloc(NJ_SILENCES_MAX, sizeof(struct silence)),
                           .flagged = nj_calloc(NJ_RULES_MAX, sizeof(struct flagged))};
     int rc = store->ops->each_silence(store, &filter, take_silence, &known, err);
+    if (rc >= 0)
+        rc = store->ops->each_silence(store, &lately, take_window, &known, err);
     if (rc >= 0)
         rc = store->ops->each_precision(store, NJ_RULE_LATEST, take_rule, &known, err);
     if (rc < 0) {
@@ -161,6 +190,19 @@ bool nj_silences_match(void *data, const struct nj_incident *incident, int64_t n
     }
     (void)pthread_mutex_unlock(&pipeline->lock);
     return matches;
+}
+
+void nj_silences_maintenance(struct nj_pipeline *pipeline, const struct nj_incident *of, int64_t at_ns,
+                             void (*each)(void *data, int64_t from_ns, int64_t until_ns, const char *reason),
+                             void *data)
+{
+    (void)pthread_mutex_lock(&pipeline->lock);
+    for (size_t i = 0; i < pipeline->known.windows_count; i++) {
+        const struct silence *window = &pipeline->known.windows[i];
+        if (window->until_ns > at_ns && nj_matchers_match(window->matchers, of))
+            each(data, window->from_ns, window->until_ns, window->reason);
+    }
+    (void)pthread_mutex_unlock(&pipeline->lock);
 }
 
 size_t nj_silences_active(struct nj_pipeline *pipeline, int64_t now_ns)

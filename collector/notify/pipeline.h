@@ -11,6 +11,7 @@
 
 #include "collector/incident/incident.h"
 #include "collector/store/store.h"
+#include "common/base/clock.h"
 
 struct nj_pipeline;
 
@@ -23,6 +24,8 @@ enum {
     NJ_RULE_LATEST_MIN = 5,     /* fewer say nothing */
     NJ_LINK_TOKEN_MAX = 32 + 1, /* with the terminator */
 };
+#define NJ_SILENCE_PAST_NS (7 * NJ_DAY) /* after a restart, services are told of maintenance of so long ago  \
+                                         */
 
 /* Reads the store, and makes the links' key when there is none: within no transaction, by whoever owns the
  * writer. 0 or the store's error. */
@@ -38,6 +41,11 @@ int nj_pipeline_reload(struct nj_pipeline *pipeline, struct nj_store *store, int
  * False: no silence matches. */
 bool nj_silences_match(void *data, const struct nj_incident *incident, int64_t now_ns, char *ret_reason,
                        size_t size);
+/* Silences with `maintenance` that end after at_ns and match `of`: an outage with cluster, project,
+ * namespace, workload_kind, workload and detail alone. at_ns may lie up to NJ_SILENCE_PAST_NS back. */
+void nj_silences_maintenance(struct nj_pipeline *pipeline, const struct nj_incident *of, int64_t at_ns,
+                             void (*each)(void *data, int64_t from_ns, int64_t until_ns, const char *reason),
+                             void *data);
 /* Silences that are in force. */
 size_t nj_silences_active(struct nj_pipeline *pipeline, int64_t now_ns);
 

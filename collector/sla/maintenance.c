@@ -1,12 +1,12 @@
 #include "collector/sla/maintenance.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/alloc.h"
+#include "common/base/clock.h"
 #include "common/base/str.h"
-#include "common/base/table.h"
 
 enum { DAYS = 7, DAY_MINUTES = 24 * 60, EPOCH_WEEKDAY = 4 /* 1970-01-01 was a Thursday; Sunday is 0 */ };
 
@@ -18,16 +18,9 @@ struct window {
     int64_t offset_ns;
 };
 
-/* A namespace that a window is on for. */
-struct space {
-    char *name;
-    UT_hash_handle hh;
-};
-
 struct nj_maintenance {
     struct window *windows;
     size_t count;
-    struct space *on;
     struct nj_suppress_window *told;
 };
 
@@ -161,21 +154,10 @@ struct nj_maintenance *nj_maintenance_new(const struct nj_config_list *windows, 
     return maintenance;
 }
 
-static void drop(struct nj_maintenance *maintenance, struct space *space)
-{
-    HASH_DEL(maintenance->on, space);
-    assert(maintenance->on != space); /* which the analyzer does not see */
-    free(space->name);
-    free(space);
-}
-
 void nj_maintenance_free(struct nj_maintenance *maintenance)
 {
-    struct space *space = NULL, *next = NULL;
     if (maintenance == NULL)
         return;
-    HASH_ITER (hh, maintenance->on, space, next)
-        drop(maintenance, space);
     for (size_t i = 0; i < maintenance->count; i++) {
         free(maintenance->windows[i].namespaces);
         free(maintenance->windows[i].reason);
@@ -185,65 +167,61 @@ void nj_maintenance_free(struct nj_maintenance *maintenance)
     free(maintenance);
 }
 
-size_t nj_maintenance_count(const struct nj_maintenance *maintenance)
-{
-    return maintenance->count;
-}
-
-/* The one that begins on the local day `day` (since 1970). */
-static bool is_on_of_day(const struct window *window, int64_t day, int64_t now_ns, int64_t *ret_from_ns,
-                         int64_t *ret_until_ns)
+/* The one that begins on the local day `day` (since 1970). False: none does. */
+static bool of_day(const struct window *window, int64_t day, int64_t *ret_from_ns, int64_t *ret_until_ns)
 {
     int weekday = (int)((day + EPOCH_WEEKDAY) % DAYS);
     int64_t begin_ns = day * NJ_DAY - window->offset_ns;
-    int64_t from_ns = begin_ns + window->begin_minute * NJ_MIN;
-    int64_t until_ns = begin_ns + window->end_minute * NJ_MIN;
-    if (until_ns <= from_ns)
-        until_ns += NJ_DAY;
-    if ((window->days & (1U << weekday)) == 0 || now_ns < from_ns || now_ns >= until_ns)
-        return false;
-    *ret_from_ns = from_ns;
-    *ret_until_ns = until_ns;
-    return true;
+    *ret_from_ns = begin_ns + window->begin_minute * NJ_MIN;
+    *ret_until_ns = begin_ns + window->end_minute * NJ_MIN;
+    if (*ret_until_ns <= *ret_from_ns)
+        *ret_until_ns += NJ_DAY;
+    return (window->days & (1U << weekday)) != 0;
 }
 
-bool nj_maintenance_is_on(const struct nj_maintenance *maintenance, size_t number, int64_t now_ns,
-                          int64_t *ret_from_ns, int64_t *ret_until_ns)
+/* The stretch that is on at at_ns, or else the next one. False: there is none any more. */
+static bool stretch(const struct window *window, int64_t at_ns, int64_t *ret_from_ns, int64_t *ret_until_ns)
 {
-    const struct window *window = &maintenance->windows[number];
     if (window->to_ns > 0) {
         *ret_from_ns = window->from_ns;
         *ret_until_ns = window->to_ns;
-        return now_ns >= window->from_ns && now_ns < window->to_ns;
+        return at_ns < window->to_ns;
     }
-    int64_t today = (now_ns + window->offset_ns) / NJ_DAY;
-    return is_on_of_day(window, today, now_ns, ret_from_ns, ret_until_ns) ||
-           is_on_of_day(window, today - 1, now_ns, ret_from_ns, ret_until_ns);
+    int64_t today = (at_ns + window->offset_ns) / NJ_DAY;
+    for (int64_t day = today - 1; day <= today + DAYS; day++) {
+        if (of_day(window, day, ret_from_ns, ret_until_ns) && at_ns < *ret_until_ns)
+            return true;
+    }
+    return false;
 }
 
-void nj_maintenance_look(struct nj_maintenance *maintenance, const char *namespace, int64_t now_ns,
-                         void (*on_change)(void *data, const char *namespace, bool on, const char *reason),
-                         void *data)
+void nj_maintenance_add(struct nj_maintenance_state *state, int64_t at_ns, int64_t from_ns, int64_t until_ns,
+                        const char *reason)
 {
-    struct space *space = NULL;
-    const char *reason = NULL;
+    bool on = from_ns <= at_ns && at_ns < until_ns;
+    int64_t edge_ns = on ? until_ns : from_ns;
+    if (until_ns <= at_ns)
+        return;
+    if (on && !state->on) {
+        size_t len = nj_utf8_cut(reason, strlen(reason), sizeof(state->reason) - 1);
+        memcpy(state->reason, reason, len);
+        state->reason[len] = '\0';
+        state->on = true;
+    }
+    if (edge_ns < state->until_ns)
+        state->until_ns = edge_ns;
+}
+
+void nj_maintenance_at(const struct nj_maintenance *maintenance, const char *namespace, int64_t at_ns,
+                       struct nj_maintenance_state *state)
+{
     int64_t from_ns = 0, until_ns = 0;
-    HASH_FIND_STR(maintenance->on, namespace, space);
-    for (size_t i = 0; i < maintenance->count && reason == NULL; i++) {
-        if (nj_glob_match(maintenance->windows[i].namespaces, namespace) &&
-            nj_maintenance_is_on(maintenance, i, now_ns, &from_ns, &until_ns))
-            reason = nj_str(maintenance->windows[i].reason);
+    for (size_t i = 0; i < maintenance->count; i++) {
+        const struct window *window = &maintenance->windows[i];
+        if ((namespace == NULL || nj_glob_match(window->namespaces, namespace)) &&
+            stretch(window, at_ns, &from_ns, &until_ns))
+            nj_maintenance_add(state, at_ns, from_ns, until_ns, nj_str(window->reason));
     }
-    if ((reason != NULL) == (space != NULL))
-        return;
-    on_change(data, namespace, reason != NULL, nj_str(reason));
-    if (space != NULL) {
-        drop(maintenance, space);
-        return;
-    }
-    space = NJ_NEW(struct space);
-    space->name = nj_strdup(namespace);
-    HASH_ADD_KEYPTR(hh, maintenance->on, space->name, strlen(space->name), space);
 }
 
 const struct nj_suppress_window *nj_maintenance_windows(struct nj_maintenance *maintenance, int64_t now_ns,
@@ -253,7 +231,9 @@ const struct nj_suppress_window *nj_maintenance_windows(struct nj_maintenance *m
     for (size_t i = 0; i < maintenance->count; i++) {
         struct nj_suppress_window *told = &maintenance->told[count];
         told->namespaces = maintenance->windows[i].namespaces;
-        count += nj_maintenance_is_on(maintenance, i, now_ns, &told->from_ns, &told->until_ns) ? 1 : 0;
+        bool on = stretch(&maintenance->windows[i], now_ns, &told->from_ns, &told->until_ns) &&
+                  told->from_ns <= now_ns;
+        count += on ? 1 : 0;
     }
     *ret_count = count;
     return maintenance->told;

@@ -206,6 +206,7 @@ static void make_cores(struct nj_sla *sla)
                                          .max_facts = NJ_SLA_FACTS_MAX,
                                          .on_interval = on_service_interval,
                                          .on_recause = on_recause,
+                                         .maintenance = nj_sla_maintenance,
                                          .data = sla};
     sla->services = nj_tracker_new(&tracker);
     tracker.on_interval = on_workload_interval;
@@ -355,7 +356,8 @@ void nj_sla_reload(struct nj_sla *sla, const struct nj_collector_config *config)
         return;
     nj_maintenance_free(sla->maintenance);
     sla->maintenance = maintenance;
-    sla->held_changed = true;
+    sla->windows_until_ns = 0;
+    nj_sla_look_at_windows(sla);
     nj_sla_settle(sla);
 }
 

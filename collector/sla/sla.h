@@ -40,6 +40,10 @@ struct nj_sla_options {
     void (*write)(void *data, struct nj_ingest_write *write);   /* goes to nj_ingest_local_write() */
     void (*on_event)(void *data, const struct nj_event *event); /* goes to nj_ingest_local_event() */
     void (*on_explained)(void *data); /* what `suppress` says is different now; may be NULL */
+    /* Windows beside those of the settings: silences with `maintenance`. A workload's own time is asked for
+     * with the name "KIND/NAME". May be NULL. */
+    void (*maintenance)(void *data, const struct nj_tracker_subject *subject, int64_t at_ns,
+                        struct nj_maintenance_state *state);
     void (*on_trouble)(void *data, const struct nj_err *err); /* the workloads' watches; may be NULL */
     void *data;
 };

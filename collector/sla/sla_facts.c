@@ -195,27 +195,26 @@ void nj_sla_look_at_nodes(struct nj_sla *sla)
 
 /* --- maintenance */
 
-static void on_window(void *data, const char *namespace, bool on, const char *reason)
+void nj_sla_maintenance(void *data, const struct nj_tracker_subject *subject, int64_t at_ns,
+                        struct nj_maintenance_state *ret_state)
 {
     struct nj_sla *sla = data;
-    const struct nj_tracker_fact fact = {.kind = on ? NJ_FACT_MAINTENANCE_BEGAN : NJ_FACT_MAINTENANCE_ENDED,
-                                         .at_ns = nj_sla_time(sla),
-                                         .namespace = namespace,
-                                         .detail = reason};
-    nj_sla_fact(sla, &fact);
-    sla->held_changed = true;
-}
-
-static void look_at_namespace(void *data, const char *namespace)
-{
-    struct nj_sla *sla = data;
-    nj_maintenance_look(sla->maintenance, namespace, nj_sla_time(sla), on_window, sla);
+    nj_maintenance_at(sla->maintenance, subject->namespace, at_ns, ret_state);
+    if (sla->options.maintenance != NULL)
+        sla->options.maintenance(sla->options.data, subject, at_ns, ret_state);
 }
 
 void nj_sla_look_at_windows(struct nj_sla *sla)
 {
-    if (nj_maintenance_count(sla->maintenance) > 0)
-        nj_model_each_namespace(sla->options.model, look_at_namespace, sla);
+    int64_t now_ns = nj_sla_time(sla);
+    nj_tracker_look_at_windows(sla->services, now_ns);
+    nj_tracker_look_at_windows(sla->owns, now_ns);
+    if (now_ns < sla->windows_until_ns)
+        return;
+    struct nj_maintenance_state any = {.until_ns = INT64_MAX};
+    nj_maintenance_at(sla->maintenance, NULL, now_ns, &any);
+    sla->windows_until_ns = any.until_ns;
+    sla->held_changed = true;
 }
 
 void nj_sla_facts_done(struct nj_sla *sla)

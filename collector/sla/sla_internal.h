@@ -90,6 +90,7 @@ struct nj_sla {
     struct nj_rollback *rollback;
     struct nj_slo_book *slo;
     struct nj_maintenance *maintenance;
+    int64_t windows_until_ns; /* none of its windows begins or ends before */
     struct nj_timer tick;
     int64_t ticks;
     bool model_synced, workloads_synced, ready, blind, stopped, closed;
@@ -133,6 +134,8 @@ void nj_sla_end_unseen(struct nj_sla *sla);
 void nj_sla_fact(struct nj_sla *sla, const struct nj_tracker_fact *fact);
 void nj_sla_look_at_nodes(struct nj_sla *sla);
 void nj_sla_look_at_windows(struct nj_sla *sla);
+void nj_sla_maintenance(void *data, const struct nj_tracker_subject *subject, int64_t at_ns,
+                        struct nj_maintenance_state *ret_state);
 void nj_sla_facts_done(struct nj_sla *sla);
 
 /* sla_rollout.c: what came of a rollback, for the rollout's incident. */

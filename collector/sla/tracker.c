@@ -29,6 +29,8 @@ static void service_free(struct nj_tracked *service)
     free(service->name);
     free(service->detail);
     free(service->reference);
+    free(service->other_detail);
+    free(service->other_reference);
     free(service->workload_kind);
     free(service->workload);
     free(service->endpoints);
@@ -77,6 +79,8 @@ static struct nj_tracked *add(struct nj_tracker *tracker, const char *namespace,
     service->name = nj_strdup(name);
     service->detail = nj_strdup("");
     service->reference = nj_strdup("");
+    service->other_detail = nj_strdup("");
+    service->other_reference = nj_strdup("");
     service->workload_kind = nj_strdup("");
     service->workload = nj_strdup("");
     HASH_ADD_KEYPTR(hh, tracker->services, service->key, strlen(service->key), service);
@@ -95,8 +99,8 @@ void nj_tracked_tell(struct nj_tracker *tracker, struct nj_tracked *service)
 }
 
 /* The present interval ends, and another begins. An interval without a length is written over. */
-static void begin(struct nj_tracker *tracker, struct nj_tracked *service, enum nj_service_state state,
-                  int64_t at_ns)
+void nj_tracked_begin(struct nj_tracker *tracker, struct nj_tracked *service, enum nj_service_state state,
+                      int64_t at_ns)
 {
     struct nj_interval before = service->now;
     if (service->known) {
@@ -109,6 +113,8 @@ static void begin(struct nj_tracker *tracker, struct nj_tracked *service, enum n
     }
     service->now = (struct nj_interval){.from_ns = at_ns, .seen_ns = at_ns, .state = state, .desired = -1};
     service->known = true;
+    service->other_cause = NJ_OUTAGE_BY_NOTHING;
+    service->windows_ns = at_ns;
     nj_tracked_set_cause(service, NJ_OUTAGE_BY_NOTHING, "", "");
 }
 
@@ -121,6 +127,7 @@ void nj_tracker_load(struct nj_tracker *tracker, const struct nj_interval *open)
     service->now.until_ns = 0;
     service->known = true;
     service->was_up = open->cause != NJ_OUTAGE_BY_STARTING;
+    service->windows_ns = open->seen_ns;
     nj_tracked_set_cause(service, open->cause, open->detail, open->reference);
     service->now.cluster = "";
     service->now.namespace = service->namespace; /* what it was read into is gone soon */
@@ -237,7 +244,7 @@ static int64_t fill_gap(struct nj_tracker *tracker, struct nj_tracked *service,
     if (!was_unknown && service->now.print == given->print)
         return service->now.state == state ? seen_ns : given->at_ns;
     if (!was_unknown && changed_ns - seen_ns > NJ_TRACKER_GAP_NS) {
-        begin(tracker, service, NJ_SERVICE_UNKNOWN, seen_ns);
+        nj_tracked_begin(tracker, service, NJ_SERVICE_UNKNOWN, seen_ns);
         nj_tracked_tell(tracker, service);
     }
     return changed_ns;
@@ -271,11 +278,13 @@ static void change(struct nj_tracker *tracker, struct nj_tracked *service,
                    const struct nj_tracker_service *given, enum nj_service_state state, int64_t at_ns)
 {
     bool was_unwell = service->known && nj_service_is_unwell(service->now.state);
-    enum nj_outage_cause cause = service->now.cause;
-    NJ_CLEANUP_FREE char *detail = nj_strdup(service->detail);
-    NJ_CLEANUP_FREE char *reference = nj_strdup(service->reference);
+    nj_tracked_cut(tracker, service, at_ns);
+    bool meant = service->now.cause == NJ_OUTAGE_BY_MAINTENANCE;
+    enum nj_outage_cause cause = meant ? service->other_cause : service->now.cause;
+    NJ_CLEANUP_FREE char *detail = nj_strdup(meant ? service->other_detail : service->detail);
+    NJ_CLEANUP_FREE char *reference = nj_strdup(meant ? service->other_reference : service->reference);
     int32_t desired = service->now.desired;
-    begin(tracker, service, state, at_ns);
+    nj_tracked_begin(tracker, service, state, at_ns);
     service->now.desired = given->desired;
     if (state == NJ_SERVICE_UP || at_ns - given->created_ns > NJ_TRACKER_STARTING_NS)
         service->was_up = true;
@@ -288,6 +297,7 @@ static void change(struct nj_tracker *tracker, struct nj_tracked *service,
     if (service->inherits)
         nj_tracked_set_cause(service, cause, detail, reference);
     nj_tracked_choose(tracker, service);
+    nj_tracked_put_window(tracker, service);
 }
 
 void nj_tracker_service(struct nj_tracker *tracker, const struct nj_tracker_service *given,
@@ -337,6 +347,7 @@ void nj_tracker_gone(struct nj_tracker *tracker, const char *namespace, const ch
         /* Nobody knows how long it was there when nobody looked. */
         if (!service->looked && at_ns - service->now.seen_ns > NJ_TRACKER_GAP_NS)
             at_ns = service->now.seen_ns;
+        nj_tracked_cut(tracker, service, at_ns);
         if (at_ns < service->now.from_ns)
             at_ns = service->now.from_ns;
         service->now.until_ns = service->now.seen_ns = at_ns;

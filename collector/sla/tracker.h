@@ -12,6 +12,10 @@
  * kinds are in no order among each other. What follows without another loss has the same cause. A rollout
  * that turns out to have failed corrects the cause of what came of it.
  *
+ * Maintenance. What is away within a window is away for that, from the window's beginning to its end: an
+ * interval that goes on beyond either is cut there, and what is left of it has the cause that it has without
+ * the window.
+ *
  * One thread. Strings passed in are borrowed.
  */
 #ifndef NJ_SLA_TRACKER_H
@@ -20,6 +24,7 @@
 #include <stddef.h>
 
 #include "collector/sla/interval.h"
+#include "collector/sla/maintenance.h"
 #include "common/base/clock.h"
 
 struct nj_tracker;
@@ -63,9 +68,7 @@ enum nj_tracker_fact_kind {
     NJ_FACT_NODE_UP,
     NJ_FACT_NODE_CORDONED,
     NJ_FACT_NODE_UNCORDONED,
-    NJ_FACT_CHECK_FAILED,      /* of a workload or service; reference "incident/ID" */
-    NJ_FACT_MAINTENANCE_BEGAN, /* of a namespace; "" for the whole cluster */
-    NJ_FACT_MAINTENANCE_ENDED,
+    NJ_FACT_CHECK_FAILED, /* of a workload or service; reference "incident/ID" */
 };
 
 struct nj_tracker_fact {
@@ -77,6 +80,11 @@ struct nj_tracker_fact {
     int32_t value;
 };
 
+/* Borrowed. */
+struct nj_tracker_subject {
+    const char *namespace, *name, *workload_kind, *workload; /* as in struct nj_tracker_service */
+};
+
 struct nj_tracker_options {
     size_t max_services,
         max_facts; /* beyond, further services are not followed, the oldest facts are forgotten */
@@ -86,6 +94,10 @@ struct nj_tracker_options {
     /* What a rollout caused turns out to be this: every interval of that namespace with the reference. */
     void (*on_recause)(void *data, const char *namespace, const char *reference, enum nj_outage_cause cause,
                        const char *detail);
+    /* Whether a maintenance window is on for the service at a time, and until when that holds; NULL: there
+     * are none. */
+    void (*maintenance)(void *data, const struct nj_tracker_subject *subject, int64_t at_ns,
+                        struct nj_maintenance_state *ret_state);
     void *data;
 };
 
@@ -105,6 +117,9 @@ void nj_tracker_service(struct nj_tracker *tracker, const struct nj_tracker_serv
 bool nj_tracker_wants_ready_since(const struct nj_tracker *tracker, const struct nj_tracker_service *service);
 void nj_tracker_gone(struct nj_tracker *tracker, const char *namespace, const char *name, int64_t at_ns);
 void nj_tracker_fact(struct nj_tracker *tracker, const struct nj_tracker_fact *fact);
+
+/* Time has passed, or windows are other ones: maintenance may have begun or ended. */
+void nj_tracker_look_at_windows(struct nj_tracker *tracker, int64_t at_ns);
 
 /* Nothing can be seen since at_ns (the watch is broken): unknown until each service is looked at again. */
 void nj_tracker_blind(struct nj_tracker *tracker, int64_t at_ns);

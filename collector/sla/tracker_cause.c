@@ -129,10 +129,6 @@ static void choose_by_endpoints(const struct nj_tracker *tracker, struct nj_trac
 
 void nj_tracked_choose(const struct nj_tracker *tracker, struct nj_tracked *service)
 {
-    if (take(service, nj_tracker_standing(tracker, NJ_FACT_MAINTENANCE_BEGAN, service->namespace),
-             NJ_OUTAGE_BY_MAINTENANCE) ||
-        take(service, nj_tracker_standing(tracker, NJ_FACT_MAINTENANCE_BEGAN, ""), NJ_OUTAGE_BY_MAINTENANCE))
-        return;
     if (service->inherits)
         return;
     if ((service->now.desired == 0 && choose_by_scale(tracker, service)) ||
@@ -151,11 +147,10 @@ void nj_tracked_choose(const struct nj_tracker *tracker, struct nj_tracked *serv
 /* The surer, the higher: in the order in which causes are looked for. */
 static int rank(const struct nj_tracked *service)
 {
-    static const enum nj_outage_cause order[] = {NJ_OUTAGE_BY_UNSCHEDULABLE,  NJ_OUTAGE_BY_CRASH,
-                                                 NJ_OUTAGE_BY_DRAIN,          NJ_OUTAGE_BY_EVICTION,
-                                                 NJ_OUTAGE_BY_NODE_LOSS,      NJ_OUTAGE_BY_SCALING,
-                                                 NJ_OUTAGE_BY_ROLLOUT,        NJ_OUTAGE_BY_FAILED_ROLLOUT,
-                                                 NJ_OUTAGE_BY_SCALED_TO_ZERO, NJ_OUTAGE_BY_MAINTENANCE};
+    static const enum nj_outage_cause order[] = {
+        NJ_OUTAGE_BY_UNSCHEDULABLE, NJ_OUTAGE_BY_CRASH,          NJ_OUTAGE_BY_DRAIN,
+        NJ_OUTAGE_BY_EVICTION,      NJ_OUTAGE_BY_NODE_LOSS,      NJ_OUTAGE_BY_SCALING,
+        NJ_OUTAGE_BY_ROLLOUT,       NJ_OUTAGE_BY_FAILED_ROLLOUT, NJ_OUTAGE_BY_SCALED_TO_ZERO};
     for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
         if (service->now.cause == order[i])
             return 1 + (int)i;
@@ -163,17 +158,28 @@ static int rank(const struct nj_tracked *service)
     return 0;
 }
 
-bool nj_tracked_choose_again(const struct nj_tracker *tracker, struct nj_tracked *service)
+static bool choose_again(const struct nj_tracker *tracker, struct nj_tracked *service)
 {
     enum nj_outage_cause cause = service->now.cause;
     NJ_CLEANUP_FREE char *detail = nj_strdup(service->detail);
     NJ_CLEANUP_FREE char *reference = nj_strdup(service->reference);
     int before = rank(service);
     nj_tracked_choose(tracker, service);
-    /* What has ended since (a rollout, a window, a node's trouble), or was told before a restart, explained
+    /* What has ended since (a rollout, a node's trouble), or was told before a restart, explained
      * it all the same. */
     if (rank(service) < before)
         nj_tracked_set_cause(service, cause, detail, reference);
     return cause != service->now.cause || !nj_streq(detail, service->detail) ||
            !nj_streq(reference, service->reference);
+}
+
+bool nj_tracked_choose_again(const struct nj_tracker *tracker, struct nj_tracked *service)
+{
+    if (service->now.cause != NJ_OUTAGE_BY_MAINTENANCE)
+        return choose_again(tracker, service);
+    NJ_CLEANUP_FREE char *detail = nj_strdup(service->detail);
+    nj_tracked_lift_window(service);
+    (void)choose_again(tracker, service);
+    nj_tracked_lay_window(service, detail);
+    return false;
 }

@@ -108,11 +108,6 @@ static void keep_standing(struct nj_tracker *tracker, const struct nj_tracker_fa
     case NJ_FACT_NODE_UNCORDONED:
         keep_node(tracker, fact, NJ_FACT_NODE_CORDONED, fact->kind == NJ_FACT_NODE_CORDONED);
         break;
-    case NJ_FACT_MAINTENANCE_BEGAN:
-    case NJ_FACT_MAINTENANCE_ENDED:
-        keep(tracker, fact, NJ_FACT_MAINTENANCE_BEGAN, nj_str(fact->namespace),
-             fact->kind == NJ_FACT_MAINTENANCE_BEGAN);
-        break;
     default:
         break;
     }
@@ -131,9 +126,13 @@ static void fail_rollout(struct nj_tracker *tracker, const struct nj_tracker_fac
         }
     }
     HASH_ITER (hh, tracker->services, service, next_service) {
-        if (service->now.cause == NJ_OUTAGE_BY_ROLLOUT && nj_streq(service->reference, fact->reference) &&
-            nj_streq(service->namespace, fact->namespace))
+        if (!nj_streq(service->namespace, fact->namespace))
+            continue;
+        if (service->now.cause == NJ_OUTAGE_BY_ROLLOUT && nj_streq(service->reference, fact->reference))
             nj_tracked_set_cause(service, NJ_OUTAGE_BY_FAILED_ROLLOUT, fact->detail, fact->reference);
+        else if (service->other_cause == NJ_OUTAGE_BY_ROLLOUT &&
+                 nj_streq(service->other_reference, fact->reference))
+            service->other_cause = NJ_OUTAGE_BY_FAILED_ROLLOUT;
     }
     if (tracker->options.on_recause != NULL)
         tracker->options.on_recause(tracker->options.data, nj_str(fact->namespace), nj_str(fact->reference),

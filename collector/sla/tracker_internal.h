@@ -9,9 +9,8 @@
 #include "common/base/table.h"
 
 enum {
-    NJ_TRACKER_LOST_MAX = 32, /* endpoints that a service lost, remembered to find out why */
-    NJ_TRACKER_STANDING_MAX =
-        20000, /* nodes that are down or cordoned, rollouts that run, maintenance windows */
+    NJ_TRACKER_LOST_MAX = 32,        /* endpoints that a service lost, remembered to find out why */
+    NJ_TRACKER_STANDING_MAX = 20000, /* nodes that are down or cordoned, rollouts that run */
 };
 
 /* What is kept of an endpoint: hashes, as a cluster has a hundred thousand of them. */
@@ -30,11 +29,15 @@ struct nj_tracked {
     size_t endpoints_count;
     struct nj_tracked_endpoint lost[NJ_TRACKER_LOST_MAX]; /* at the beginning of `now`, and since then */
     size_t lost_count;
-    bool looked;    /* since the start, or since nothing could be seen */
-    bool known;     /* it has a current interval */
-    bool was_up;    /* ever */
-    bool inherits;  /* nothing was lost: the cause is the one before's */
-    int32_t scaled; /* wanted before this interval; -1: not known */
+    bool looked;   /* since the start, or since nothing could be seen */
+    bool known;    /* it has a current interval */
+    bool was_up;   /* ever */
+    bool inherits; /* nothing was lost: the cause is the one before's */
+    /* The cause that it has without the maintenance window that is on; NOTHING: none is. */
+    enum nj_outage_cause other_cause;
+    char *other_detail, *other_reference;
+    int64_t windows_ns; /* windows have been looked at until then */
+    int32_t scaled;     /* wanted before this interval; -1: not known */
     UT_hash_handle hh;
 };
 
@@ -47,7 +50,7 @@ struct nj_fact {
     struct nj_fact *prev, *next;
 };
 
-/* What lasts: a node that is down or cordoned, a maintenance window, a rollout that runs. */
+/* What lasts: a node that is down or cordoned, a rollout that runs. */
 struct nj_standing {
     char *key;
     enum nj_tracker_fact_kind kind;
@@ -75,6 +78,17 @@ void nj_fact_free(struct nj_fact *fact);
 void nj_standing_free(struct nj_tracker *tracker, struct nj_standing *standing);
 const struct nj_fact *nj_tracker_standing(const struct nj_tracker *tracker, enum nj_tracker_fact_kind kind,
                                           const char *key);
+
+/* tracker_window.c: what was chosen gives way to the window that is on when the interval begins. */
+void nj_tracked_put_window(const struct nj_tracker *tracker, struct nj_tracked *service);
+void nj_tracked_lay_window(struct nj_tracked *service, const char *reason);
+/* Takes the window's cause off; the one without it is back. */
+void nj_tracked_lift_window(struct nj_tracked *service);
+/* Cuts the interval where windows begin or end, until at_ns. */
+void nj_tracked_cut(struct nj_tracker *tracker, struct nj_tracked *service, int64_t at_ns);
+/* The present interval ends, and another begins. (tracker.c) */
+void nj_tracked_begin(struct nj_tracker *tracker, struct nj_tracked *service, enum nj_service_state state,
+                      int64_t at_ns);
 
 bool nj_service_is_unwell(enum nj_service_state state);
 void nj_tracked_choose(const struct nj_tracker *tracker, struct nj_tracked *service);

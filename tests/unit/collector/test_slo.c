@@ -207,13 +207,19 @@ static struct nj_maintenance *window_of(const char *schedule, const char *zone)
 
 static bool is_on(const char *schedule, const char *zone, int64_t at_ns)
 {
-    int64_t from_ns = 0, until_ns = 0;
+    struct nj_maintenance_state state = {.until_ns = INT64_MAX}, then = {.until_ns = INT64_MAX};
     struct nj_maintenance *maintenance = window_of(schedule, zone);
     assert_non_null(maintenance);
-    bool on = nj_maintenance_is_on(maintenance, 0, at_ns, &from_ns, &until_ns);
-    assert_true(!on || (from_ns <= at_ns && at_ns < until_ns));
+    nj_maintenance_at(maintenance, "shop", at_ns, &state);
+    /* Until then, and not a moment longer. */
+    assert_true(state.until_ns > at_ns && state.until_ns <= at_ns + 8 * NJ_DAY);
+    nj_maintenance_at(maintenance, "shop", state.until_ns - 1, &then);
+    assert_true(then.on == state.on && then.until_ns == state.until_ns);
+    then = (struct nj_maintenance_state){.until_ns = INT64_MAX};
+    nj_maintenance_at(maintenance, "shop", state.until_ns, &then);
+    assert_true(then.on != state.on);
     nj_maintenance_free(maintenance);
-    return on;
+    return state.on;
 }
 
 static void windows_come_every_week_in_their_zone(void **unused)
@@ -240,27 +246,26 @@ static void windows_come_every_week_in_their_zone(void **unused)
     assert_null(window_of("", "UTC"));
 }
 
-static void on_change(void *data, const char *namespace, bool on, const char *reason)
-{
-    (void)nj_buf_printf(data, "%s %s %s;", namespace, on ? "on" : "off", reason);
-}
-
-static void a_namespace_hears_of_its_windows_once(void **unused)
+static void windows_are_over_their_namespaces(void **unused)
 {
     struct nj_maintenance *maintenance = window_of("Sat 12:00-12:30", "UTC");
-    struct nj_buf told = {0};
+    struct nj_maintenance_state shop = {.until_ns = INT64_MAX}, bank = {.until_ns = INT64_MAX};
+    struct nj_maintenance_state any = {.until_ns = INT64_MAX};
     size_t count = 0;
     (void)unused;
-    for (int minute = -10; minute < 60; minute++) {
-        nj_maintenance_look(maintenance, "shop", noon_ns + minute * NJ_MIN, on_change, &told);
-        nj_maintenance_look(maintenance, "bank", noon_ns + minute * NJ_MIN, on_change, &told);
-    }
-    assert_string_equal("shop on patch day;shop off ;", nj_buf_str(&told));
+    nj_maintenance_at(maintenance, "shop", noon_ns, &shop);
+    assert_true(shop.on);
+    assert_string_equal("patch day", shop.reason);
+    nj_maintenance_at(maintenance, "bank", noon_ns, &bank);
+    assert_false(bank.on);
+    assert_true(bank.until_ns == INT64_MAX);
+    nj_maintenance_at(maintenance, NULL, noon_ns + NJ_HOUR, &any);
+    assert_false(any.on);
+    assert_true(any.until_ns == noon_ns + 7 * NJ_DAY);
     (void)nj_maintenance_windows(maintenance, noon_ns, &count);
     assert_int_equal(1, count);
     (void)nj_maintenance_windows(maintenance, noon_ns + NJ_HOUR, &count);
     assert_int_equal(0, count);
-    nj_buf_done(&told);
     nj_maintenance_free(maintenance);
 }
 
@@ -273,7 +278,7 @@ int main(void)
         cmocka_unit_test(history_is_put_before_what_was_told_since),
         cmocka_unit_test(an_objective_of_its_own_goes_before_the_setting),
         cmocka_unit_test(windows_come_every_week_in_their_zone),
-        cmocka_unit_test(a_namespace_hears_of_its_windows_once),
+        cmocka_unit_test(windows_are_over_their_namespaces),
     };
     return cmocka_run_group_tests_name("collector/sla/slo", tests, NULL, NULL);
 }

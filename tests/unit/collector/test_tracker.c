@@ -22,6 +22,7 @@ struct sim {
     size_t count;
     int32_t desired;
     uint64_t print;
+    int64_t windows[2][2]; /* maintenance, from and until */
 };
 
 static void on_interval(void *data, const struct nj_interval *interval)
@@ -54,12 +55,22 @@ static void on_recause(void *data, const char *namespace, const char *reference,
     (void)detail;
 }
 
+static void maintenance(void *data, const struct nj_tracker_subject *subject, int64_t at_ns,
+                        struct nj_maintenance_state *ret_state)
+{
+    const struct sim *sim = data;
+    assert_string_equal(subject->name, "web");
+    for (size_t i = 0; i < 2; i++)
+        nj_maintenance_add(ret_state, at_ns, sim->windows[i][0], sim->windows[i][1], "patch day");
+}
+
 static void begin(struct sim *sim)
 {
     const struct nj_tracker_options options = {.max_services = 100,
                                                .max_facts = 100,
                                                .on_interval = on_interval,
                                                .on_recause = on_recause,
+                                               .maintenance = maintenance,
                                                .data = sim};
     sim->tracker = nj_tracker_new(&options);
 }
@@ -404,7 +415,6 @@ static void each_cause_is_found_in_whatever_order_it_is_told(void **state)
         {NJ_FACT_POD_DRAINED, "a", "a:st", NJ_OUTAGE_BY_DRAIN},
         {NJ_FACT_ROLLOUT_BEGAN, "web", "a:", NJ_OUTAGE_BY_ROLLOUT},
         {NJ_FACT_ROLLOUT_BEGAN, "other", "a:", NJ_OUTAGE_BY_FAILED_READINESS},
-        {NJ_FACT_MAINTENANCE_BEGAN, "web", "a:", NJ_OUTAGE_BY_MAINTENANCE},
         {NJ_FACT_SCALED, "web", "a:st", NJ_OUTAGE_BY_SCALING},
     };
     for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
@@ -423,6 +433,87 @@ static void each_cause_is_found_in_whatever_order_it_is_told(void **state)
         assert_int_equal(sim.rows[sim.count - 1].interval.cause, cause);
         teardown(&sim);
     }
+}
+
+/* The intervals in which it was away, and why: "SECOND-SECOND CAUSE", from 09:00. */
+static void assert_away(struct sim *sim, const char *expected)
+{
+    struct nj_buf text = {0};
+    for (size_t i = 0; i < sim->count; i++) {
+        const struct nj_interval *row = &sim->rows[i].interval;
+        if (row->state == NJ_SERVICE_UP)
+            continue;
+        nj_buf_printf(&text, "%" PRId64 "-%" PRId64 " %s\n", (row->from_ns - at("09:00:00")) / NJ_SEC,
+                      row->until_ns == 0 ? 0 : (row->until_ns - at("09:00:00")) / NJ_SEC,
+                      nj_outage_cause_name(row->cause));
+    }
+    assert_string_equal(nj_buf_str(&text), expected);
+    nj_buf_done(&text);
+}
+
+static void look(struct sim *sim, const char *time)
+{
+    nj_tracker_look_at_windows(sim->tracker, at(time));
+}
+
+static void what_is_away_within_a_window_is_away_for_that(void **state)
+{
+    (void)state;
+    struct sim sim = {.desired = 1, .windows = {{at("09:02:00"), at("09:03:00")}}};
+    begin(&sim);
+    slice(&sim, "09:00:00", "a:rs");
+    slice(&sim, "09:01:00", "a:");
+    look(&sim, "09:01:59");
+    look(&sim, "09:02:00.5");
+    look(&sim, "09:03:00.5");
+    slice(&sim, "09:04:00", "a:rs");
+    assert_away(&sim, "60-120 failed_readiness\n120-180 maintenance\n180-240 failed_readiness\n");
+    teardown(&sim);
+
+    /* It begins within, and nobody looks before it is over. */
+    sim = (struct sim){.desired = 1, .windows = {{at("09:02:00"), at("09:03:00")}}};
+    begin(&sim);
+    slice(&sim, "09:00:00", "a:rs");
+    fact(&sim, "09:02:29", NJ_FACT_POD_CRASHED, "a", "incident/1", 1);
+    slice(&sim, "09:02:30", "a:");
+    slice(&sim, "09:04:00", "a:rs");
+    assert_away(&sim, "150-180 maintenance\n180-240 crash\n");
+    teardown(&sim);
+
+    /* Two, of which one follows the other, and both were while nobody looked. */
+    sim = (struct sim){.desired = 1,
+                       .windows = {{at("09:02:00"), at("09:03:00")}, {at("09:03:30"), at("09:04:00")}}};
+    begin(&sim);
+    slice(&sim, "09:00:00", "a:rs");
+    slice(&sim, "09:01:00", "a:");
+    nj_tracker_gone(sim.tracker, "shop", "web", at("09:05:00"));
+    assert_away(&sim, "60-120 failed_readiness\n120-180 maintenance\n180-210 failed_readiness\n"
+                      "210-240 maintenance\n240-300 failed_readiness\n");
+    teardown(&sim);
+}
+
+static void a_window_is_remembered_across_a_restart(void **state)
+{
+    (void)state;
+    struct sim sim = {.desired = 1, .windows = {{at("09:02:00"), at("09:03:00")}}};
+    begin(&sim);
+    slice(&sim, "09:00:00", "a:rs");
+    slice(&sim, "09:01:00", "a:");
+    look(&sim, "09:02:10");
+    restart(&sim, at("09:02:10"));
+    slice(&sim, "09:02:20", "a:");
+    look(&sim, "09:02:21");
+    look(&sim, "09:03:01");
+    assert_away(&sim, "60-120 failed_readiness\n120-180 maintenance\n180-0 failed_readiness\n");
+    restart(&sim, at("09:03:01"));
+    /* One that was while it was down and nobody looked. */
+    sim.windows[0][0] = at("09:04:00");
+    sim.windows[0][1] = at("09:05:00");
+    slice(&sim, "09:06:00", "a:");
+    look(&sim, "09:06:00");
+    assert_away(&sim, "60-120 failed_readiness\n120-180 maintenance\n180-240 failed_readiness\n"
+                      "240-300 maintenance\n300-0 failed_readiness\n");
+    teardown(&sim);
 }
 
 static void what_comes_late_is_dated_by_its_trigger(void **state)
@@ -475,6 +566,8 @@ int main(void)
         cmocka_unit_test(a_kill_at_any_step_changes_nothing),
         cmocka_unit_test(a_gap_is_unknown_unless_the_cluster_still_knows),
         cmocka_unit_test(each_cause_is_found_in_whatever_order_it_is_told),
+        cmocka_unit_test(what_is_away_within_a_window_is_away_for_that),
+        cmocka_unit_test(a_window_is_remembered_across_a_restart),
         cmocka_unit_test(what_comes_late_is_dated_by_its_trigger),
         cmocka_unit_test(a_broken_watch_is_unknown_time),
         cmocka_unit_test(budgets_and_burn_rates),

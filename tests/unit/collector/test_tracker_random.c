@@ -306,7 +306,7 @@ static void random_facts(struct history *history)
 {
     static const char *const references[] = {"rollout/1", "rollout/2"};
     const struct nj_tracker_fact fact = {
-        .kind = (enum nj_tracker_fact_kind)(1 + roll(history, NJ_FACT_MAINTENANCE_ENDED)),
+        .kind = (enum nj_tracker_fact_kind)(1 + roll(history, NJ_FACT_CHECK_FAILED)),
         .at_ns = history->now_ns - roll(history, 20) * SLOW_CELL_NS,
         .namespace = "shop",
         .workload_kind = "Deployment",
@@ -536,7 +536,6 @@ static const struct story_kind story_kinds[] = {
     {NJ_FACT_ROLLOUT_BEGAN, NJ_FACT_ROLLOUT_FAILED, false, NJ_OUTAGE_BY_FAILED_ROLLOUT},
     {NJ_FACT_NODE_DOWN, NJ_FACT_NODE_UP, false, NJ_OUTAGE_BY_NODE_LOSS},
     {NJ_FACT_NODE_CORDONED, NJ_FACT_NODE_UNCORDONED, true, NJ_OUTAGE_BY_DRAIN},
-    {NJ_FACT_MAINTENANCE_BEGAN, NJ_FACT_MAINTENANCE_ENDED, false, NJ_OUTAGE_BY_MAINTENANCE},
     {NJ_FACT_POD_CRASHED, 0, false, NJ_OUTAGE_BY_CRASH},
     {NJ_FACT_POD_EVICTED, 0, false, NJ_OUTAGE_BY_EVICTION},
     {NJ_FACT_POD_DRAINED, 0, true, NJ_OUTAGE_BY_DRAIN},
