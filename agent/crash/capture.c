@@ -48,7 +48,7 @@ static struct nj_capture_job *leave_pod(struct nj_capture_job *job)
     if (*at == NULL)
         pod->end = at;
     if (pod->first == NULL) {
-        HASH_DEL(job->capture->pods, pod);
+        NJ_TABLE_REMOVE(job->capture->pods, pod);
         free(pod);
     }
     return next;

@@ -37,7 +37,7 @@ static void note_time(struct nj_detector *detector, int64_t now_ns)
 
 static void forget(struct nj_detector *detector, struct nj_pod_memory *pod)
 {
-    HASH_DEL(detector->pods, pod);
+    NJ_TABLE_REMOVE(detector->pods, pod);
     nj_pod_memory_free(pod);
 }
 

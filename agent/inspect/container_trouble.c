@@ -29,7 +29,7 @@ struct nj_container_troubles *nj_container_troubles_new(const struct nj_leak_rul
 
 static void free_pod(struct nj_container_troubles *troubles, struct nj_pod_watch *pod)
 {
-    HASH_DEL(troubles->pods, pod);
+    NJ_TABLE_REMOVE(troubles->pods, pod);
     for (int i = 0; i < NJ_LEAK_QUANTITIES - NJ_LEAKS_OF_CONTAINER; i++)
         nj_leak_watch_done(&pod->leaks[i]);
     free(pod);
@@ -37,7 +37,7 @@ static void free_pod(struct nj_container_troubles *troubles, struct nj_pod_watch
 
 static void free_container(struct nj_container_troubles *troubles, struct nj_container_watch *container)
 {
-    HASH_DEL(troubles->containers, container);
+    NJ_TABLE_REMOVE(troubles->containers, container);
     for (int i = 0; i < NJ_LEAKS_OF_CONTAINER; i++)
         nj_leak_watch_done(&container->leaks[i]);
     if (--container->pod->containers == 0)

@@ -125,7 +125,7 @@ void nj_kept_drop(struct nj_inspect *inspect, const char *key)
     struct nj_kept_trouble *kept = find(inspect, key);
     if (kept == NULL)
         return;
-    HASH_DEL(inspect->kept, kept);
+    NJ_TABLE_REMOVE(inspect->kept, kept);
     free_kept(kept);
 }
 

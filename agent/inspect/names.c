@@ -173,7 +173,7 @@ static void link_id(struct pod *pod, struct id_entry *entry, const char *id, siz
     if (other != NULL && (other->pod == pod || !other->pod->replaced))
         return;
     if (other != NULL) { /* a static pod's mirror that was made anew: its containers have gone on */
-        HASH_DEL(pod->names->ids, other);
+        NJ_TABLE_REMOVE(pod->names->ids, other);
         other->linked = false;
     }
     entry->pod = pod;
@@ -197,8 +197,7 @@ static void unlink_ids(struct pod *pod)
         struct id_entry *entry = &pod->facts->ids[i];
         if (!entry->linked)
             continue;
-        assert(pod->names->ids != NULL);
-        HASH_DEL(pod->names->ids, entry);
+        NJ_TABLE_REMOVE(pod->names->ids, entry);
         entry->linked = false;
     }
 }
@@ -211,7 +210,7 @@ static void link_alias(struct pod *pod)
         return;
     HASH_FIND(alias_hh, pod->names->aliases, alias, strlen(alias), other);
     if (other != NULL) { /* the newer mirror of the same static pod */
-        HASH_DELETE(alias_hh, pod->names->aliases, other);
+        NJ_TABLE_REMOVE_BY(alias_hh, pod->names->aliases, other);
         other->has_alias = false;
     }
     HASH_ADD_KEYPTR(alias_hh, pod->names->aliases, alias, strlen(alias), pod);
@@ -222,7 +221,7 @@ static void unlink_facts(struct pod *pod)
 {
     unlink_ids(pod);
     if (pod->has_alias)
-        HASH_DELETE(alias_hh, pod->names->aliases, pod);
+        NJ_TABLE_REMOVE_BY(alias_hh, pod->names->aliases, pod);
     pod->has_alias = false;
 }
 
@@ -338,7 +337,7 @@ static void drop(struct pod *pod)
     names->asked -= pod->asking;
     names->unsettled -= !pod->settled;
     unlink_facts(pod);
-    HASH_DEL(names->pods, pod);
+    NJ_TABLE_REMOVE(names->pods, pod);
     free(pod->facts);
     free(pod->workload_kind);
     free(pod->workload);

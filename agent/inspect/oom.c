@@ -52,7 +52,7 @@ static void on_opening(struct nj_timer *timer)
     struct nj_oom_container *container = watch->waiting;
     if (container == NULL)
         return;
-    HASH_DELETE(hh, watch->waiting, container);
+    NJ_TABLE_REMOVE(watch->waiting, container);
     if (watch->waiting != NULL)
         nj_timer_start(timer, 0, 0);
     if (!begin(watch, container))
@@ -92,16 +92,16 @@ void nj_oom_watch_remove(struct nj_oom_watch *watch, const char *container_id)
 {
     struct nj_oom_container *waiting = find(watch->waiting, container_id);
     if (waiting != NULL) {
-        HASH_DELETE(hh, watch->waiting, waiting);
+        NJ_TABLE_REMOVE(watch->waiting, waiting);
         container_free(waiting);
         return;
     }
     struct nj_oom_container *container = find(watch->containers, container_id);
     if (container == NULL)
         return;
-    HASH_DELETE(hh, watch->containers, container);
+    NJ_TABLE_REMOVE(watch->containers, container);
     if (container->watch >= 0)
-        HASH_DELETE(watch_hh, watch->watched, container);
+        NJ_TABLE_REMOVE_BY(watch_hh, watch->watched, container);
     drop(watch, container);
 }
 

@@ -187,7 +187,7 @@ static void read_inotify(struct nj_oom_watch *watch)
         if (container == NULL)
             continue;
         if ((event->mask & IN_IGNORED) != 0) { /* its cgroup has gone */
-            HASH_DELETE(watch_hh, watch->watched, container);
+            NJ_TABLE_REMOVE_BY(watch_hh, watch->watched, container);
             container->watch = -1;
             nj_gauge_add(watch->metrics.woken, -1);
             nj_gauge_add(watch->metrics.polled, 1);

@@ -72,7 +72,7 @@ static void forget(struct nj_sockets *sockets, struct namespace *namespace)
 {
     sockets->count_cost_ns -= namespace->count_cost_ns;
     sockets->summary_cost_ns -= namespace->summary_cost_ns;
-    HASH_DEL(sockets->namespaces, namespace);
+    NJ_TABLE_REMOVE(sockets->namespaces, namespace);
     free(namespace->key);
     free(namespace);
 }

@@ -49,7 +49,7 @@ void nj_usage_minutes_free(struct nj_usage_minutes *usage)
         return;
     struct gathered *gathered, *next;
     HASH_ITER (hh, usage->containers, gathered, next) {
-        HASH_DEL(usage->containers, gathered);
+        NJ_TABLE_REMOVE(usage->containers, gathered);
         free_gathered(gathered);
     }
     free_gathered(usage->node);
@@ -202,7 +202,7 @@ bool nj_usage_end(struct nj_usage_minutes *usage, const char *container_id, int6
     if (gathered == NULL)
         return false;
     bool told = tell(usage, gathered, ret_minute_ns, ret_item);
-    HASH_DEL(usage->containers, gathered);
+    NJ_TABLE_REMOVE(usage->containers, gathered);
     free_gathered(gathered);
     return told;
 }

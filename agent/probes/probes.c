@@ -243,7 +243,7 @@ static void free_pod(struct nj_node_pod *pod)
     nj_owners_cancel(&pod->owner_request);
     if (pod->starting)
         nj_gauge_add(probes->metrics.starting, -1);
-    HASH_DEL(probes->pods, pod);
+    NJ_TABLE_REMOVE(probes->pods, pod);
     free(pod->facts);
     free(pod->workload_kind);
     free(pod->workload);

@@ -35,7 +35,7 @@ static void unshare_spec(struct nj_node_probes *probes, struct nj_shared_spec *s
 {
     if (--shared->users > 0)
         return;
-    HASH_DEL(probes->specs, shared);
+    NJ_TABLE_REMOVE(probes->specs, shared);
     nj_spec_unref(shared->spec);
     free(shared);
 }
@@ -157,7 +157,7 @@ static void take_out(struct nj_node_target *target)
     nj_tell_forget(target);
     nj_exposition_remove(probes->exposition, target->id);
     DL_DELETE(*list_of(target), target);
-    HASH_DEL(probes->targets, target);
+    NJ_TABLE_REMOVE(probes->targets, target);
     nj_gauge_set(probes->metrics.targets, (int64_t)HASH_COUNT(probes->targets));
 }
 

@@ -128,7 +128,7 @@ static void take_rows(struct table *table)
         const char *name = row->key;
         for (int i = 0; i < NAMES; i++, name += strlen(name) + 1)
             row->names[i] = name;
-        HASH_DEL(table->groups, group);
+        NJ_TABLE_REMOVE(table->groups, group);
         nj_resource_sum_done(&group->sum);
         free(group);
     }

@@ -56,9 +56,7 @@ static void release_placement(struct nj_capacity *capacity, struct nj_cap_placem
     if (placement == NULL || --placement->refs > 0)
         return;
     capacity->slots[placement->slot] = NULL;
-    assert(capacity->placements != NULL);
-    HASH_DEL(capacity->placements, placement);
-    assert(capacity->placements != placement);
+    NJ_TABLE_REMOVE(capacity->placements, placement);
     nj_placement_free(placement->parsed);
     free(placement->text);
     free(placement);
@@ -134,8 +132,7 @@ static void release_space(struct nj_capacity *capacity, struct nj_cap_space *spa
 {
     if (--space->refs > 0)
         return;
-    HASH_DEL(capacity->spaces, space);
-    assert(capacity->spaces != space);
+    NJ_TABLE_REMOVE(capacity->spaces, space);
     free(space->name);
     free(space);
 }
@@ -176,8 +173,7 @@ static void free_pod(struct nj_capacity *capacity, struct nj_cap_pod *pod)
 void nj_cap_pod_drop(struct nj_capacity *capacity, struct nj_cap_pod *pod)
 {
     nj_cap_uncount(pod);
-    HASH_DEL(capacity->pods, pod);
-    assert(capacity->pods != pod);
+    NJ_TABLE_REMOVE(capacity->pods, pod);
     /* A list's only member is its own end. */
     assert(pod->next != NULL || pod->prev == pod || pod->node->pods != pod);
     DL_DELETE(pod->node->pods, pod);
@@ -238,8 +234,7 @@ void nj_cap_empty(struct nj_capacity *capacity, struct nj_cap_node *node)
 void nj_cap_node_drop(struct nj_capacity *capacity, struct nj_cap_node *node)
 {
     nj_cap_empty(capacity, node);
-    HASH_DEL(capacity->nodes, node);
-    assert(capacity->nodes != node);
+    NJ_TABLE_REMOVE(capacity->nodes, node);
     nj_arena_done(&node->arena);
     free(node->name);
     free(node);

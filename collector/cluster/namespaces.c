@@ -1,6 +1,5 @@
 #include "collector/cluster/namespaces.h"
 
-#include <assert.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -45,10 +44,8 @@ static const char *project_of(const struct nj_namespaces *namespaces, const stru
 
 static void remove_entry(struct nj_namespaces *namespaces, struct entry *entry)
 {
-    assert(namespaces->by_uid != NULL && namespaces->by_name != NULL);
-    HASH_DELETE(by_uid, namespaces->by_uid, entry);
-    HASH_DELETE(by_name, namespaces->by_name, entry);
-    assert(namespaces->by_uid != entry && namespaces->by_name != entry);
+    NJ_TABLE_REMOVE_BY(by_uid, namespaces->by_uid, entry);
+    NJ_TABLE_REMOVE_BY(by_name, namespaces->by_name, entry);
     free(entry);
 }
 

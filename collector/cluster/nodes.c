@@ -1,6 +1,5 @@
 #include "collector/cluster/nodes.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -77,8 +76,7 @@ static void forget_object(struct nj_nodes *nodes, struct node *node)
 {
     if (node->uid == NULL)
         return;
-    HASH_DELETE(by_uid, nodes->seen, node);
-    assert(nodes->seen != node);
+    NJ_TABLE_REMOVE_BY(by_uid, nodes->seen, node);
     nj_arena_done(&node->arena);
     free(node->uid);
     node->uid = NULL;
@@ -88,8 +86,7 @@ static void forget_object(struct nj_nodes *nodes, struct node *node)
 static void drop(struct nj_nodes *nodes, struct node *node)
 {
     forget_object(nodes, node);
-    HASH_DELETE(by_name, nodes->nodes, node);
-    assert(nodes->nodes != node);
+    NJ_TABLE_REMOVE_BY(by_name, nodes->nodes, node);
     free(node->name);
     free(node);
 }

@@ -1,6 +1,5 @@
 #include "collector/cluster/unscheduled.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -58,8 +57,7 @@ static void free_pod(struct pod *pod)
 
 static void take_out(struct nj_unscheduled *unscheduled, struct pod *pod)
 {
-    HASH_DEL(unscheduled->pods, pod);
-    assert(unscheduled->pods != pod);
+    NJ_TABLE_REMOVE(unscheduled->pods, pod);
 }
 
 static struct pod *find(const struct nj_unscheduled *unscheduled, const char *uid)

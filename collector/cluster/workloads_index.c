@@ -1,5 +1,4 @@
 /* Workloads by uid, by name, by what a Service selects, and Deployments' ReplicaSets. Pure. */
-#include <assert.h>
 #include <string.h>
 #include <utlist.h>
 
@@ -95,8 +94,7 @@ static void unlink_labels(struct nj_workloads_entry *entry)
         DL_DELETE(label->links, &entry->links[i]);
         if (--label->count > 0)
             continue;
-        assert(entry->space->labels != NULL);
-        HASH_DEL(entry->space->labels, label);
+        NJ_TABLE_REMOVE(entry->space->labels, label);
         free(label->key);
         free(label);
     }
@@ -127,7 +125,7 @@ static void leave_group(struct nj_workloads_entry *entry)
     entry->group = NULL;
     if (group->replica_sets != NULL)
         return;
-    HASH_DEL(entry->space->groups, group);
+    NJ_TABLE_REMOVE(entry->space->groups, group);
     free(group->owner);
     free(group);
 }
@@ -153,18 +151,18 @@ void nj_workloads_index_add(struct nj_workloads_index *index, struct nj_workload
 void nj_workloads_index_remove(struct nj_workloads_index *index, struct nj_workloads_entry *entry)
 {
     struct nj_workloads_space *space = entry->space;
-    HASH_DELETE(by_uid, index->uids, entry);
+    NJ_TABLE_REMOVE_BY(by_uid, index->uids, entry);
     if (entry->is_budget) {
         DL_DELETE(space->budgets, entry);
     } else {
-        HASH_DELETE(by_name, space->names[entry->item.kind], entry);
+        NJ_TABLE_REMOVE_BY(by_name, space->names[entry->item.kind], entry);
         unlink_labels(entry);
         leave_group(entry);
     }
     entry->space = NULL;
     if (--space->count > 0)
         return;
-    HASH_DEL(index->spaces, space);
+    NJ_TABLE_REMOVE(index->spaces, space);
     free(space->name);
     free(space);
 }

@@ -108,7 +108,7 @@ static void leave_workload(struct nj_engine *engine, struct nj_open *open)
     open->of = NULL;
     if (workload->open != NULL)
         return;
-    HASH_DELETE(hh, engine->workloads, workload);
+    NJ_TABLE_REMOVE(engine->workloads, workload);
     free(workload->key);
     free(workload);
 }
@@ -180,9 +180,8 @@ void nj_open_remove(struct nj_engine *engine, struct nj_open *open)
         nj_open_subject_remove(engine, subject);
         assert(open->subjects != subject);
     }
-    assert(engine->open != NULL && engine->open_id != NULL);
-    HASH_DELETE(hh, engine->open, open);
-    HASH_DELETE(hh_id, engine->open_id, open);
+    NJ_TABLE_REMOVE(engine->open, open);
+    NJ_TABLE_REMOVE_BY(hh_id, engine->open_id, open);
     assert(open->prev != NULL && !open->resolved);
     DL_DELETE(engine->quiet, open);
     assert(engine->quiet != open);
@@ -313,8 +312,7 @@ static void leave_pod(struct nj_engine *engine, struct nj_open_subject *subject)
     struct nj_open_pod *pod = subject->pod;
     DL_DELETE2(pod->subjects, subject, pod_prev, pod_next);
     if (pod->subjects == NULL) {
-        assert(engine->pods != NULL);
-        HASH_DELETE(hh, engine->pods, pod);
+        NJ_TABLE_REMOVE(engine->pods, pod);
         free(pod->uid);
         free(pod);
     }
@@ -365,8 +363,7 @@ void nj_engine_clear_changes(struct nj_engine *engine)
 
 static void free_clearing(struct nj_engine *engine, struct nj_clearing *clearing)
 {
-    HASH_DELETE(hh, engine->clearings, clearing);
-    assert(engine->clearings != clearing);
+    NJ_TABLE_REMOVE(engine->clearings, clearing);
     free(clearing->key);
     free(clearing);
 }
@@ -405,7 +402,7 @@ void nj_clearing_put(struct nj_engine *engine, const char *uid, const char *cont
         if (HASH_COUNT(engine->clearings) >= NJ_ENGINE_CLEARED_MAX)
             free_clearing(engine, engine->clearings);
     } else {
-        HASH_DELETE(hh, engine->clearings, clearing);
+        NJ_TABLE_REMOVE(engine->clearings, clearing);
     }
     HASH_ADD_KEYPTR(hh, engine->clearings, clearing->key, clearing->key_len, clearing);
     clearing->told_ns = now_ns;

@@ -1,6 +1,5 @@
 #include "collector/incident/suppress.h"
 
-#include <assert.h>
 #include <fnmatch.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -368,8 +367,7 @@ static void named_free(struct named **table)
 {
     while (*table != NULL) {
         struct named *named = *table;
-        HASH_DEL(*table, named);
-        assert(*table != named);
+        NJ_TABLE_REMOVE(*table, named);
         free(named->name);
         free(named);
     }
@@ -401,8 +399,7 @@ static void held_free(struct held *held)
         return;
     while (held->places != NULL) {
         struct place *place = held->places;
-        HASH_DEL(held->places, place);
-        assert(held->places != place);
+        NJ_TABLE_REMOVE(held->places, place);
         for (size_t i = 0; i < place->rollouts_count; i++)
             free((void *)place->rollouts[i].template_hash);
         free(place->rollouts);

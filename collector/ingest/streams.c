@@ -1,6 +1,5 @@
 #include "collector/ingest/streams.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -48,7 +47,7 @@ static bool make_room(struct nj_streams *streams, int64_t now_ns)
     if (oldest == NULL || oldest->dirty || oldest->group == streams->group ||
         now_ns - oldest->agent.last_heard_ns < streams->silent_after_ns)
         return false;
-    HASH_DEL(streams->all, oldest);
+    NJ_TABLE_REMOVE(streams->all, oldest);
     DL_DELETE(streams->quiet, oldest);
     free(oldest);
     return true;
@@ -163,8 +162,7 @@ void nj_streams_clean(struct nj_streams *streams)
 void nj_streams_clear(struct nj_streams *streams)
 {
     for (struct nj_stream *stream; (stream = streams->all) != NULL;) {
-        HASH_DEL(streams->all, stream);
-        assert(streams->all != stream);
+        NJ_TABLE_REMOVE(streams->all, stream);
         free(stream);
     }
     streams->quiet = NULL;

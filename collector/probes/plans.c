@@ -1,6 +1,5 @@
 #include "collector/probes/plans.h"
 
-#include <assert.h>
 #include <pthread.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -49,8 +48,7 @@ static void wipe(struct nj_buf *bytes)
 
 static void remove_part(struct nj_plans *plans, struct part *part)
 {
-    HASH_DEL(plans->parts, part);
-    assert(plans->parts != part);
+    NJ_TABLE_REMOVE(plans->parts, part);
     wipe(&part->bytes);
     free(part->namespace);
     free(part);

@@ -1,7 +1,6 @@
 /*
  * The registry of monitors, and how a namespace's part of it is brought in step with the model.
  */
-#include <assert.h>
 #include <string.h>
 #include <utlist.h>
 
@@ -71,7 +70,7 @@ void nj_probes_put(struct nj_probes *probes, struct nj_probes_space *space, stru
 {
     struct nj_monitor *old = nj_probes_find(probes, monitor->id);
     if (old != NULL) {
-        HASH_DEL(probes->monitors, old);
+        NJ_TABLE_REMOVE(probes->monitors, old);
         if (space != NULL)
             DL_DELETE(space->monitors, old);
     }
@@ -86,7 +85,7 @@ void nj_probes_put(struct nj_probes *probes, struct nj_probes_space *space, stru
 void nj_probes_take_out(struct nj_probes *probes, struct nj_monitor *monitor)
 {
     NJ_CLEANUP_FREE char *id = nj_strdup(monitor->id);
-    HASH_DEL(probes->monitors, monitor);
+    NJ_TABLE_REMOVE(probes->monitors, monitor);
     nj_central_stop(probes, monitor);
     if (monitor->source == NJ_SOURCE_MONITOR && probes->statuses != NULL)
         nj_statuses_remove(probes->statuses, id);
@@ -170,8 +169,7 @@ static struct nj_probes_space *get_space(struct nj_probes *probes, const char *n
 
 static void free_space(struct nj_probes *probes, struct nj_probes_space *space)
 {
-    HASH_DEL(probes->spaces, space);
-    assert(probes->spaces != space);
+    NJ_TABLE_REMOVE(probes->spaces, space);
     free(space->name);
     free(space);
 }
@@ -258,7 +256,7 @@ void nj_probes_rebuild_all(struct nj_probes *probes)
 void nj_probes_free_registry(struct nj_probes *probes)
 {
     for (struct nj_monitor *monitor; (monitor = probes->monitors) != NULL;) {
-        HASH_DEL(probes->monitors, monitor);
+        NJ_TABLE_REMOVE(probes->monitors, monitor);
         nj_monitor_free(monitor);
     }
     while (probes->spaces != NULL)

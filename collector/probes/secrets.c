@@ -1,6 +1,5 @@
 #include "collector/probes/secrets.h"
 
-#include <assert.h>
 #include <json.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -341,8 +340,7 @@ void nj_secrets_begin(struct nj_secrets *secrets, const char *namespace)
 
 static void drop(struct nj_secrets *secrets, struct secret *secret)
 {
-    HASH_DEL(secrets->secrets, secret);
-    assert(secrets->secrets != secret);
+    NJ_TABLE_REMOVE(secrets->secrets, secret);
     if (secret->request == NULL) {
         free_secret(secret);
         return;

@@ -1,6 +1,5 @@
 #include "collector/probes/states.h"
 
-#include <assert.h>
 #include <string.h>
 
 #include "common/base/alloc.h"
@@ -35,16 +34,14 @@ static void free_state(struct nj_state *state)
 static void remove_state(struct nj_states *states, struct nj_states_of *monitor, struct nj_state *state)
 {
     monitor->counts[state->state]--;
-    HASH_DEL(monitor->targets, state);
-    assert(monitor->targets != state);
+    NJ_TABLE_REMOVE(monitor->targets, state);
     free_state(state);
     states->count--;
 }
 
 static void remove_monitor(struct nj_states *states, struct nj_states_of *monitor)
 {
-    HASH_DEL(states->monitors, monitor);
-    assert(states->monitors != monitor);
+    NJ_TABLE_REMOVE(states->monitors, monitor);
     free(monitor->monitor);
     free(monitor->namespace);
     free(monitor->service);

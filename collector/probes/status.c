@@ -1,6 +1,5 @@
 #include "collector/probes/status.h"
 
-#include <assert.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
@@ -346,8 +345,7 @@ void nj_statuses_put(struct nj_statuses *statuses, const struct nj_monitor *moni
 
 static void drop(struct nj_statuses *statuses, struct status *status)
 {
-    HASH_DEL(statuses->statuses, status);
-    assert(statuses->statuses != status);
+    NJ_TABLE_REMOVE(statuses->statuses, status);
     if (status->request == NULL) {
         free_status(status);
         return;

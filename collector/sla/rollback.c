@@ -88,8 +88,7 @@ static struct note *find_note(const struct nj_rollback *rollback, const char *na
 
 static void drop_note(struct nj_rollback *rollback, struct note *note)
 {
-    HASH_DEL(rollback->notes, note);
-    assert(rollback->notes != note);
+    NJ_TABLE_REMOVE(rollback->notes, note);
     free(note->key);
     free(note);
 }

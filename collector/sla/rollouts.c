@@ -1,7 +1,6 @@
 /* The life of the core, what is loaded into it, and what it is asked. */
 #include "collector/sla/rollouts.h"
 
-#include <assert.h>
 #include <string.h>
 
 #include "collector/sla/rollouts_internal.h"
@@ -24,8 +23,7 @@ void nj_rollouts_free(struct nj_rollouts *rollouts)
     for (struct nj_rollouts_subject *subject; (subject = rollouts->subjects) != NULL;)
         nj_rollouts_subject_forget(rollouts, subject);
     for (struct nj_rollouts_old_pod *old; (old = rollouts->old_pods) != NULL;) {
-        HASH_DEL(rollouts->old_pods, old);
-        assert(rollouts->old_pods != old);
+        NJ_TABLE_REMOVE(rollouts->old_pods, old);
         free(old->key);
         free(old);
     }

@@ -1,5 +1,4 @@
 /* A workload and its rollouts: the table of them, and what every way for one to go on or to end does. */
-#include <assert.h>
 #include <string.h>
 
 #include "collector/sla/rollouts_internal.h"
@@ -45,9 +44,7 @@ void nj_rollouts_forget_record(struct nj_rollouts *rollouts, struct nj_rollouts_
 {
     if (record == NULL)
         return;
-    assert(rollouts->records != NULL);
-    HASH_DEL(rollouts->records, record);
-    assert(rollouts->records != record);
+    NJ_TABLE_REMOVE(rollouts->records, record);
     nj_rollouts_record_free(record);
 }
 
@@ -56,8 +53,7 @@ void nj_rollouts_subject_forget(struct nj_rollouts *rollouts, struct nj_rollouts
     rollouts->running -= subject->now != NULL;
     nj_rollouts_forget_record(rollouts, subject->now);
     nj_rollouts_forget_record(rollouts, subject->last);
-    HASH_DEL(rollouts->subjects, subject);
-    assert(rollouts->subjects != subject);
+    NJ_TABLE_REMOVE(rollouts->subjects, subject);
     free((void *)subject->namespace);
     free((void *)subject->name);
     free((void *)subject->revision);

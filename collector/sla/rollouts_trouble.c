@@ -1,6 +1,5 @@
 /* What makes a rollout fail beside its workload's own word: its pods' troubles, its services' absence, time.
  */
-#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -43,8 +42,7 @@ static void remember_old(struct nj_rollouts *rollouts, const char *namespace, co
     }
     if (HASH_CNT(hh, rollouts->old_pods) >= OLD_PODS_MAX) {
         old = rollouts->old_pods; /* the oldest */
-        HASH_DEL(rollouts->old_pods, old);
-        assert(rollouts->old_pods != old);
+        NJ_TABLE_REMOVE(rollouts->old_pods, old);
         free(old->key);
         free(old);
     }

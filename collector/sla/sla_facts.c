@@ -1,5 +1,4 @@
 /* What explains why a service is away: what agents tell of pods, nodes, and maintenance windows. */
-#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -153,8 +152,7 @@ static void note_node(struct nj_sla *sla, struct nj_sla_node *node, bool cordone
 
 static void drop_node(struct nj_sla *sla, struct nj_sla_node *node)
 {
-    HASH_DEL(sla->odd_nodes, node);
-    assert(sla->odd_nodes != node); /* which the analyzer does not see */
+    NJ_TABLE_REMOVE(sla->odd_nodes, node);
     free(node->name);
     free(node);
 }

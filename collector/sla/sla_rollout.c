@@ -1,6 +1,5 @@
 /* Rollouts: what the core says of them, to the store, to the trackers as causes, and as failures to people.
  */
-#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -48,8 +47,7 @@ static void add_failed(struct nj_sla *sla, const char *key)
 
 static void drop_failed(struct nj_sla *sla, struct nj_sla_failed *failed)
 {
-    HASH_DEL(sla->failed, failed);
-    assert(sla->failed != failed); /* which the analyzer does not see */
+    NJ_TABLE_REMOVE(sla->failed, failed);
     free(failed->key);
     free(failed);
 }
@@ -64,8 +62,7 @@ void nj_sla_rollout_remember(struct nj_sla *sla, const struct nj_incident *incid
 
 static void drop_words(struct nj_sla *sla, struct nj_sla_words *words)
 {
-    HASH_DEL(sla->words, words);
-    assert(sla->words != words); /* which the analyzer does not see */
+    NJ_TABLE_REMOVE(sla->words, words);
     free(words->key);
     free(words->pod);
     free(words->crash_id);
@@ -220,8 +217,7 @@ static struct nj_sla_rollout *add_running(struct nj_sla *sla, const struct nj_ro
 
 static void drop_running(struct nj_sla *sla, struct nj_sla_rollout *running)
 {
-    HASH_DEL(sla->running, running);
-    assert(sla->running != running); /* which the analyzer does not see */
+    NJ_TABLE_REMOVE(sla->running, running);
     free(running->namespace);
     free(running->kind);
     free(running->workload);

@@ -1,6 +1,5 @@
 #include "collector/sla/slo.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -68,8 +67,7 @@ struct nj_slo_book *nj_slo_new(const struct nj_slo_options *options)
 
 static void drop(struct nj_slo_book *slo, struct service *service)
 {
-    HASH_DEL(slo->services, service);
-    assert(slo->services != service); /* which the analyzer does not see */
+    NJ_TABLE_REMOVE(slo->services, service);
     free(service->key);
     free(service->namespace);
     free(service->name);

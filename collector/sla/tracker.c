@@ -1,6 +1,5 @@
 #include "collector/sla/tracker.h"
 
-#include <assert.h>
 #include <string.h>
 #include <utlist.h>
 
@@ -45,8 +44,7 @@ void nj_tracker_free(struct nj_tracker *tracker)
     if (tracker == NULL)
         return;
     HASH_ITER (hh, tracker->services, service, next_service) {
-        HASH_DEL(tracker->services, service);
-        assert(tracker->services != service);
+        NJ_TABLE_REMOVE(tracker->services, service);
         service_free(service);
     }
     HASH_ITER (hh, tracker->standing, standing, next_standing)
@@ -353,7 +351,7 @@ void nj_tracker_gone(struct nj_tracker *tracker, const char *namespace, const ch
         service->now.until_ns = service->now.seen_ns = at_ns;
         nj_tracked_tell(tracker, service);
     }
-    HASH_DEL(tracker->services, service);
+    NJ_TABLE_REMOVE(tracker->services, service);
     service_free(service);
 }
 

@@ -40,7 +40,7 @@ struct nj_fact *nj_fact_copy(const struct nj_tracker_fact *from)
 
 void nj_standing_free(struct nj_tracker *tracker, struct nj_standing *standing)
 {
-    HASH_DEL(tracker->standing, standing);
+    NJ_TABLE_REMOVE(tracker->standing, standing);
     nj_fact_free(standing->fact);
     free(standing->key);
     free(standing);

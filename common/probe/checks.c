@@ -295,7 +295,7 @@ static void take_out(struct nj_checks *checks, struct nj_check *check)
         nj_probe_cancel(check->run);
     set_activity(check, NJ_CHECK_IDLE);
     nj_due_remove(&checks->heap, &check->due);
-    HASH_DEL(checks->table, check);
+    NJ_TABLE_REMOVE(checks->table, check);
     nj_checks_rollup_leave(checks, check);
     nj_check_free(check);
     nj_gauge_set(checks->metrics.checks, (int64_t)HASH_COUNT(checks->table));

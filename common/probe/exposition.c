@@ -72,7 +72,7 @@ struct nj_exposition *nj_exposition_new(size_t max_targets)
 
 static void drop(struct nj_exposition *exposition, struct target *target)
 {
-    HASH_DEL(exposition->targets, target);
+    NJ_TABLE_REMOVE(exposition->targets, target);
     free(target->id);
     free(target->labels);
     free(target);
