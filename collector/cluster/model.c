@@ -15,37 +15,46 @@
 #define GATHER_MAX_NS (3 * NJ_SEC)
 enum { GATHER_SHARE = 10 };
 
+/* In the place of slices, where there are none. */
+enum { ENDPOINTS = NJ_MODEL_KINDS, WATCHES };
+
+/* Endpoints that are only a lock of a leader election, renewed every two seconds, have this. */
+static const char LEADER[] = "control-plane.alpha.kubernetes.io/leader";
+
 static const struct {
     const char *path;
     enum nj_kube_kind kind;
     enum nj_kube_encoding encoding;
-} kinds[NJ_MODEL_KINDS] = {
+} kinds[WATCHES] = {
     [NJ_MODEL_SERVICES] = {"/api/v1/services", NJ_KUBE_SERVICE, NJ_KUBE_PROTOBUF},
     [NJ_MODEL_SLICES] = {"/apis/discovery.k8s.io/v1/endpointslices", NJ_KUBE_SLICE, NJ_KUBE_PROTOBUF},
     [NJ_MODEL_INGRESSES] = {"/apis/networking.k8s.io/v1/ingresses", NJ_KUBE_INGRESS, NJ_KUBE_PROTOBUF},
     [NJ_MODEL_MONITORS] = {"/apis/nightjar.dev/v1alpha1/apimonitors", NJ_KUBE_CUSTOM, NJ_KUBE_JSON},
+    [ENDPOINTS] = {"/api/v1/endpoints", NJ_KUBE_ENDPOINTS, NJ_KUBE_PROTOBUF},
 };
 
 struct watched {
     struct nj_model *model;
     enum nj_model_kind kind;
-    struct nj_watch *watch;
-    bool settled;      /* its first list was read, or it cannot be */
-    bool told;         /* that it cannot be */
-    int64_t broken_ns; /* something went wrong for the first time since it was heard (wall) */
-    int64_t heard_ns;  /* what was heard by then is of no use (monotonic) */
+    struct nj_watch *watch; /* NULL: Endpoints that are not needed */
+    bool listed;            /* its first list was read */
+    bool settled;           /* its first list was read, or it cannot be */
+    bool told;              /* that it cannot be */
+    int64_t broken_ns;      /* something went wrong for the first time since it was heard (wall) */
+    int64_t heard_ns;       /* what was heard by then is of no use (monotonic) */
 };
 
 struct nj_model {
     struct nj_model_options options;
     struct nj_model_index index;
-    struct watched watched[NJ_MODEL_KINDS];
+    struct watched watched[WATCHES];
     struct nj_model_space *dirty;
     struct nj_timer gather;
     int64_t gather_ns;
     bool gathering, synced;
     struct nj_counter *ignored;
     struct nj_gauge *objects;
+    bool leaving; /* the watch of Endpoints is being closed, the others go on */
     size_t closing;
     void (*on_closed)(void *data);
     void *on_closed_data;
@@ -126,7 +135,8 @@ static void on_object(void *data, enum nj_watch_event_type type, const struct nj
     struct nj_model *model = watched->model;
     bool refused = false;
     struct service_name before = service_of(model, object->meta.uid);
-    if (type == NJ_WATCH_DELETED)
+    bool lock = object->kind == NJ_KUBE_ENDPOINTS && nj_kube_annotation(&object->meta, LEADER) != NULL;
+    if (type == NJ_WATCH_DELETED || lock)
         mark_dirty(model, nj_model_index_remove(&model->index, object->meta.uid));
     else
         mark_dirty(model, nj_model_index_put(&model->index, watched->kind, object, model->options.max_objects,
@@ -141,10 +151,10 @@ static void on_object(void *data, enum nj_watch_event_type type, const struct nj
     free_name(&after);
 }
 
-static void settle(struct watched *watched)
+static void settle(const struct watched *watched)
 {
     struct nj_model *model = watched->model;
-    watched->settled = true;
+    model->watched[watched->kind].settled = true; /* Endpoints stand for slices */
     if (model->synced)
         return;
     for (size_t i = 0; i < NJ_MODEL_KINDS; i++) {
@@ -154,13 +164,6 @@ static void settle(struct watched *watched)
     model->synced = true;
     tell_dirty(model);
     model->options.on_synced(model->options.data);
-}
-
-static void on_synced(void *data)
-{
-    struct watched *watched = data;
-    watched->told = false;
-    settle(watched);
 }
 
 /* Of a peer that fell silent nothing is known since it was heard last. */
@@ -176,18 +179,104 @@ static void note_broken(struct watched *watched, const struct nj_err *err)
     watched->heard_ns = now_ns;
 }
 
-static void on_trouble(void *data, const struct nj_err *err)
+static int start_watch(struct nj_model *model, size_t at, struct nj_err *err);
+
+/* Only before slices were ever there: what is known of them does not go because a server that is being
+ * started has not got the group yet. */
+static bool lacks_slices(const struct watched *watched, const struct nj_err *err)
 {
-    struct watched *watched = data;
+    return watched == &watched->model->watched[NJ_MODEL_SLICES] && err->code == -ENOENT && !watched->listed;
+}
+
+static void say(struct watched *watched, const struct nj_err *err)
+{
     struct nj_model *model = watched->model;
-    if (watched->watch != NULL)
-        note_broken(watched, err);
     bool unavailable = err->code == -EACCES || err->code == -ENOENT;
     if (model->options.on_trouble != NULL && !(unavailable && watched->told))
         model->options.on_trouble(model->options.data, watched->kind, err);
     watched->told = unavailable;
     if (unavailable)
         settle(watched);
+}
+
+static void take_endpoints(struct watched *slices, const struct nj_err *err)
+{
+    struct nj_model *model = slices->model;
+    struct nj_err said = *err;
+    if (model->watched[ENDPOINTS].watch != NULL)
+        return;
+    (void)nj_err_wrap(&said, "there are no EndpointSlices, Endpoints are read instead");
+    if (model->options.on_trouble != NULL)
+        model->options.on_trouble(model->options.data, NJ_MODEL_SLICES, &said);
+    if (start_watch(model, ENDPOINTS, &said) < 0)
+        say(slices, &said);
+}
+
+static void on_trouble(void *data, const struct nj_err *err)
+{
+    struct watched *watched = data;
+    if (watched->watch != NULL)
+        note_broken(watched, err);
+    if (lacks_slices(watched, err))
+        take_endpoints(watched, err);
+    else
+        say(watched, err);
+}
+
+static void on_watch_closed(void *data);
+
+static void on_endpoints_closed(void *data)
+{
+    struct nj_model *model = data;
+    model->leaving = false;
+    if (model->closing > 0)
+        on_watch_closed(model);
+}
+
+/* Slices say the same: they are there, and for a moment both were. */
+static void leave_endpoints(struct nj_model *model)
+{
+    struct nj_model_object *object = NULL, *next = NULL;
+    struct nj_watch *watch = model->watched[ENDPOINTS].watch;
+    if (watch == NULL)
+        return;
+    model->watched[ENDPOINTS].watch = NULL;
+    model->leaving = true;
+    nj_watch_close(watch, on_endpoints_closed, model);
+    HASH_ITER (by_uid, model->index.objects, object, next) {
+        if (object->kind != NJ_MODEL_SLICES || !object->slice.of_endpoints)
+            continue;
+        struct service_name service = service_of(model, object->uid);
+        mark_dirty(model, nj_model_index_remove(&model->index, object->uid));
+        tell_service(model, &service);
+        free_name(&service);
+    }
+}
+
+static void on_synced(void *data)
+{
+    struct watched *watched = data;
+    watched->told = false;
+    watched->listed = true;
+    if (watched == &watched->model->watched[NJ_MODEL_SLICES])
+        leave_endpoints(watched->model);
+    settle(watched);
+}
+
+static int start_watch(struct nj_model *model, size_t at, struct nj_err *err)
+{
+    struct watched *watched = &model->watched[at];
+    *watched =
+        (struct watched){.model = model, .kind = at == ENDPOINTS ? NJ_MODEL_SLICES : (enum nj_model_kind)at};
+    const struct nj_watch_options watch = {.path = kinds[at].path,
+                                           .kind = kinds[at].kind,
+                                           .encoding = kinds[at].encoding,
+                                           .metrics = model->options.metrics,
+                                           .on_object = on_object,
+                                           .on_synced = on_synced,
+                                           .on_trouble = on_trouble,
+                                           .data = watched};
+    return nj_watch_start(model->options.loop, model->options.client, &watch, &watched->watch, err);
 }
 
 int nj_model_start(const struct nj_model_options *options, struct nj_model **ret_model, struct nj_err *err)
@@ -206,18 +295,8 @@ int nj_model_start(const struct nj_model_options *options, struct nj_model **ret
                              "Services, EndpointSlices, Ingresses and ApiMonitors that are followed.");
     }
     for (size_t i = 0; i < NJ_MODEL_KINDS; i++) {
-        struct watched *watched = &model->watched[i];
-        *watched = (struct watched){.model = model, .kind = (enum nj_model_kind)i};
-        struct nj_watch_options watch = {.path = kinds[i].path,
-                                         .kind = kinds[i].kind,
-                                         .encoding = kinds[i].encoding,
-                                         .metrics = options->metrics,
-                                         .on_object = on_object,
-                                         .on_synced = on_synced,
-                                         .on_trouble = on_trouble,
-                                         .data = watched};
         /* The paths are constants: what could be wrong with them is none of the caller's. */
-        int rc = nj_watch_start(options->loop, options->client, &watch, &watched->watch, err);
+        int rc = start_watch(model, i, err);
         if (rc < 0) {
             nj_model_close(model, NULL, NULL);
             return rc;
@@ -234,7 +313,8 @@ bool nj_model_synced(const struct nj_model *model)
 
 int64_t nj_model_broken_ns(const struct nj_model *model, enum nj_model_kind kind)
 {
-    const struct watched *watched = &model->watched[kind];
+    bool instead = kind == NJ_MODEL_SLICES && model->watched[ENDPOINTS].watch != NULL;
+    const struct watched *watched = &model->watched[instead ? ENDPOINTS : (size_t)kind];
     bool broken = watched->broken_ns != 0 && nj_watch_last_heard_ns(watched->watch) <= watched->heard_ns;
     return broken ? watched->broken_ns : 0;
 }
@@ -350,8 +430,8 @@ void nj_model_close(struct nj_model *model, void (*on_closed)(void *data), void 
     }
     model->on_closed = on_closed;
     model->on_closed_data = data;
-    model->closing = NJ_MODEL_KINDS;
+    model->closing = WATCHES;
     nj_timer_stop(&model->gather);
-    for (size_t i = 0; i < NJ_MODEL_KINDS; i++)
-        nj_watch_close(model->watched[i].watch, on_watch_closed, model);
+    for (size_t i = model->leaving ? 1 : 0; i < WATCHES; i++)
+        nj_watch_close(model->watched[WATCHES - 1 - i].watch, on_watch_closed, model);
 }

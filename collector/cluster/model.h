@@ -6,7 +6,8 @@
  * 100 ms, or ten times as long as on_changed() took last (at most 3 s), so that a list of thousands is told
  * once and telling takes a tenth of the loop's time. Where a kind cannot be watched (the
  * CustomResourceDefinition is not installed: 404; no right: 403) that kind alone stays empty, and is tried
- * again. Loop thread only.
+ * again. Where the server has never had EndpointSlices (404), Endpoints are watched in their place, as the
+ * slices that there would be, until it has. Loop thread only.
  */
 #ifndef NJ_CLUSTER_MODEL_H
 #define NJ_CLUSTER_MODEL_H
@@ -24,10 +25,11 @@ enum nj_model_kind {
     NJ_MODEL_KINDS
 };
 
+/* Of Endpoints one for each subset and family, which share name and uid. */
 struct nj_model_slice {
     const char *name, *uid;
-    bool managed; /* Kubernetes' own controller keeps it, by the Service's selector */
-    int64_t generation;
+    bool managed;       /* Kubernetes' own controller keeps it, by the Service's selector */
+    int64_t generation; /* another one: something in it has changed */
     int64_t trigger_ns; /* endpoints.kubernetes.io/last-change-trigger-time: whole seconds; 0: not said */
     const struct nj_slice_object *slice;
     const struct nj_model_slice *next; /* of the same Service */

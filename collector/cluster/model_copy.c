@@ -110,24 +110,8 @@ static void copy_service(struct taker *taker, const struct nj_kube_object *objec
     to->ports = ports;
 }
 
-static void copy_slice(struct taker *taker, const struct nj_kube_object *object, struct nj_model_object *ret)
+static void copy_slice(struct taker *taker, const struct nj_slice_object *from, struct nj_slice_object *to)
 {
-    const struct nj_slice_object *from = &object->slice;
-    struct nj_slice_object *to = take(taker, sizeof(*to));
-    ret->slice.service_name = text(taker, nj_kube_label(&object->meta, SERVICE_NAME));
-    const char *trigger = nj_kube_annotation(&object->meta, TRIGGER);
-    int64_t trigger_ns = 0;
-    if (trigger != NULL && nj_time_parse(trigger, (size_t)-1, &trigger_ns) < 0)
-        trigger_ns = 0;
-    ret->slice.view =
-        (struct nj_model_slice){.name = text(taker, object->meta.name),
-                                .uid = text(taker, object->meta.uid),
-                                .generation = object->meta.generation,
-                                .trigger_ns = trigger_ns,
-                                .managed = nj_streq(nj_kube_label(&object->meta, MANAGED_BY), CONTROLLER),
-                                .slice = to};
-    if (to == NULL)
-        return;
     *to = *from;
     to->address_type = text(taker, from->address_type);
     struct nj_endpoint *endpoints = array(taker, from->endpoints, &to->endpoints_count, sizeof(*endpoints));
@@ -146,6 +130,49 @@ static void copy_slice(struct taker *taker, const struct nj_kube_object *object,
         ports[i].app_protocol = text(taker, from->ports[i].app_protocol);
     }
     to->ports = ports;
+}
+
+static int64_t trigger_of(const struct nj_kube_meta *meta)
+{
+    const char *trigger = nj_kube_annotation(meta, TRIGGER);
+    int64_t trigger_ns = 0;
+    if (trigger == NULL || nj_time_parse(trigger, (size_t)-1, &trigger_ns) < 0)
+        return 0;
+    return trigger_ns;
+}
+
+/* Endpoints have no generation that counts their changes: any other version stands for one. */
+static int64_t generation_of(const struct nj_kube_object *object)
+{
+    const char *version = object->meta.resource_version;
+    return object->kind == NJ_KUBE_ENDPOINTS ? (int64_t)(nj_hash64(version, strlen(version)) >> 1)
+                                             : object->meta.generation;
+}
+
+/* Endpoints are the controller's where their Service has a selector, as slices with its label are. */
+static void copy_slices(struct taker *taker, const struct nj_kube_object *object, struct nj_model_object *ret)
+{
+    bool of_endpoints = object->kind == NJ_KUBE_ENDPOINTS;
+    const struct nj_slice_object *from = of_endpoints ? object->endpoints.slices : &object->slice;
+    size_t count = of_endpoints ? object->endpoints.slices_count : 1;
+    struct nj_model_slice *views = take(taker, count * sizeof(*views));
+    struct nj_slice_object *slices = take(taker, count * sizeof(*slices));
+    const struct nj_model_slice view = {
+        .name = text(taker, object->meta.name),
+        .uid = text(taker, object->meta.uid),
+        .generation = generation_of(object),
+        .trigger_ns = trigger_of(&object->meta),
+        .managed = of_endpoints || nj_streq(nj_kube_label(&object->meta, MANAGED_BY), CONTROLLER)};
+    ret->slice.of_endpoints = of_endpoints;
+    ret->slice.service_name =
+        of_endpoints ? view.name : text(taker, nj_kube_label(&object->meta, SERVICE_NAME));
+    ret->slice.views = views;
+    ret->slice.views_count = count;
+    for (size_t i = 0; views != NULL && slices != NULL && i < count; i++) {
+        views[i] = view;
+        views[i].slice = &slices[i];
+        copy_slice(taker, &from[i], &slices[i]);
+    }
 }
 
 static void copy_ingress(struct taker *taker, const struct nj_kube_object *object,
@@ -207,7 +234,7 @@ static void copy(struct taker *taker, enum nj_model_kind kind, const struct nj_k
         copy_service(taker, object, &ret->service.view);
         break;
     case NJ_MODEL_SLICES:
-        copy_slice(taker, object, ret);
+        copy_slices(taker, object, ret);
         break;
     case NJ_MODEL_INGRESSES:
         copy_ingress(taker, object, &ret->ingress);

@@ -58,10 +58,15 @@ static void refresh_group(struct nj_model_space *space, struct nj_model_group *g
     group->view = (struct nj_model_service){.namespace = space->name, .name = group->name, .uid = ""};
     if (group->service != NULL)
         group->view = group->service->service.view;
-    struct nj_model_object *slice;
-    DL_FOREACH (group->slices, slice)
-        slice->slice.view.next = slice->next == NULL ? NULL : &slice->next->slice.view;
-    group->view.slices = group->slices == NULL ? NULL : &group->slices->slice.view;
+    struct nj_model_object *object;
+    const struct nj_model_slice **end = &group->view.slices;
+    DL_FOREACH (group->slices, object) {
+        for (size_t i = 0; i < object->slice.views_count; i++) {
+            *end = &object->slice.views[i];
+            end = &object->slice.views[i].next;
+        }
+    }
+    *end = NULL;
 }
 
 void nj_model_address_text(const char *address, char text[INET6_ADDRSTRLEN])
@@ -97,21 +102,30 @@ static void add_claim(struct nj_model_index *index, struct nj_model_object *obje
     DL_APPEND(entry->claims, claim);
 }
 
+static size_t count_addresses(const struct nj_model_object *object)
+{
+    size_t count = 0;
+    for (size_t v = 0; v < object->slice.views_count; v++) {
+        const struct nj_slice_object *slice = object->slice.views[v].slice;
+        for (size_t i = 0; object->slice.views[v].managed && i < slice->endpoints_count; i++)
+            count += slice->endpoints[i].addresses_count;
+    }
+    return count;
+}
+
 /* Only the controller's slices say whose a pod's address is: others can be written by anybody. */
 static void claim_addresses(struct nj_model_index *index, struct nj_model_object *object)
 {
-    const struct nj_slice_object *slice = object->slice.view.slice;
-    size_t count = 0;
-    if (!object->slice.view.managed)
-        return;
-    for (size_t i = 0; i < slice->endpoints_count; i++)
-        count += slice->endpoints[i].addresses_count;
+    size_t count = count_addresses(object);
     if (count == 0)
         return;
     object->claims = nj_calloc(count, sizeof(*object->claims));
-    for (size_t i = 0; i < slice->endpoints_count; i++) {
-        for (size_t a = 0; a < slice->endpoints[i].addresses_count; a++)
-            add_claim(index, object, slice->endpoints[i].addresses[a]);
+    for (size_t v = 0; v < object->slice.views_count; v++) {
+        const struct nj_slice_object *slice = object->slice.views[v].slice;
+        for (size_t i = 0; object->slice.views[v].managed && i < slice->endpoints_count; i++) {
+            for (size_t a = 0; a < slice->endpoints[i].addresses_count; a++)
+                add_claim(index, object, slice->endpoints[i].addresses[a]);
+        }
     }
 }
 

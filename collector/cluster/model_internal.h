@@ -26,7 +26,9 @@ struct nj_model_object {
             struct nj_model_group *group;
         } service;
         struct {
-            struct nj_model_slice view;
+            struct nj_model_slice *views; /* one; of Endpoints one for each subset and family */
+            size_t views_count;
+            bool of_endpoints;
             const char *service_name;
             struct nj_model_group *group;
         } slice;
@@ -93,7 +95,8 @@ void nj_model_index_tidy(struct nj_model_index *index, struct nj_model_space *sp
  * as it is, as far as there is room. */
 void nj_model_address_text(const char *address, char text[INET6_ADDRSTRLEN]);
 
-/* Copies what `object` holds for `kind` into one block: *ret_object's memory and view. False: too large. */
+/* Copies what `object` (for slices also Endpoints) holds for `kind` into one block: *ret_object's memory and
+ * view. False: too large. */
 bool nj_model_copy(struct nj_arena *scratch, enum nj_model_kind kind, const struct nj_kube_object *object,
                    struct nj_model_object *ret_object);
 

@@ -16,6 +16,17 @@ const struct nj_container_state nj_container_state_empty = {.reason = "", .messa
 const struct nj_pod_probe nj_pod_probe_empty = {
     .host = "", .port_name = "", .path = "", .scheme = "", .service = ""};
 
+#define IPV4 "IPv4"
+
+const char *const nj_kube_families[NJ_KUBE_FAMILIES] = {IPV4, "IPv6"};
+
+static const struct nj_slice_object no_addresses = {.address_type = IPV4};
+
+const char *nj_kube_family(const char *address)
+{
+    return nj_kube_families[strchr(address, ':') == NULL ? 0 : 1];
+}
+
 static struct nj_workload_object empty_workload(enum nj_kube_kind kind)
 {
     return (struct nj_workload_object){.desired = kind == NJ_KUBE_DAEMON_SET ? 0 : 1,
@@ -44,6 +55,9 @@ struct nj_kube_object nj_kube_object_empty(enum nj_kube_kind kind)
         break;
     case NJ_KUBE_SLICE:
         object.slice = (struct nj_slice_object){.address_type = ""};
+        break;
+    case NJ_KUBE_ENDPOINTS:
+        object.endpoints = (struct nj_endpoints_object){.slices = &no_addresses, .slices_count = 1};
         break;
     case NJ_KUBE_INGRESS:
         object.ingress = (struct nj_ingress_object){.class_name = ""};

@@ -75,6 +75,10 @@ void nj_kube_default_probe(struct nj_pod_probe *probe);
 void nj_kube_default_service_port(struct nj_service_port *port);
 const char *nj_kube_or(const char *text, const char *absent); /* text, or `absent` when it is "" */
 
+enum { NJ_KUBE_FAMILIES = 2 };
+extern const char *const nj_kube_families[NJ_KUBE_FAMILIES]; /* "IPv4", "IPv6" */
+const char *nj_kube_family(const char *address);             /* one of these */
+
 uint16_t nj_kube_port(int64_t number); /* 0 for what is no port */
 /* An IntOrString, text NULL when it is a number. A number written as a string is a number, as to the kubelet.
  */

@@ -180,6 +180,7 @@ static const char *const wanted_service_spec[] = {"type",     "externalName", "p
                                                   "selector", "ipFamilies",   "clusterIPs",
                                                   "ports",    "clusterIP",    NULL};
 static const char *const wanted_slice[] = {"addressType", "endpoints", "ports", NULL};
+static const char *const wanted_endpoints[] = {"subsets", NULL};
 static const char *const wanted_ingress_spec[] = {"ingressClassName", "defaultBackend", "tls", "rules", NULL};
 static const char *const wanted_ingress_status[] = {"loadBalancer", NULL};
 static const char *const wanted_workload_spec[] = {"replicas",
@@ -262,6 +263,8 @@ static bool decode_parts(struct nj_json_reader *reader, const struct parts *part
         return decode_part(reader, &parts->spec, wanted_service_spec, nj_json_read_service_spec, object);
     case NJ_KUBE_SLICE:
         return decode_part(reader, &parts->whole, wanted_slice, nj_json_read_slice, object);
+    case NJ_KUBE_ENDPOINTS:
+        return decode_part(reader, &parts->whole, wanted_endpoints, nj_json_read_endpoints, object);
     case NJ_KUBE_INGRESS:
         return decode_part(reader, &parts->spec, wanted_ingress_spec, nj_json_read_ingress_spec, object) &&
                decode_part(reader, &parts->status, wanted_ingress_status, nj_json_read_ingress_status,

@@ -62,7 +62,8 @@ typedef void nj_json_read_fn(struct nj_json_reader *reader, struct json_object *
 nj_json_read_fn nj_json_read_pod_spec;
 nj_json_read_fn nj_json_read_pod_status;
 nj_json_read_fn nj_json_read_service_spec;
-nj_json_read_fn nj_json_read_slice; /* the whole of it: a slice has neither spec nor status */
+nj_json_read_fn nj_json_read_slice;     /* the whole of it: a slice has neither spec nor status */
+nj_json_read_fn nj_json_read_endpoints; /* likewise */
 nj_json_read_fn nj_json_read_ingress_spec;
 nj_json_read_fn nj_json_read_ingress_status;
 nj_json_read_fn nj_json_read_workload_spec;

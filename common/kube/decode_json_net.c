@@ -55,8 +55,9 @@ static void read_endpoints(struct nj_json_reader *reader, struct json_object *ar
         struct json_object *endpoint = json_object_array_get_idx(array, i);
         struct json_object *conditions = nj_json_get(endpoint, "conditions");
         struct json_object *target = nj_json_get(endpoint, "targetRef");
-        endpoints[i] = (struct nj_endpoint){.ready = nj_json_bool(conditions, "ready", true),
-                                            .serving = nj_json_bool(conditions, "serving", true),
+        bool ready = nj_json_bool(conditions, "ready", true);
+        endpoints[i] = (struct nj_endpoint){.ready = ready,
+                                            .serving = nj_json_bool(conditions, "serving", ready),
                                             .terminating = nj_json_bool(conditions, "terminating", false),
                                             .node = nj_json_string(reader, endpoint, "nodeName"),
                                             .target_kind = nj_json_string(reader, target, "kind"),
@@ -69,11 +70,9 @@ static void read_endpoints(struct nj_json_reader *reader, struct json_object *ar
     slice->endpoints_count = count;
 }
 
-void nj_json_read_slice(struct nj_json_reader *reader, struct json_object *json,
-                        struct nj_kube_object *object)
+static void read_endpoint_ports(struct nj_json_reader *reader, struct json_object *array,
+                                struct nj_slice_object *slice)
 {
-    struct nj_slice_object *slice = &object->slice;
-    struct json_object *array = nj_json_get(json, "ports");
     size_t count = nj_json_len(array);
     struct nj_endpoint_port *ports = nj_json_array(reader, count, sizeof(*ports));
     for (size_t i = 0; ports != NULL && i < count; i++) {
@@ -86,8 +85,85 @@ void nj_json_read_slice(struct nj_json_reader *reader, struct json_object *json,
     }
     slice->ports = ports;
     slice->ports_count = ports == NULL ? 0 : count;
+}
+
+void nj_json_read_slice(struct nj_json_reader *reader, struct json_object *json,
+                        struct nj_kube_object *object)
+{
+    struct nj_slice_object *slice = &object->slice;
+    read_endpoint_ports(reader, nj_json_get(json, "ports"), slice);
     slice->address_type = nj_json_string(reader, json, "addressType");
     read_endpoints(reader, nj_json_get(json, "endpoints"), slice);
+}
+
+static struct nj_endpoint subset_endpoint(struct nj_json_reader *reader, struct json_object *json, bool ready)
+{
+    struct json_object *target = nj_json_get(json, "targetRef");
+    const char **one = nj_json_array(reader, 1, sizeof(*one));
+    struct nj_endpoint endpoint = {.addresses = one,
+                                   .addresses_count = one == NULL ? 0 : 1,
+                                   .ready = ready,
+                                   .serving = ready,
+                                   .node = nj_json_string(reader, json, "nodeName"),
+                                   .target_kind = nj_json_string(reader, target, "kind"),
+                                   .target_name = nj_json_string(reader, target, "name"),
+                                   .target_uid = nj_json_string(reader, target, "uid")};
+    if (one != NULL)
+        one[0] = nj_json_string(reader, json, "ip");
+    return endpoint;
+}
+
+/* Those of one family; one without an address is none. */
+static size_t take_family(struct nj_json_reader *reader, struct json_object *array, bool ready,
+                          const char *family, struct nj_endpoint *ret_endpoints)
+{
+    size_t taken = 0;
+    for (size_t i = 0; i < nj_json_len(array); i++) {
+        struct json_object *json = json_object_array_get_idx(array, i);
+        struct json_object *value = nj_json_get(json, "ip");
+        const char *ip = json_object_is_type(value, json_type_string) ? json_object_get_string(value) : "";
+        if (ip[0] != '\0' && nj_streq(nj_kube_family(ip), family))
+            ret_endpoints[taken++] = subset_endpoint(reader, json, ready);
+    }
+    return taken;
+}
+
+/* The slices of one subset, which share its ports. Returns how many. */
+static size_t read_subset(struct nj_json_reader *reader, struct json_object *subset,
+                          struct nj_slice_object *ret_slices)
+{
+    struct json_object *addresses = nj_json_get(subset, "addresses");
+    struct json_object *others = nj_json_get(subset, "notReadyAddresses");
+    size_t room = nj_json_len(addresses) + nj_json_len(others), count = 0;
+    struct nj_endpoint *endpoints = nj_json_array(reader, room, sizeof(*endpoints));
+    struct nj_slice_object slice = {.address_type = ""};
+    if (endpoints == NULL)
+        return 0;
+    read_endpoint_ports(reader, nj_json_get(subset, "ports"), &slice);
+    for (size_t i = 0; i < NJ_KUBE_FAMILIES; i++) {
+        slice.address_type = nj_kube_families[i];
+        size_t taken = take_family(reader, addresses, true, slice.address_type, endpoints);
+        taken += take_family(reader, others, false, slice.address_type, endpoints + taken);
+        slice.endpoints = endpoints;
+        slice.endpoints_count = taken;
+        if (taken > 0)
+            ret_slices[count++] = slice;
+        endpoints += taken;
+    }
+    return count;
+}
+
+void nj_json_read_endpoints(struct nj_json_reader *reader, struct json_object *json,
+                            struct nj_kube_object *object)
+{
+    struct json_object *subsets = nj_json_get(json, "subsets");
+    struct nj_slice_object *slices =
+        nj_json_array(reader, nj_json_len(subsets) * NJ_KUBE_FAMILIES, sizeof(*slices));
+    size_t count = 0;
+    for (size_t i = 0; slices != NULL && i < nj_json_len(subsets); i++)
+        count += read_subset(reader, json_object_array_get_idx(subsets, i), slices + count);
+    if (count > 0)
+        object->endpoints = (struct nj_endpoints_object){.slices = slices, .slices_count = count};
 }
 
 static struct nj_kube_tls collect_tls(struct nj_json_reader *reader, struct json_object *array)

@@ -177,6 +177,8 @@ static bool decode_parts(struct nj_pb_arena *allocator, const struct parts *part
         return decode_part(allocator, spec, nj_pb_decode_service_spec, object);
     case NJ_KUBE_SLICE:
         return nj_pb_decode_slice(allocator, &parts->rest, object);
+    case NJ_KUBE_ENDPOINTS:
+        return nj_pb_decode_endpoints(allocator, &parts->rest, object);
     case NJ_KUBE_INGRESS:
         return decode_part(allocator, spec, nj_pb_decode_ingress_spec, object) &&
                decode_part(allocator, status, nj_pb_decode_ingress_status, object);

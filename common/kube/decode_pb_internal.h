@@ -45,7 +45,8 @@ typedef bool nj_pb_decode_fn(struct nj_pb_arena *allocator, const struct nj_pb_f
 nj_pb_decode_fn nj_pb_decode_pod_spec;
 nj_pb_decode_fn nj_pb_decode_pod_status;
 nj_pb_decode_fn nj_pb_decode_service_spec;
-nj_pb_decode_fn nj_pb_decode_slice; /* the whole of it: a slice has neither spec nor status */
+nj_pb_decode_fn nj_pb_decode_slice;     /* the whole of it: a slice has neither spec nor status */
+nj_pb_decode_fn nj_pb_decode_endpoints; /* likewise */
 nj_pb_decode_fn nj_pb_decode_ingress_spec;
 nj_pb_decode_fn nj_pb_decode_ingress_status;
 nj_pb_decode_fn nj_pb_decode_workload_metadata; /* who changed its template last */

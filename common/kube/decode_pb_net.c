@@ -46,9 +46,10 @@ static struct nj_endpoint endpoint(const K8s__Endpoint *pb)
 {
     const K8s__EndpointConditions *conditions = pb->conditions;
     const K8s__ObjectReference *target = pb->targetref;
+    bool ready = conditions == NULL || !conditions->has_ready || conditions->ready;
     struct nj_endpoint endpoint = {
-        .ready = conditions == NULL || !conditions->has_ready || conditions->ready,
-        .serving = conditions == NULL || !conditions->has_serving || conditions->serving,
+        .ready = ready,
+        .serving = conditions == NULL || !conditions->has_serving ? ready : conditions->serving,
         .terminating = conditions != NULL && conditions->has_terminating && conditions->terminating,
         .node = nj_str(pb->nodename),
         .target_kind = nj_str(target == NULL ? NULL : target->kind),
@@ -80,6 +81,87 @@ bool nj_pb_decode_slice(struct nj_pb_arena *allocator, const struct nj_pb_field 
     slice->endpoints_count = pb->n_endpoints;
     slice->ports = ports;
     slice->ports_count = pb->n_ports;
+    return true;
+}
+
+static struct nj_endpoint subset_endpoint(K8s__EndpointAddress *pb, bool ready)
+{
+    const K8s__ObjectReference *target = pb->targetref;
+    return (struct nj_endpoint){.addresses = (const char *const *)&pb->ip,
+                                .addresses_count = 1,
+                                .ready = ready,
+                                .serving = ready,
+                                .node = nj_str(pb->nodename),
+                                .target_kind = nj_str(target == NULL ? NULL : target->kind),
+                                .target_name = nj_str(target == NULL ? NULL : target->name),
+                                .target_uid = nj_str(target == NULL ? NULL : target->uid)};
+}
+
+/* Those of one family among `count` addresses; one without an address is none. */
+static size_t take_family(K8s__EndpointAddress **addresses, size_t count, bool ready, const char *family,
+                          struct nj_endpoint *ret_endpoints)
+{
+    size_t taken = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (nj_str(addresses[i]->ip)[0] != '\0' && nj_streq(nj_kube_family(addresses[i]->ip), family))
+            ret_endpoints[taken++] = subset_endpoint(addresses[i], ready);
+    }
+    return taken;
+}
+
+static bool subset_ports(struct nj_pb_arena *allocator, const K8s__EndpointSubset *pb,
+                         struct nj_slice_object *slice)
+{
+    struct nj_endpoint_port *ports;
+    if (!nj_pb_array(allocator, pb->n_ports, sizeof(*ports), &ports))
+        return false;
+    for (size_t i = 0; i < pb->n_ports; i++)
+        ports[i] = (struct nj_endpoint_port){.name = nj_str(pb->ports[i]->name),
+                                             .protocol = nj_kube_or(nj_str(pb->ports[i]->protocol), "TCP"),
+                                             .app_protocol = nj_str(pb->ports[i]->appprotocol),
+                                             .number = nj_kube_port(pb->ports[i]->port)};
+    slice->ports = ports;
+    slice->ports_count = pb->n_ports;
+    return true;
+}
+
+/* The slices of one subset, which share its ports. False when the arena is full. */
+static bool subset_slices(struct nj_pb_arena *allocator, const K8s__EndpointSubset *pb,
+                          struct nj_slice_object *ret_slices, size_t *count)
+{
+    struct nj_slice_object slice = {.address_type = ""};
+    struct nj_endpoint *endpoints;
+    if (!subset_ports(allocator, pb, &slice) ||
+        !nj_pb_array(allocator, pb->n_addresses + pb->n_notreadyaddresses, sizeof(*endpoints), &endpoints))
+        return false;
+    for (size_t i = 0; i < NJ_KUBE_FAMILIES; i++) {
+        slice.address_type = nj_kube_families[i];
+        size_t taken = take_family(pb->addresses, pb->n_addresses, true, slice.address_type, endpoints);
+        taken += take_family(pb->notreadyaddresses, pb->n_notreadyaddresses, false, slice.address_type,
+                             endpoints + taken);
+        slice.endpoints = endpoints;
+        slice.endpoints_count = taken;
+        if (taken > 0)
+            ret_slices[(*count)++] = slice;
+        endpoints += taken;
+    }
+    return true;
+}
+
+bool nj_pb_decode_endpoints(struct nj_pb_arena *allocator, const struct nj_pb_field *field,
+                            struct nj_kube_object *object)
+{
+    K8s__Endpoints *pb = k8s__endpoints__unpack(&allocator->base, field->len, field->data);
+    struct nj_slice_object *slices;
+    size_t count = 0;
+    if (pb == NULL || !nj_pb_array(allocator, pb->n_subsets * NJ_KUBE_FAMILIES, sizeof(*slices), &slices))
+        return false;
+    for (size_t i = 0; i < pb->n_subsets; i++) {
+        if (!subset_slices(allocator, pb->subsets[i], slices, &count))
+            return false;
+    }
+    if (count > 0)
+        object->endpoints = (struct nj_endpoints_object){.slices = slices, .slices_count = count};
     return true;
 }
 

@@ -181,8 +181,9 @@ struct nj_service_object {
 struct nj_endpoint {
     const char *const *addresses;
     size_t addresses_count;
-    bool ready, serving,
-        terminating;  /* as facts: ready and serving absent mean true, terminating absent means false */
+    bool ready;       /* absent means true */
+    bool serving;     /* absent means as ready: mirrored slices say no more */
+    bool terminating; /* absent means false */
     const char *node; /* "" */
     const char *target_kind, *target_name, *target_uid; /* targetRef; "" */
 };
@@ -199,6 +200,14 @@ struct nj_slice_object {
     size_t endpoints_count;
     const struct nj_endpoint_port *ports;
     size_t ports_count;
+};
+
+/* core/v1 Endpoints, as the slices that there would be: one for each subset and family of addresses, and an
+ * empty one where there are no addresses. Who is ready is serving, and nobody is terminating: those leave at
+ * once. */
+struct nj_endpoints_object {
+    const struct nj_slice_object *slices; /* at least one */
+    size_t slices_count;
 };
 
 struct nj_ingress_path {
@@ -282,9 +291,10 @@ enum nj_kube_kind {
     NJ_KUBE_META, /* any object: only its metadata is decoded */
     NJ_KUBE_POD,
     NJ_KUBE_SERVICE,
-    NJ_KUBE_SLICE,   /* discovery.k8s.io/v1 EndpointSlice; its Service is the label kubernetes.io/service-name
-                      */
-    NJ_KUBE_INGRESS, /* networking.k8s.io/v1 */
+    NJ_KUBE_SLICE, /* discovery.k8s.io/v1 EndpointSlice; its Service is the label kubernetes.io/service-name
+                    */
+    NJ_KUBE_ENDPOINTS,  /* core/v1: has its Service's name. For clusters without slices */
+    NJ_KUBE_INGRESS,    /* networking.k8s.io/v1 */
     NJ_KUBE_DEPLOYMENT, /* apps/v1, as the three below: .workload */
     NJ_KUBE_CUSTOM,
     NJ_KUBE_NODE,
@@ -301,6 +311,7 @@ struct nj_kube_object {
         struct nj_pod_object pod;
         struct nj_service_object service;
         struct nj_slice_object slice;
+        struct nj_endpoints_object endpoints;
         struct nj_ingress_object ingress;
         struct nj_workload_object workload;
         struct nj_custom_object custom;

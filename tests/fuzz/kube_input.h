@@ -29,6 +29,7 @@ enum {
     AS_DAEMON_SET,
     AS_REPLICA_SET,
     AS_BUDGET,
+    AS_ENDPOINTS,
     AS_COUNT
 };
 
@@ -180,6 +181,10 @@ static inline int see_object(void *data, const struct nj_kube_object *object)
     case NJ_KUBE_SLICE:
         *seen += see_slice(&object->slice);
         break;
+    case NJ_KUBE_ENDPOINTS:
+        for (size_t i = 0; i < object->endpoints.slices_count; i++)
+            *seen += see_slice(&object->endpoints.slices[i]);
+        break;
     case NJ_KUBE_INGRESS:
         *seen += see_ingress(&object->ingress);
         break;
@@ -227,6 +232,7 @@ static inline void decode_one(enum nj_kube_encoding encoding, int as, const uint
         [AS_DAEMON_SET] = NJ_KUBE_DAEMON_SET,
         [AS_REPLICA_SET] = NJ_KUBE_REPLICA_SET,
         [AS_BUDGET] = NJ_KUBE_BUDGET,
+        [AS_ENDPOINTS] = NJ_KUBE_ENDPOINTS,
     };
     size_t seen = 0;
     struct nj_arena arena;

@@ -235,6 +235,13 @@ static void slice(struct nj_buf *out, const struct nj_slice_object *s)
     }
 }
 
+static void endpoints(struct nj_buf *out, const struct nj_endpoints_object *e)
+{
+    number(out, "slices", 0, (int64_t)e->slices_count);
+    for (size_t i = 0; i < e->slices_count; i++)
+        slice(out, &e->slices[i]);
+}
+
 static void ingress(struct nj_buf *out, const struct nj_ingress_object *in)
 {
     text(out, "class_name", 0, in->class_name);
@@ -304,6 +311,9 @@ void describe_object(const struct nj_kube_object *object, struct nj_buf *out)
         break;
     case NJ_KUBE_SLICE:
         slice(out, &object->slice);
+        break;
+    case NJ_KUBE_ENDPOINTS:
+        endpoints(out, &object->endpoints);
         break;
     case NJ_KUBE_INGRESS:
         ingress(out, &object->ingress);

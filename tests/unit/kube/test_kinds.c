@@ -401,6 +401,128 @@ static void endpoints_are_ready_unless_they_say_otherwise(void **state)
     assert_equal(*state, NJ_KUBE_SLICE, text, &last);
 }
 
+/* Whoever makes slices of Endpoints says only who is ready. */
+static void what_does_not_say_that_it_serves_serves_when_it_is_ready(void **state)
+{
+    static const char text[] =
+        "{\"addressType\":\"IPv4\",\"endpoints\":[{\"addresses\":[],\"conditions\":{\"ready\":false}},"
+        "{\"addresses\":[],\"conditions\":{\"serving\":false}}]}";
+    struct nj_kube_object object = from_json(*state, NJ_KUBE_SLICE, text);
+    assert_false(object.slice.endpoints[0].ready || object.slice.endpoints[0].serving);
+    assert_true(object.slice.endpoints[1].ready && !object.slice.endpoints[1].serving);
+    K8s__EndpointConditions waiting = K8S__ENDPOINT_CONDITIONS__INIT, odd = K8S__ENDPOINT_CONDITIONS__INIT;
+    SET(waiting, ready, 0);
+    SET(odd, serving, 0);
+    K8s__Endpoint endpoints[2] = {K8S__ENDPOINT__INIT, K8S__ENDPOINT__INIT};
+    endpoints[0].conditions = &waiting;
+    endpoints[1].conditions = &odd;
+    K8s__Endpoint *list[] = {&endpoints[0], &endpoints[1]};
+    K8s__EndpointSlice pb = K8S__ENDPOINT_SLICE__INIT;
+    pb.addresstype = (char *)"IPv4";
+    pb.endpoints = list;
+    pb.n_endpoints = 2;
+    struct packed packed = {.len = 0};
+    put_message(&packed, 0, &pb.base);
+    assert_equal(*state, NJ_KUBE_SLICE, text, &packed);
+}
+
+/* --- Endpoints */
+
+static const char endpoints_text[] =
+    "{\"metadata\":{\"name\":\"web\"},\"subsets\":[{\"addresses\":[{\"ip\":\"10.1.0.1\",\"nodeName\":\"n1\","
+    "\"targetRef\":{\"kind\":\"Pod\",\"name\":\"web-1\",\"uid\":\"u1\"}},{\"ip\":\"fd00::1\"},{}],"
+    "\"notReadyAddresses\":[{\"ip\":\"10.1.0.2\"}],\"ports\":[{\"name\":\"http\",\"port\":8080},"
+    "{\"port\":53,\"protocol\":\"UDP\",\"appProtocol\":\"x\"}]},{\"notReadyAddresses\":[{\"ip\":\"10.1.0.3\"}"
+    "]},"
+    "{}]}";
+
+/* A slice for each subset and family, as Kubernetes itself mirrors them. */
+static void endpoints_are_read_as_the_slices_that_there_would_be(void **state)
+{
+    struct nj_kube_object object = from_json(*state, NJ_KUBE_ENDPOINTS, endpoints_text);
+    assert_string_equal("web", object.meta.name);
+    assert_int_equal(3, object.endpoints.slices_count);
+    const struct nj_slice_object *first = &object.endpoints.slices[0];
+    assert_string_equal("IPv4", first->address_type);
+    assert_int_equal(2, first->endpoints_count);
+    assert_string_equal("10.1.0.1", first->endpoints[0].addresses[0]);
+    assert_true(first->endpoints[0].ready && first->endpoints[0].serving && !first->endpoints[0].terminating);
+    assert_string_equal("Pod", first->endpoints[0].target_kind);
+    assert_string_equal("web-1", first->endpoints[0].target_name);
+    assert_string_equal("u1", first->endpoints[0].target_uid);
+    assert_string_equal("n1", first->endpoints[0].node);
+    assert_string_equal("10.1.0.2", first->endpoints[1].addresses[0]);
+    assert_false(first->endpoints[1].ready || first->endpoints[1].serving);
+    assert_int_equal(2, first->ports_count);
+    assert_int_equal(8080, first->ports[0].number);
+    assert_string_equal("TCP", first->ports[0].protocol);
+    assert_string_equal("UDP", first->ports[1].protocol);
+    const struct nj_slice_object *second = &object.endpoints.slices[1];
+    assert_string_equal("IPv6", second->address_type);
+    assert_int_equal(1, second->endpoints_count);
+    assert_string_equal("fd00::1", second->endpoints[0].addresses[0]);
+    assert_int_equal(2, second->ports_count);
+    assert_int_equal(0, object.endpoints.slices[2].ports_count);
+}
+
+static void endpoints_are_equal_in_both_encodings(void **state)
+{
+    K8s__ObjectReference target = K8S__OBJECT_REFERENCE__INIT;
+    target.kind = (char *)"Pod";
+    target.name = (char *)"web-1";
+    target.uid = (char *)"u1";
+    K8s__EndpointAddress addresses[5];
+    for (size_t i = 0; i < 5; i++)
+        addresses[i] = (K8s__EndpointAddress)K8S__ENDPOINT_ADDRESS__INIT;
+    addresses[0].ip = (char *)"10.1.0.1";
+    addresses[0].nodename = (char *)"n1";
+    addresses[0].targetref = &target;
+    addresses[1].ip = (char *)"fd00::1";
+    addresses[3].ip = (char *)"10.1.0.2";
+    addresses[4].ip = (char *)"10.1.0.3";
+    K8s__EndpointAddress *ready[] = {&addresses[0], &addresses[1], &addresses[2]};
+    K8s__EndpointAddress *waiting[] = {&addresses[3]}, *other[] = {&addresses[4]};
+    K8s__EndpointSubsetPort ports[2] = {K8S__ENDPOINT_SUBSET_PORT__INIT, K8S__ENDPOINT_SUBSET_PORT__INIT};
+    ports[0].name = (char *)"http";
+    SET(ports[0], port, 8080);
+    SET(ports[1], port, 53);
+    ports[1].protocol = (char *)"UDP";
+    ports[1].appprotocol = (char *)"x";
+    K8s__EndpointSubsetPort *port_list[] = {&ports[0], &ports[1]};
+    K8s__EndpointSubset subsets[3] = {K8S__ENDPOINT_SUBSET__INIT, K8S__ENDPOINT_SUBSET__INIT,
+                                      K8S__ENDPOINT_SUBSET__INIT};
+    subsets[0].addresses = ready;
+    subsets[0].n_addresses = 3;
+    subsets[0].notreadyaddresses = waiting;
+    subsets[0].n_notreadyaddresses = 1;
+    subsets[0].ports = port_list;
+    subsets[0].n_ports = 2;
+    subsets[1].notreadyaddresses = other;
+    subsets[1].n_notreadyaddresses = 1;
+    K8s__EndpointSubset *list[] = {&subsets[0], &subsets[1], &subsets[2]};
+    K8s__Endpoints pb = K8S__ENDPOINTS__INIT;
+    pb.subsets = list;
+    pb.n_subsets = 3;
+    K8s__ObjectMeta meta = K8S__OBJECT_META__INIT;
+    meta.name = (char *)"web";
+    struct packed packed = {.len = 0};
+    put_message(&packed, 1, &meta.base);
+    put_message(&packed, 0, &pb.base);
+    assert_equal(*state, NJ_KUBE_ENDPOINTS, endpoints_text, &packed);
+}
+
+/* As the controller's placeholder: that there are none is news, too. */
+static void endpoints_without_addresses_are_one_empty_slice(void **state)
+{
+    static const char *const texts[] = {"{}", "{\"subsets\":[]}",
+                                        "{\"subsets\":[{\"ports\":[{\"port\":1}]}]}"};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct nj_kube_object object = from_json(*state, NJ_KUBE_ENDPOINTS, texts[i]);
+        assert_int_equal(1, object.endpoints.slices_count);
+        assert_int_equal(0, object.endpoints.slices[0].endpoints_count);
+    }
+}
+
 /* --- ingresses */
 
 static const char ingress_text[] =
@@ -1052,15 +1174,16 @@ static void what_is_absent_or_odd_reads_as_empty(void **state)
         "\"readinessProbe\":3,\"livenessProbe\":{\"httpGet\":5}}],\"taints\":[1],\"nodeSelector\":{\"a\":1},"
         "\"overhead\":[],\"priority\":\"x\",\"tolerations\":[null],\"affinity\":{\"nodeAffinity\":{"
         "\"requiredDuringSchedulingIgnoredDuringExecution\":{\"nodeSelectorTerms\":[1,{\"matchFields\":[2,"
-        "{\"values\":[null]}]}]}}}},\"endpoints\":[4,{\"addresses\":[1,null]}]"
+        "{\"values\":[null]}]}]}}}},\"endpoints\":[4,{\"addresses\":[1,null]}],"
+        "\"subsets\":[6,{\"addresses\":[7,{\"ip\":8},{\"ip\":\"x\",\"targetRef\":9}]}]"
         ","
         "\"ports\":[5],\"metadata\":{\"managedFields\":[3,{},{\"fieldsV1\":\"\\\"f:template\\\"\","
         "\"manager\":1}]},\"status\":{\"capacity\":3,\"allocatable\":{\"pods\":null},\"conditions\":[0],"
         "\"nodeInfo\":1,\"loadBalancer\":{\"ingress\":[null,1]},\"podIPs\":[1]}}"};
-    static const enum nj_kube_kind kinds[] = {NJ_KUBE_META,       NJ_KUBE_POD,         NJ_KUBE_SERVICE,
-                                              NJ_KUBE_SLICE,      NJ_KUBE_INGRESS,     NJ_KUBE_DEPLOYMENT,
-                                              NJ_KUBE_CUSTOM,     NJ_KUBE_NODE,        NJ_KUBE_STATEFUL_SET,
-                                              NJ_KUBE_DAEMON_SET, NJ_KUBE_REPLICA_SET, NJ_KUBE_BUDGET};
+    static const enum nj_kube_kind kinds[] = {
+        NJ_KUBE_META,        NJ_KUBE_POD,    NJ_KUBE_SERVICE,  NJ_KUBE_SLICE,        NJ_KUBE_INGRESS,
+        NJ_KUBE_DEPLOYMENT,  NJ_KUBE_CUSTOM, NJ_KUBE_NODE,     NJ_KUBE_STATEFUL_SET, NJ_KUBE_DAEMON_SET,
+        NJ_KUBE_REPLICA_SET, NJ_KUBE_BUDGET, NJ_KUBE_ENDPOINTS};
     for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
         struct nj_buf text = {0};
         for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -1083,6 +1206,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_probed_pod_is_equal_in_both_encodings, setup, teardown),
         cmocka_unit_test_setup_teardown(services_have_their_defaults, setup, teardown),
         cmocka_unit_test_setup_teardown(endpoints_are_ready_unless_they_say_otherwise, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_does_not_say_that_it_serves_serves_when_it_is_ready, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(endpoints_are_read_as_the_slices_that_there_would_be, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(endpoints_are_equal_in_both_encodings, setup, teardown),
+        cmocka_unit_test_setup_teardown(endpoints_without_addresses_are_one_empty_slice, setup, teardown),
         cmocka_unit_test_setup_teardown(an_ingress_tells_every_path_and_the_fallback_last, setup, teardown),
         cmocka_unit_test_setup_teardown(an_ingress_is_equal_in_both_encodings, setup, teardown),
         cmocka_unit_test_setup_teardown(a_pod_says_where_it_may_go, setup, teardown),

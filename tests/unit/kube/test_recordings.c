@@ -90,6 +90,7 @@ static const struct {
 } kinds[] = {{"pods", NJ_KUBE_POD},
              {"services", NJ_KUBE_SERVICE},
              {"endpointslices", NJ_KUBE_SLICE},
+             {"endpoints", NJ_KUBE_ENDPOINTS},
              {"deployments", NJ_KUBE_DEPLOYMENT},
              {"replicasets", NJ_KUBE_REPLICA_SET},
              {"poddisruptionbudgets", NJ_KUBE_BUDGET},
