@@ -269,6 +269,7 @@ static int start_sla(struct nj_collector *collector, struct nj_err *err)
         .write = nj_collector_on_own_write,
         .on_event = nj_collector_on_own_event,
         .on_explained = nj_collector_review,
+        .maintenance = nj_collector_find_maintenance,
         .on_trouble = nj_collector_on_workloads_trouble,
         .data = collector,
     };

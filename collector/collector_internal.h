@@ -98,6 +98,10 @@ void nj_collector_remember_loss(void *data, const struct nj_incident *incident,
 void nj_collector_remember_service(void *data, const struct nj_incident *incident,
                                    const struct nj_incident_subject *subject);
 
+/* What SLA asks: silences with `maintenance`. */
+void nj_collector_find_maintenance(void *data, const struct nj_tracker_subject *subject, int64_t at_ns,
+                                   struct nj_maintenance_state *state);
+
 /* What REST asks. */
 double nj_collector_find_objective(void *data, const char *kind, const char *namespace, const char *name);
 

@@ -1,8 +1,10 @@
 /* What one part of the collector tells another. */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "collector/collector_internal.h"
+#include "common/base/alloc.h"
 #include "common/base/str.h"
 
 void nj_collector_find_project(void *data, const char *cluster, const char *namespace, char *ret_project,
@@ -156,6 +158,36 @@ void nj_collector_remember_service(void *data, const struct nj_incident *inciden
 {
     (void)subject;
     nj_sla_remember(data, incident);
+}
+
+struct finding {
+    struct nj_maintenance_state *state;
+    int64_t at_ns;
+};
+
+static void add_window(void *data, int64_t from_ns, int64_t until_ns, const char *reason)
+{
+    const struct finding *finding = data;
+    nj_maintenance_add(finding->state, finding->at_ns, from_ns, until_ns, reason);
+}
+
+void nj_collector_find_maintenance(void *data, const struct nj_tracker_subject *subject, int64_t at_ns,
+                                   struct nj_maintenance_state *state)
+{
+    struct nj_collector *collector = data;
+    struct finding finding = {.state = state, .at_ns = at_ns};
+    char project[NJ_PROJECT_MAX];
+    bool of_service = strchr(subject->name, '/') == NULL;
+    NJ_CLEANUP_FREE char *behind = nj_asprintf("%s/%s", subject->workload_kind, subject->workload);
+    nj_collector_find_project(collector, collector->cluster, subject->namespace, project, sizeof(project));
+    const struct nj_incident of = {.kind = NJ_INCIDENT_SERVICE_OUTAGE,
+                                   .cluster = collector->cluster,
+                                   .project = project,
+                                   .namespace = subject->namespace,
+                                   .workload_kind = of_service ? "Service" : subject->workload_kind,
+                                   .workload = of_service ? subject->name : subject->workload,
+                                   .detail = subject->workload[0] == '\0' ? "" : behind};
+    nj_silences_maintenance(collector->pipeline, &of, at_ns, add_window, &finding);
 }
 
 double nj_collector_find_objective(void *data, const char *kind, const char *namespace, const char *name)
