@@ -164,6 +164,13 @@ stage_manifests() {
         grep -q '^kind: DaemonSet' "$logs/kustomize.yaml" || { echo "$folder: no DaemonSet"; return 1; }
         echo "$folder: $count objects"
     done
+    # The field in place of the annotation that older clusters need.
+    mkdir -p "$logs/apparmor"
+    printf 'resources: [%s]\ncomponents: [%s]\n' "$(realpath --relative-to="$logs/apparmor" deploy/manifests/base)" \
+        "$(realpath --relative-to="$logs/apparmor" deploy/manifests/apparmor-field)" >"$logs/apparmor/kustomization.yaml"
+    kubectl kustomize "$logs/apparmor" >"$logs/kustomize.yaml" || return 1
+    grep -q 'appArmorProfile' "$logs/kustomize.yaml" || { echo "apparmor-field: no such field"; return 1; }
+    ! grep -q 'apparmor.security' "$logs/kustomize.yaml" || { echo "apparmor-field: the annotation is still there"; return 1; }
     kubectl kustomize deploy/manifests/rollback >"$logs/kustomize.yaml" # rights alone, beside one of the others
 }
 
