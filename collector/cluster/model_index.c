@@ -50,7 +50,7 @@ static struct nj_model_group *get_group(struct nj_model_space *space, const char
 static void refresh_group(struct nj_model_space *space, struct nj_model_group *group)
 {
     if (group->service == NULL && group->slices == NULL) {
-        HASH_DEL(space->groups, group);
+        NJ_TABLE_REMOVE(space->groups, group);
         free(group->name);
         free(group);
         return;
@@ -144,8 +144,7 @@ static void claim_cluster_ips(struct nj_model_index *index, struct nj_model_obje
 
 static void free_address(struct nj_model_index *index, struct nj_model_address *address)
 {
-    assert(index->addresses != NULL);
-    HASH_DEL(index->addresses, address);
+    NJ_TABLE_REMOVE(index->addresses, address);
     free(address->text);
     free(address);
 }
@@ -175,19 +174,17 @@ static void unlink_object(struct nj_model_index *index, struct nj_model_object *
         refresh_group(space, object->slice.group);
         break;
     case NJ_MODEL_INGRESSES:
-        HASH_DELETE(by_name, space->ingresses, object);
+        NJ_TABLE_REMOVE_BY(by_name, space->ingresses, object);
         break;
     default:
-        HASH_DELETE(by_name, space->monitors, object);
+        NJ_TABLE_REMOVE_BY(by_name, space->monitors, object);
     }
 }
 
 static void drop(struct nj_model_index *index, struct nj_model_object *object)
 {
     unlink_object(index, object);
-    assert(index->objects != NULL);
-    HASH_DELETE(by_uid, index->objects, object);
-    assert(index->objects != object);
+    NJ_TABLE_REMOVE_BY(by_uid, index->objects, object);
     index->count--;
     free(object->uid);
     free(object->memory);
@@ -290,7 +287,7 @@ void nj_model_index_tidy(struct nj_model_index *index, struct nj_model_space *sp
 {
     if (space->groups != NULL || space->ingresses != NULL || space->monitors != NULL || space->dirty)
         return;
-    HASH_DEL(index->spaces, space);
+    NJ_TABLE_REMOVE(index->spaces, space);
     free(space->name);
     free(space);
 }
