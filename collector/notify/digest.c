@@ -13,6 +13,8 @@
 enum {
     NAME_BYTES = 160,
     REASON_BYTES = 120,
+    FOLDED_MIN = 3,      /* alerts with one cause that become one line */
+    FOLDED_BYTES = 1536, /* of their names in it */
     NUMBER_BYTES = 24,   /* "（12/34）\n" and the like */
     TAIL_SHARE = 4,      /* link and mentions take at most this part of one message */
     MENTIONS_MAX = 4096, /* bytes of the list that is put together */
@@ -63,25 +65,143 @@ static void append_title(const struct nj_render *how, const struct nj_alert *ale
     nj_buf_append_str(out, markdown ? "</font>**\n" : "\n");
 }
 
-static void append_line(const struct nj_render *how, const struct nj_alert *alert, struct nj_buf *out)
+/* What a digest tells in one line: alerts of one group and cause that stand one after the other. */
+struct line {
+    const struct nj_alert *alerts;
+    size_t count;
+};
+
+static void append_kind(const struct nj_render *how, const struct nj_alert *alert, struct nj_buf *out)
 {
-    const struct nj_incident *incident = alert->incident;
-    bool markdown = how->format == NJ_CHANNEL_MARKDOWN;
-    bool chinese = how->language == NJ_LANGUAGE_ZH;
-    struct nj_buf name = {0}, reason = {0};
-    nj_incident_full_name(incident, &name);
-    nj_words_reason(how->language, incident, &reason);
-    nj_buf_printf(out, chinese ? "> 【%s】%s " : "> [%s] %s ",
+    nj_buf_printf(out, how->language == NJ_LANGUAGE_ZH ? "> 【%s】%s " : "> [%s] %s ",
                   alert->transition == NJ_TRANSITION_RESOLVED
                       ? nj_word(how->language, NJ_WORD_RESOLVED)
-                      : nj_words_severity(how->language, incident->severity),
-                  nj_words_title(how->language, incident));
-    nj_escape(out, nj_buf_str(&name), name.len, NAME_BYTES, markdown);
+                      : nj_words_severity(how->language, alert->incident->severity),
+                  nj_words_title(how->language, alert->incident));
+}
+
+static void append_reason(const struct nj_render *how, const struct nj_incident *incident, struct nj_buf *out)
+{
+    struct nj_buf reason = {0};
+    nj_words_reason(how->language, incident, &reason);
+    nj_escape(out, nj_buf_str(&reason), reason.len, REASON_BYTES, how->format == NJ_CHANNEL_MARKDOWN);
+    nj_buf_done(&reason);
+}
+
+static void append_one(const struct nj_render *how, const struct nj_alert *alert, struct nj_buf *out)
+{
+    const struct nj_incident *incident = alert->incident;
+    struct nj_buf name = {0};
+    nj_incident_full_name(incident, &name);
+    append_kind(how, alert, out);
+    nj_escape(out, nj_buf_str(&name), name.len, NAME_BYTES, how->format == NJ_CHANNEL_MARKDOWN);
     nj_buf_printf(out, " ×%" PRIu64 "%s", incident->count, nj_word(how->language, NJ_WORD_COLON));
-    nj_escape(out, nj_buf_str(&reason), reason.len, REASON_BYTES, markdown);
+    append_reason(how, incident, out);
     nj_buf_printf(out, " #%" PRId64 "\n", incident->id);
     nj_buf_done(&name);
-    nj_buf_done(&reason);
+}
+
+/* "shop/web #3": the cluster stands before, once. */
+static void append_name(const struct nj_render *how, const struct nj_incident *incident, struct nj_buf *out)
+{
+    struct nj_buf name = {0};
+    if (nj_str(incident->namespace)[0] != '\0')
+        nj_buf_printf(&name, "%s/", incident->namespace);
+    nj_buf_append_str(&name, nj_str(incident->workload));
+    nj_escape(out, nj_buf_str(&name), name.len, NAME_BYTES, how->format == NJ_CHANNEL_MARKDOWN);
+    nj_buf_printf(out, " #%" PRId64, incident->id);
+    nj_buf_done(&name);
+}
+
+/* The names as far as there is room for them, and how many there are in all. */
+static void append_names(const struct nj_render *how, const struct line *line, struct nj_buf *out)
+{
+    bool chinese = how->language == NJ_LANGUAGE_ZH;
+    size_t half = how->max_bytes / 2, start = out->len;
+    size_t room = half < FOLDED_BYTES ? half : FOLDED_BYTES;
+    for (size_t i = 0; i < line->count; i++) {
+        struct nj_buf name = {0};
+        append_name(how, line->alerts[i].incident, &name);
+        bool fits = out->len - start + name.len <= room;
+        if (fits)
+            nj_buf_printf(out, "%s%s", i == 0 ? "" : chinese ? "、" : ", ", nj_buf_str(&name));
+        nj_buf_done(&name);
+        if (!fits) {
+            nj_buf_printf(out, chinese ? " 等 %zu 个" : " and %zu more",
+                          chinese ? line->count : line->count - i);
+            return;
+        }
+    }
+}
+
+static void append_folded(const struct nj_render *how, const struct line *line, struct nj_buf *out)
+{
+    const struct nj_incident *first = line->alerts[0].incident;
+    const char *colon = nj_word(how->language, NJ_WORD_COLON), *cluster = nj_str(first->cluster);
+    uint64_t count = 0;
+    for (size_t i = 0; i < line->count; i++)
+        count += line->alerts[i].incident->count;
+    append_kind(how, &line->alerts[0], out);
+    nj_escape(out, cluster, strlen(cluster), NAME_BYTES, how->format == NJ_CHANNEL_MARKDOWN);
+    nj_buf_printf(
+        out, how->language == NJ_LANGUAGE_ZH ? " 共 %zu 个 ×%" PRIu64 "%s" : " %zu of them ×%" PRIu64 "%s",
+        line->count, count, colon);
+    append_reason(how, first, out);
+    nj_buf_append_str(out, colon);
+    append_names(how, line, out);
+    nj_buf_append_char(out, '\n');
+}
+
+static bool has_same_cause(const struct nj_alert *one, const char *reason, const struct nj_alert *other,
+                           const char *other_reason)
+{
+    const struct nj_incident *a = one->incident, *b = other->incident;
+    bool ended = one->transition == NJ_TRANSITION_RESOLVED;
+    return a->kind == b->kind && a->severity == b->severity &&
+           ended == (other->transition == NJ_TRANSITION_RESOLVED) &&
+           nj_streq(nj_str(one->group), nj_str(other->group)) &&
+           nj_streq(nj_str(a->cluster), nj_str(b->cluster)) && nj_streq(reason, other_reason);
+}
+
+/* Moves those of alerts[at]'s cause behind it. Returns how many they are. */
+static size_t bring_together(struct nj_alert *alerts, char **reasons, size_t count, size_t at)
+{
+    size_t end = at + 1;
+    for (size_t i = end; i < count; i++) {
+        if (!has_same_cause(&alerts[at], reasons[at], &alerts[i], reasons[i]))
+            continue;
+        const struct nj_alert alert = alerts[i];
+        char *reason = reasons[i];
+        memmove(&alerts[end + 1], &alerts[end], (i - end) * sizeof(*alerts));
+        memmove(&reasons[end + 1], &reasons[end], (i - end) * sizeof(*reasons));
+        alerts[end] = alert;
+        reasons[end++] = reason;
+    }
+    return end - at;
+}
+
+/* Of the arranged alerts the lines, at most as many as alerts. Returns how many. */
+static size_t make_lines(const struct nj_render *how, struct nj_alert *alerts, size_t count,
+                         struct line *lines)
+{
+    char **reasons = nj_calloc(count + 1, sizeof(*reasons));
+    size_t made = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct nj_buf reason = {0};
+        nj_words_reason(how->language, alerts[i].incident, &reason);
+        reasons[i] = nj_buf_take(&reason);
+    }
+    for (size_t at = 0; at < count;) {
+        size_t equal = bring_together(alerts, reasons, count, at);
+        size_t step = equal >= FOLDED_MIN ? equal : 1;
+        for (size_t i = 0; i < equal; i += step)
+            lines[made++] = (struct line){.alerts = &alerts[at + i], .count = step};
+        at += equal;
+    }
+    for (size_t i = 0; i < count; i++)
+        free(reasons[i]);
+    free(reasons);
+    return made;
 }
 
 static void append_group(const struct nj_render *how, const struct nj_alert *alert, struct nj_buf *out)
@@ -99,23 +219,28 @@ static void append_rest(const struct nj_render *how, size_t left, struct nj_buf 
         nj_buf_printf(out, how->language == NJ_LANGUAGE_ZH ? "另有 %zu 条未列出\n" : "and %zu more\n", left);
 }
 
-/* Appends lines while they stay within `room` bytes of `out`. Returns how many were left out. */
-static size_t append_lines(const struct nj_render *how, const struct nj_alert *alerts, size_t count,
-                           size_t room, struct nj_buf *out)
+/* Appends lines while they stay within `room` bytes of `out`. Returns how many alerts were left out. */
+static size_t append_lines(const struct nj_render *how, const struct line *lines, size_t count, size_t room,
+                           struct nj_buf *out)
 {
+    bool full = false;
+    size_t left = 0;
     for (size_t i = 0; i < count; i++) {
         struct nj_buf line = {0};
-        if (i == 0 || !nj_streq(alerts[i].group, alerts[i - 1].group))
-            append_group(how, &alerts[i], &line);
-        append_line(how, &alerts[i], &line);
-        bool fits = out->len + line.len <= room;
-        if (fits)
+        if (i == 0 || !nj_streq(lines[i].alerts->group, lines[i - 1].alerts->group))
+            append_group(how, lines[i].alerts, &line);
+        if (lines[i].count > 1)
+            append_folded(how, &lines[i], &line);
+        else
+            append_one(how, lines[i].alerts, &line);
+        full = full || out->len + line.len > room;
+        if (full)
+            left += lines[i].count;
+        else
             nj_buf_append(out, nj_buf_str(&line), line.len);
         nj_buf_done(&line);
-        if (!fits)
-            return count - i;
     }
-    return 0;
+    return left;
 }
 
 /* To a comma separated list, each once. */
@@ -209,6 +334,8 @@ void nj_render_digest(const struct nj_render *how, const struct nj_alert *alerts
     if (count > 0)
         memcpy(sorted, alerts, count * sizeof(*sorted));
     size_t kept = arrange(sorted, count);
+    struct line *lines = nj_calloc(kept + 1, sizeof(*lines));
+    size_t lines_count = make_lines(how, sorted, kept, lines);
     struct nj_buf text = {0}, tail = {0};
     append_tail(how, sorted, kept, &tail);
     size_t max_parts = how->max_parts == 0 ? NJ_RENDER_PARTS_MAX : how->max_parts;
@@ -217,7 +344,7 @@ void nj_render_digest(const struct nj_render *how, const struct nj_alert *alerts
     do {
         nj_buf_clear(&text);
         append_title(how, sorted, kept, &text);
-        append_rest(how, append_lines(how, sorted, kept, room, &text), &text);
+        append_rest(how, append_lines(how, lines, lines_count, room, &text), &text);
         nj_buf_append(&text, nj_buf_str(&tail), tail.len);
         while (text.data[text.len - 1] == '\n')
             text.data[--text.len] = '\0';
@@ -227,6 +354,7 @@ void nj_render_digest(const struct nj_render *how, const struct nj_alert *alerts
     nj_render_split(how->language, text.data, text.len, how->max_bytes, out);
     nj_buf_done(&text);
     nj_buf_done(&tail);
+    free(lines);
     free(sorted);
 }
 

@@ -105,6 +105,7 @@ static struct nj_incident incident_of(int64_t id, bool ended)
     (void)snprintf(fingerprint, sizeof(fingerprint), "f%d", (int)id);
     struct nj_incident incident = make_incident(id, fingerprint);
     incident.crash_id = "crash-1";
+    incident.exit_code = (int32_t)id; /* a cause of its own: one line in a digest */
     if (ended) {
         incident.state = NJ_INCIDENT_RESOLVED;
         incident.revision = 2;

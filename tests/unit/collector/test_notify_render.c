@@ -823,6 +823,47 @@ static void a_flood_of_mentions_leaves_room_for_the_alert(void **state)
     free(users);
 }
 
+static void what_has_one_cause_is_one_line(void **state)
+{
+    (void)state;
+    enum { ALERTS = 300 };
+    static struct nj_incident incidents[ALERTS];
+    static struct nj_alert alerts[ALERTS];
+    static char names[ALERTS][8];
+    for (int i = 0; i < ALERTS; i++) {
+        incidents[i] = i % 2 == 0 ? oom() : noimage();
+        incidents[i].id = i + 1;
+        (void)snprintf(names[i], sizeof(names[i]), "w%d", i);
+        incidents[i].workload = names[i];
+        alerts[i] = opened(&incidents[i], NULL);
+    }
+    struct nj_buf out = {0};
+    nj_render_digest(&en_text, alerts, 6, &out);
+    assert_string_equal(
+        nj_buf_str(&out),
+        "[Digest] 6 alerts, 0 resolved\n"
+        "Alert group: 支付值班\n"
+        "> [Critical] Container crashes prod 3 of them ×12: 137 OOMKilled: over its 24 MiB limit: "
+        "shop/w0 #1, shop/w2 #3, shop/w4 #5\n"
+        "> [Warning] Image cannot be pulled prod 3 of them ×3: ImagePullBackOff: the image "
+        "registry.invalid/none:1 cannot be pulled, retries are held back: shop/w1 #2, shop/w3 #4, shop/w5 "
+        "#6");
+    nj_buf_clear(&out);
+    /* One that is over is no longer one of them. */
+    alerts[4].transition = NJ_TRANSITION_RESOLVED;
+    nj_render_digest(&zh_markdown, alerts, 5, &out);
+    assert_null(strstr(nj_buf_str(&out), "共"));
+    alerts[4].transition = NJ_TRANSITION_OPENED;
+    nj_buf_clear(&out);
+    nj_render_digest(&zh_markdown, alerts, ALERTS, &out);
+    assert_int_equal(nj_render_parts(nj_buf_str(&out)), 1);
+    assert_non_null(strstr(nj_buf_str(&out), "【汇总】300 条告警，0 条恢复"));
+    assert_non_null(strstr(nj_buf_str(&out), "容器崩溃 prod 共 150 个 ×600：137 OOMKilled"));
+    assert_non_null(strstr(nj_buf_str(&out), "shop/w0 #1、shop/w2 #3、"));
+    assert_non_null(strstr(nj_buf_str(&out), " 等 150 个\n"));
+    nj_buf_done(&out);
+}
+
 static void a_large_digest_is_cut_into_few_parts_and_counts_the_rest(void **state)
 {
     (void)state;
@@ -832,6 +873,7 @@ static void a_large_digest_is_cut_into_few_parts_and_counts_the_rest(void **stat
     for (int i = 0; i < ALERTS; i++) {
         incidents[i] = oom();
         incidents[i].id = i + 1;
+        incidents[i].memory_limit_bytes = (int64_t)(i + 1) << 20; /* a reason of its own */
         alerts[i] = opened(&incidents[i], NULL);
     }
     static const size_t limits[] = {256, 512, 2048, 4096};
@@ -918,6 +960,7 @@ int main(void)
         cmocka_unit_test(what_a_service_answers_is_harmless_and_leaves_room),
         cmocka_unit_test(a_digest_has_a_line_for_failing_checks),
         cmocka_unit_test(a_flood_of_mentions_leaves_room_for_the_alert),
+        cmocka_unit_test(what_has_one_cause_is_one_line),
         cmocka_unit_test(a_large_digest_is_cut_into_few_parts_and_counts_the_rest),
         cmocka_unit_test(parts_are_cut_at_line_ends_and_between_characters),
     };
