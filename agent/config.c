@@ -1,12 +1,9 @@
 #include "agent/config.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "common/base/clock.h"
 #include "common/base/redact.h"
-#include "common/base/str.h"
 
 static const char *const log_levels[] = {"debug", "info", "warn", "error", NULL};
 static const char *const log_formats[] = {"json", "text", NULL};
@@ -391,68 +388,10 @@ int nj_agent_config_check(const struct nj_agent_config *config, struct nj_err *e
 
 /* The settings that nj_agent_reload() puts into force; a section stands for all in it. */
 static const char *const live_settings[] = {
-    "log.", "stuck.", "crash.log_lines", "crash.log_bytes", "crash.redact", "crash.stable_after"};
-
-static bool is_live(const char *key)
-{
-    for (size_t i = 0; i < sizeof(live_settings) / sizeof(live_settings[0]); i++) {
-        if (nj_str_starts(key, live_settings[i]))
-            return true;
-    }
-    return false;
-}
-
-static bool lists_equal(const struct nj_config_strings *a, const struct nj_config_strings *b)
-{
-    if (a->count != b->count)
-        return false;
-    for (size_t i = 0; i < a->count; i++) {
-        if (strcmp(a->items[i], b->items[i]) != 0)
-            return false;
-    }
-    return true;
-}
-
-static bool values_equal(const struct nj_config_field *field, const char *a, const char *b)
-{
-    switch (field->type) {
-    case NJ_CONFIG_STRING:
-        return strcmp(*(char *const *)(const void *)a, *(char *const *)(const void *)b) == 0;
-    case NJ_CONFIG_INT:
-    case NJ_CONFIG_DURATION:
-    case NJ_CONFIG_SIZE:
-        return *(const int64_t *)(const void *)a == *(const int64_t *)(const void *)b;
-    case NJ_CONFIG_BOOL:
-        return *(const bool *)(const void *)a == *(const bool *)(const void *)b;
-    case NJ_CONFIG_ENUM:
-        return *(const int *)(const void *)a == *(const int *)(const void *)b;
-    case NJ_CONFIG_STRING_LIST:
-    case NJ_CONFIG_MAP:
-        return lists_equal((const struct nj_config_strings *)(const void *)a,
-                           (const struct nj_config_strings *)(const void *)b);
-    case NJ_CONFIG_SECTION:
-    case NJ_CONFIG_LIST: /* the agent has none */
-        break;
-    }
-    return true;
-}
+    "log.", "stuck.", "crash.log_lines", "crash.log_bytes", "crash.redact", "crash.stable_after", NULL};
 
 void nj_agent_config_compare(const struct nj_agent_config *before, const struct nj_agent_config *after,
                              void (*each)(void *data, const char *key, bool live), void *data)
 {
-    static const struct nj_config_field end[] = {END};
-    for (const struct nj_config_field *top = nj_agent_config_table; top->key != NULL; top++) {
-        bool is_section = top->type == NJ_CONFIG_SECTION;
-        const char *a = (const char *)before + top->offset;
-        const char *b = (const char *)after + top->offset;
-        if (!is_section && !values_equal(top, a, b))
-            each(data, top->key, is_live(top->key));
-        for (const struct nj_config_field *field = is_section ? top->fields : end; field->key != NULL;
-             field++) {
-            char key[128];
-            (void)snprintf(key, sizeof(key), "%s.%s", top->key, field->key);
-            if (!values_equal(field, a + field->offset, b + field->offset))
-                each(data, key, is_live(key));
-        }
-    }
+    nj_config_compare(nj_agent_config_table, before, after, live_settings, each, data);
 }

@@ -13,7 +13,7 @@ void nj_collector_find_project(void *data, const char *cluster, const char *name
     struct nj_collector *collector = data;
     char project[NJ_PROJECT_MAX] = "";
     /* Other clusters' namespaces are not watched from here. */
-    if (collector->namespaces != NULL && nj_streq(cluster, collector->cluster))
+    if (collector->namespaces != NULL && nj_streq(cluster, collector->config->cluster))
         nj_namespaces_project(collector->namespaces, namespace, project);
     (void)snprintf(ret_project, size, "%s", project);
 }
@@ -179,9 +179,10 @@ void nj_collector_find_maintenance(void *data, const struct nj_tracker_subject *
     char project[NJ_PROJECT_MAX];
     bool of_service = strchr(subject->name, '/') == NULL;
     NJ_CLEANUP_FREE char *behind = nj_asprintf("%s/%s", subject->workload_kind, subject->workload);
-    nj_collector_find_project(collector, collector->cluster, subject->namespace, project, sizeof(project));
+    nj_collector_find_project(collector, collector->config->cluster, subject->namespace, project,
+                              sizeof(project));
     const struct nj_incident of = {.kind = NJ_INCIDENT_SERVICE_OUTAGE,
-                                   .cluster = collector->cluster,
+                                   .cluster = collector->config->cluster,
                                    .project = project,
                                    .namespace = subject->namespace,
                                    .workload_kind = of_service ? "Service" : subject->workload_kind,

@@ -160,4 +160,10 @@ extern const struct nj_config_field nj_collector_config_table[];
  * that would listen beyond loopback without a token. 0 or -EINVAL with a text. */
 int nj_collector_config_check(const struct nj_collector_config *config, struct nj_err *err);
 
+/* Calls each for every setting ("notify.routes") that differs; `live` ones take effect by
+ * nj_collector_reload(), the others at the next start. */
+void nj_collector_config_compare(const struct nj_collector_config *before,
+                                 const struct nj_collector_config *after,
+                                 void (*each)(void *data, const char *key, bool live), void *data);
+
 #endif

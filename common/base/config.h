@@ -88,6 +88,12 @@ void nj_config_done(const struct nj_config_field *table, void *config);
  * default. */
 int nj_config_print(const struct nj_config_field *table, const void *config, FILE *out);
 
+/* Calls each for every setting ("crash.log_dir") that differs between two loaded structs; a list differs as a
+ * whole ("notify.routes"). `live`: beginnings of the keys that a reload puts in force, NULL-terminated. */
+void nj_config_compare(const struct nj_config_field *table, const void *before, const void *after,
+                       const char *const *live, void (*each)(void *data, const char *key, bool live),
+                       void *data);
+
 /* Reads a secret's file: at most max bytes, one trailing newline dropped; the caller wipes and frees. -ENOENT
  * etc. with a text that names the setting `key` and the path, never the contents. */
 int nj_config_read_secret(const char *key, const char *path, size_t max, char **ret_text, size_t *ret_len,

@@ -554,6 +554,56 @@ static void names_setting_and_path_but_never_the_secret(void **state)
     remove_folder(folder, names);
 }
 
+static void note_difference(void *data, const char *key, bool live)
+{
+    struct nj_buf *told = data;
+    assert_int_equal(0, nj_buf_printf(told, "%s%s ", key, live ? " (live)" : ""));
+}
+
+static void tells_which_settings_differ(void **state)
+{
+    (void)state;
+    static const char before_text[] =
+        "cluster: a\nworkers: 3\nenabled: true\nformat: json\n"
+        "crash: {log_lines: 5, log_bytes: 2KiB, redact: {pattern: x}}\n"
+        "patterns: [x, y]\nzones: [x]\nlabels: {k: v}\n"
+        "routes: [{group: g, channels: [c], match: {namespace: n}}, {group: h}]\n";
+    static const char *const live[] = {"crash.", "routes", NULL};
+    static const struct {
+        const char *from, *to; /* in the text */
+        const char *told;
+    } cases[] = {
+        {"cluster: a", "cluster: b", "cluster "},
+        {"workers: 3", "workers: 4", "workers "},
+        {"enabled: true", "enabled: false", "enabled "},
+        {"format: json", "format: text", "format "},
+        {"log_lines: 5", "log_lines: 6", "crash.log_lines (live) "},
+        {"log_bytes: 2KiB", "log_bytes: 2048", ""},
+        {"pattern: x", "pattern: y", "crash.redact.pattern (live) "},
+        {"[x, y]", "[x, z]", "patterns "},
+        {"[x, y]", "[x]", "patterns "},
+        {"{k: v}", "{k: w}", "labels "},
+        {"namespace: n", "namespace: m", "routes (live) "},
+        {"channels: [c]", "channels: [d]", "routes (live) "},
+        {", {group: h}", "", "routes (live) "},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const char *at = strstr(before_text, cases[i].from);
+        assert_non_null(at);
+        NJ_CLEANUP_FREE char *after_text = nj_asprintf("%.*s%s%s", (int)(at - before_text), before_text,
+                                                       cases[i].to, at + strlen(cases[i].from));
+        struct sample_config before, after;
+        struct nj_buf told = {0};
+        load_good(before_text, &before);
+        load_good(after_text, &after);
+        nj_config_compare(sample_table, &before, &after, live, note_difference, &told);
+        assert_string_equal(cases[i].told, nj_buf_str(&told));
+        nj_buf_done(&told);
+        nj_config_done(sample_table, &before);
+        nj_config_done(sample_table, &after);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -575,6 +625,7 @@ int main(void)
         cmocka_unit_test(reads_secrets_without_their_newline),
         cmocka_unit_test(follows_the_links_of_a_mounted_secret),
         cmocka_unit_test(names_setting_and_path_but_never_the_secret),
+        cmocka_unit_test(tells_which_settings_differ),
     };
     return cmocka_run_group_tests_name("config", tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/str.h"
 #include "tests/unit/test.h"
@@ -274,6 +275,44 @@ static void remote_write_needs_a_url_without_secrets(void **state)
     assert_refused("remote_write: {secret_file: /s}", "remote_write.url: is missing");
 }
 
+struct changes {
+    struct nj_buf live, restart;
+};
+
+static void note_change(void *data, const char *key, bool live)
+{
+    struct changes *changes = data;
+    assert_int_equal(0, nj_buf_printf(live ? &changes->live : &changes->restart, "%s ", key));
+}
+
+static void a_reload_takes_over_who_is_told_and_what_is_checked(void **state)
+{
+    struct nj_collector_config before, after;
+    struct changes changes = {0};
+    (void)state;
+    assert_int_equal(0, load("", &before, NULL));
+    assert_int_equal(0, load("cluster: prod\nlog: {level: debug}\ningest: {silent_after: 1m}\n"
+                             "store: {logs: 1d}\nprobes: {derive: false, allowed_hosts: [a], max_checks: 5}\n"
+                             "sla: {outage_after: 1m, objective: \"99\", maintenance: [{schedule: daily "
+                             "03:00-04:00}]}\nrollback: {enabled: true}\nincident: {max_open: 5}\n"
+                             "notify: {language: en, digest: {zone: \"+08:00\"},"
+                             " channels: [{name: w, type: webhook, url_file: /u}]}\n"
+                             "api: {max_streams: 5, max_connections: 5}\n",
+                             &after, NULL));
+    nj_collector_config_compare(&before, &after, note_change, &changes);
+    assert_string_equal(
+        "log.level probes.derive probes.allowed_hosts sla.outage_after sla.maintenance "
+        "rollback.enabled notify.language notify.digest.zone notify.channels api.max_streams ",
+        nj_buf_str(&changes.live));
+    assert_string_equal("cluster ingest.silent_after store.logs probes.max_checks sla.objective "
+                        "incident.max_open api.max_connections ",
+                        nj_buf_str(&changes.restart));
+    nj_buf_done(&changes.live);
+    nj_buf_done(&changes.restart);
+    nj_config_done(nj_collector_config_table, &before);
+    nj_config_done(nj_collector_config_table, &after);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -287,6 +326,7 @@ int main(void)
         cmocka_unit_test(hosts_that_are_none_are_refused),
         cmocka_unit_test(remote_write_needs_a_url_without_secrets),
         cmocka_unit_test(settings_that_contradict_each_other_are_refused),
+        cmocka_unit_test(a_reload_takes_over_who_is_told_and_what_is_checked),
     };
     return cmocka_run_group_tests_name("collector/config", tests, NULL, NULL);
 }
