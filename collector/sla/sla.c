@@ -14,11 +14,17 @@ int64_t nj_sla_time(const struct nj_sla *sla)
     return nj_loop_wall_ns(sla->options.loop);
 }
 
+/* Everything is known until now. While pods are still asked what was before, a gap is not filled yet. */
+static bool looks(const struct nj_sla *sla)
+{
+    return sla->ready && !sla->blind && sla->asks == NULL;
+}
+
 void nj_sla_settle(struct nj_sla *sla)
 {
     if (sla->stopped)
         return;
-    if (sla->first_write != NULL && sla->ready && !sla->blind)
+    if (sla->first_write != NULL && looks(sla))
         nj_sla_write_alive(sla);
     nj_sla_flush(sla);
     nj_sla_publish(sla);
@@ -71,15 +77,34 @@ static void on_recause_again(void *data, const char *namespace, const char *refe
 
 /* --- time */
 
+/* Since when the endpoints cannot be seen; 0: they can. At first the Services are needed, too: those that are
+ * missing then are gone. */
+static int64_t broken_since(const struct nj_sla *sla)
+{
+    int64_t slices_ns = nj_model_broken_ns(sla->options.model, NJ_MODEL_SLICES);
+    return slices_ns > 0 || sla->looked ? slices_ns
+                                        : nj_model_broken_ns(sla->options.model, NJ_MODEL_SERVICES);
+}
+
+static void look_again(struct nj_sla *sla)
+{
+    sla->blind = false;
+    nj_slo_blind(sla->slo, 0);
+    if (!sla->looked)
+        nj_sla_end_unseen(sla);
+    sla->looked = true;
+    nj_sla_feed_all(sla);
+}
+
 static void look_at_watch(struct nj_sla *sla)
 {
-    int64_t broken_ns = nj_model_broken_ns(sla->options.model, NJ_MODEL_SLICES);
+    int64_t broken_ns = broken_since(sla);
     if (broken_ns == 0 && sla->blind) {
-        sla->blind = false;
-        nj_sla_feed_all(sla);
+        look_again(sla);
     } else if (broken_ns > 0 && !sla->blind && nj_sla_time(sla) - broken_ns > NJ_SLA_BLIND_NS) {
         sla->blind = true;
         nj_counter_add(sla->gaps, 1);
+        nj_slo_blind(sla->slo, broken_ns);
         nj_tracker_blind(sla->services, broken_ns);
         nj_tracker_blind(sla->owns, broken_ns);
     }
@@ -96,9 +121,9 @@ static void on_tick(struct nj_timer *timer)
     nj_sla_rollouts_tick(sla);
     nj_sla_outages_tell(sla);
     nj_sla_marks_tick(sla);
-    if (sla->ticks++ % SLO_EVERY == 0)
+    if (sla->ticks++ % SLO_EVERY == 0 && !sla->blind)
         nj_slo_tick(sla->slo, nj_sla_time(sla));
-    if (!sla->blind && sla->writing == 0)
+    if (looks(sla) && sla->writing == 0)
         nj_sla_write_alive(sla);
     nj_sla_settle(sla);
 }
@@ -114,8 +139,7 @@ static void try_ready(struct nj_sla *sla)
     nj_rollouts_synced(sla->rollouts, sla->workloads, nj_sla_time(sla));
     nj_sla_look_at_nodes(sla);
     nj_sla_look_at_windows(sla);
-    nj_sla_end_unseen(sla);
-    nj_sla_feed_all(sla);
+    look_at_watch(sla);
     nj_sla_settle(sla);
 }
 
@@ -142,6 +166,8 @@ static void on_workloads_trouble(void *data, const struct nj_err *err)
 static void load_interval(void *data, const char *kind, const struct nj_interval *interval)
 {
     struct nj_sla *sla = data;
+    if (interval->seen_ns > sla->seen_ns)
+        sla->seen_ns = interval->seen_ns;
     if (nj_streq(kind, "Service")) {
         nj_tracker_load(sla->services, interval);
         if (interval->state == NJ_SERVICE_DOWN)
@@ -220,6 +246,8 @@ static int load(struct nj_sla *sla, struct nj_err *err)
     int rc = nj_sla_rollouts_start(sla, err);
     if (rc == 0)
         rc = store->ops->load_open_intervals(store, sla->cluster, load_interval, sla, err);
+    sla->blind = true; /* until everything was listed */
+    nj_slo_blind(sla->slo, sla->seen_ns > 0 ? sla->seen_ns : nj_sla_time(sla));
     return rc;
 }
 
@@ -390,7 +418,7 @@ void nj_sla_stop(struct nj_sla *sla)
 {
     if (sla == NULL || sla->stopped)
         return;
-    if (sla->ready && !sla->blind)
+    if (looks(sla))
         nj_sla_write_alive(sla);
     nj_sla_flush(sla);
     sla->stopped = true;

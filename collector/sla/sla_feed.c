@@ -3,41 +3,33 @@
 
 #include "collector/sla/desired.h"
 #include "collector/sla/sla_internal.h"
+#include "common/base/log.h"
 #include "common/base/str.h"
 
 static const char SLO_ANNOTATION[] = "nightjar.dev/slo";
 
 /* --- objectives */
 
-static double objective_of(const char *text)
-{
-    double objective = 0;
-    (void)nj_slo_parse(nj_str(text), &objective);
-    return objective;
-}
-
-struct found_objective {
-    double objective;
-};
-
 static void take_objective(void *data, const struct nj_workloads_item *item)
 {
-    struct found_objective *found = data;
-    if (found->objective == 0)
-        found->objective = objective_of(nj_workloads_annotation(item, SLO_ANNOTATION));
+    const char **text = data;
+    if (*text == NULL)
+        *text = nj_workloads_annotation(item, SLO_ANNOTATION);
 }
 
 static void set_objective(struct nj_sla *sla, const struct nj_model_service *view)
 {
-    struct found_objective found = {0};
-    for (size_t i = 0; i < view->annotations_count && found.objective == 0; i++) {
+    const char *text = NULL;
+    for (size_t i = 0; i < view->annotations_count && text == NULL; i++) {
         if (nj_streq(view->annotations[i].key, SLO_ANNOTATION))
-            found.objective = objective_of(view->annotations[i].value);
+            text = view->annotations[i].value;
     }
-    if (found.objective == 0)
+    if (text == NULL)
         nj_workloads_behind(sla->workloads, view->namespace, view->service->selector,
-                            view->service->selector_count, take_objective, &found);
-    nj_slo_set_objective(sla->slo, view->namespace, view->name, found.objective);
+                            view->service->selector_count, take_objective, &text);
+    if (nj_slo_set_objective(sla->slo, view->namespace, view->name, text) < 0)
+        nj_warn("sla", "%s of Service %s/%s: \"%.64s\" is not per cent between 0 and 100, such as \"99.9\"",
+                SLO_ANNOTATION, view->namespace, view->name, text);
 }
 
 /* --- Services */
@@ -58,7 +50,7 @@ static void tell_rollouts(void *data, const struct nj_workloads_item *item)
 static void gone(struct nj_sla *sla, const char *namespace, const char *name, int64_t at_ns)
 {
     nj_tracker_gone(sla->services, namespace, name, at_ns);
-    nj_sla_outage_gone(sla, namespace, name);
+    nj_sla_outage_gone(sla, namespace, name, at_ns);
     nj_slo_gone(sla->slo, namespace, name);
 }
 
@@ -67,6 +59,9 @@ void nj_sla_feed(struct nj_sla *sla, const struct nj_model_service *view, int64_
 {
     struct nj_described described;
     int64_t now_ns = nj_sla_time(sla);
+    set_objective(sla, view);
+    if (sla->blind) /* these endpoints are of before */
+        return;
     nj_describe_service(view, sla->workloads, now_ns, &described);
     const struct nj_tracker_service *service = &described.service;
     if (ready_since_ns == 0 && service->endpoints_count > 0 &&
@@ -76,7 +71,6 @@ void nj_sla_feed(struct nj_sla *sla, const struct nj_model_service *view, int64_
     }
     nj_tracker_service(sla->services, service, ready_since_ns > 0 ? ready_since_ns : 0);
     nj_described_done(&described);
-    set_objective(sla, view);
     const struct nj_interval *now = nj_tracker_now(sla->services, view->namespace, view->name);
     if (now == NULL || now->state == NJ_SERVICE_NONE_BY_DESIGN)
         return;
@@ -91,8 +85,7 @@ void nj_sla_service(struct nj_sla *sla, const char *namespace, const char *name)
         return;
     const struct nj_model_service *view = nj_model_service(sla->options.model, namespace, name);
     if (view == NULL || view->service == NULL) {
-        if (nj_tracker_now(sla->services, namespace, name) != NULL)
-            gone(sla, namespace, name, nj_sla_time(sla));
+        gone(sla, namespace, name, nj_sla_time(sla));
     } else if (!nj_sla_is_asking(sla, namespace, name)) {
         nj_sla_feed(sla, view, 0);
     }
@@ -174,6 +167,12 @@ static bool labels_differ(const struct nj_workload_object *a, const struct nj_wo
     return false;
 }
 
+/* One annotation of a workload is its Services'. */
+static bool objectives_differ(const struct nj_workloads_item *a, const struct nj_workloads_item *b)
+{
+    return !nj_streq(nj_workloads_annotation(a, SLO_ANNOTATION), nj_workloads_annotation(b, SLO_ANNOTATION));
+}
+
 static void note_scaling(struct nj_sla *sla, const struct nj_workloads_item *before,
                          const struct nj_workloads_item *after, int64_t at_ns)
 {
@@ -221,7 +220,7 @@ void nj_sla_workload_change(void *data, const struct nj_workloads_item *before,
         return;
     }
     bool other = before == NULL || after == NULL || before->object->desired != after->object->desired ||
-                 labels_differ(before->object, after->object);
+                 labels_differ(before->object, after->object) || objectives_differ(before, after);
     /* A DaemonSet wants more or fewer when nodes come and go. */
     if (before != NULL && after != NULL && before->object->desired != after->object->desired &&
         after->kind != NJ_WORKLOADS_DAEMON_SET)

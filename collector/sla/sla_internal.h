@@ -93,8 +93,11 @@ struct nj_sla {
     int64_t windows_until_ns; /* none of its windows begins or ends before */
     struct nj_timer tick;
     int64_t ticks;
-    bool model_synced, workloads_synced, ready, blind, stopped, closed;
-    bool reading; /* what was before */
+    bool model_synced, workloads_synced, ready, stopped, closed;
+    bool blind;      /* the endpoints cannot be seen */
+    bool looked;     /* they could be, since the start */
+    int64_t seen_ns; /* at the start: until when it was looked before */
+    bool reading;    /* what was before */
     struct nj_sla_write *first_write, **last_write;
     size_t writing; /* handed over and not done */
     struct nj_sla_down *downs;
@@ -143,7 +146,7 @@ void nj_sla_rolled_back(void *data, const struct nj_rollback_result *result);
 
 /* sla_outage.c */
 void nj_sla_outage_state(struct nj_sla *sla, const struct nj_interval *now);
-void nj_sla_outage_gone(struct nj_sla *sla, const char *namespace, const char *service);
+void nj_sla_outage_gone(struct nj_sla *sla, const char *namespace, const char *service, int64_t at_ns);
 void nj_sla_outage_remember(struct nj_sla *sla, const char *namespace, const char *service, int64_t since_ns);
 void nj_sla_outages_tell(struct nj_sla *sla);
 void nj_sla_outages_done(struct nj_sla *sla);

@@ -96,16 +96,17 @@ static char *find_others(const struct nj_sla *sla, const struct nj_sla_down *dow
     return text;
 }
 
-static void tell(struct nj_sla *sla, struct nj_sla_down *down, const struct nj_interval *now, bool over,
+static void tell(struct nj_sla *sla, struct nj_sla_down *down, const struct nj_interval *now, int64_t over_ns,
                  const char *others)
 {
     char id[NJ_EVENT_ID_MAX], since[24];
+    bool over = over_ns > 0;
     struct behind behind = workload_behind(sla, down->namespace, down->service);
     NJ_CLEANUP_FREE char *detail = others[0] == '\0'
                                        ? nj_strdup(now == NULL ? "" : now->detail)
                                        : nj_asprintf("%s; with it%s", now == NULL ? "" : now->detail, others);
     (void)snprintf(since, sizeof(since), "%lld", (long long)down->since_ns);
-    struct nj_event event = {.at_ns = over ? nj_sla_time(sla) : down->since_ns,
+    struct nj_event event = {.at_ns = over ? over_ns : down->since_ns,
                              .seen_ns = nj_sla_time(sla),
                              .type = NJ_EVENT_OUTAGE,
                              .subject = {.namespace = down->namespace,
@@ -131,10 +132,10 @@ static void tell(struct nj_sla *sla, struct nj_sla_down *down, const struct nj_i
     sla->options.on_event(sla->options.data, &event);
 }
 
-static void end(struct nj_sla *sla, struct nj_sla_down *down)
+static void end(struct nj_sla *sla, struct nj_sla_down *down, int64_t at_ns)
 {
     if (down->told)
-        tell(sla, down, NULL, true, "");
+        tell(sla, down, NULL, at_ns > down->since_ns ? at_ns : down->since_ns, "");
     drop(sla, down);
 }
 
@@ -154,7 +155,7 @@ void nj_sla_outage_state(struct nj_sla *sla, const struct nj_interval *now)
         return;
     if (now->state != NJ_SERVICE_DOWN) {
         if (down != NULL)
-            end(sla, down);
+            end(sla, down, now->from_ns);
         return;
     }
     if (down == NULL)
@@ -165,11 +166,11 @@ void nj_sla_outage_state(struct nj_sla *sla, const struct nj_interval *now)
     down->min_ready = now->min_ready;
 }
 
-void nj_sla_outage_gone(struct nj_sla *sla, const char *namespace, const char *service)
+void nj_sla_outage_gone(struct nj_sla *sla, const char *namespace, const char *service, int64_t at_ns)
 {
     struct nj_sla_down *down = find(sla, namespace, service);
     if (down != NULL)
-        end(sla, down);
+        end(sla, down, at_ns);
 }
 
 /* Scaled by somebody: nobody wants it, or it is on its way. */
@@ -188,7 +189,7 @@ void nj_sla_outages_tell(struct nj_sla *sla)
         const struct nj_interval *now = nj_tracker_now(sla->services, down->namespace, down->service);
         if (!down->going || now == NULL || now->state != NJ_SERVICE_DOWN) {
             if (!nj_sla_is_asking(sla, down->namespace, down->service))
-                end(sla, down); /* over while nobody looked */
+                end(sla, down, now == NULL ? now_ns : now->from_ns); /* over while nobody looked */
             continue;
         }
         if (down->told
@@ -200,7 +201,7 @@ void nj_sla_outages_tell(struct nj_sla *sla)
             continue;
         down->told = true;
         down->cause = now->cause;
-        tell(sla, down, now, false, others);
+        tell(sla, down, now, 0, others);
     }
 }
 

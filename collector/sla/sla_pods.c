@@ -81,6 +81,15 @@ static int on_data(void *data, const char *bytes, size_t len)
 
 static void begin_waiting(struct nj_sla *sla);
 
+static void finish(struct nj_sla_ask *ask, int64_t since_ns)
+{
+    struct nj_sla *sla = ask->sla;
+    const struct nj_model_service *view = nj_model_service(sla->options.model, ask->namespace, ask->name);
+    drop(ask);
+    if (view != NULL && view->service != NULL)
+        nj_sla_feed(sla, view, since_ns);
+}
+
 static void on_done(void *data, const struct nj_http_result *result)
 {
     struct nj_sla_ask *ask = data;
@@ -92,11 +101,7 @@ static void on_done(void *data, const struct nj_http_result *result)
         return;
     }
     bool heard = result->error == 0 && !ask->failed;
-    int64_t since_ns = heard && ask->ready_since_ns > 0 ? ask->ready_since_ns : -1;
-    const struct nj_model_service *view = nj_model_service(sla->options.model, ask->namespace, ask->name);
-    drop(ask);
-    if (view != NULL && view->service != NULL)
-        nj_sla_feed(sla, view, since_ns);
+    finish(ask, heard && ask->ready_since_ns > 0 ? ask->ready_since_ns : -1);
     begin_waiting(sla);
     nj_sla_settle(sla);
 }
@@ -116,13 +121,13 @@ static void begin_waiting(struct nj_sla *sla)
             continue;
         struct nj_http_options own = options;
         own.data = ask;
-        if (nj_kube_client_start(sla->options.client, ask->path,
-                                 "application/vnd.kubernetes.protobuf,application/json", &own, &ask->request,
-                                 NULL) < 0) {
-            drop(ask); /* its next change comes without */
+        ask->begun = nj_kube_client_start(sla->options.client, ask->path,
+                                          "application/vnd.kubernetes.protobuf,application/json", &own,
+                                          &ask->request, NULL) == 0;
+        if (!ask->begun) {
+            finish(ask, -1);
             continue;
         }
-        ask->begun = true;
         sla->asking++;
         nj_counter_add(sla->asked, 1);
     }

@@ -28,6 +28,7 @@ struct span {
 struct service {
     char *key, *namespace, *name;
     double objective; /* its own; 0: none */
+    uint64_t wrong;   /* hash of an annotation that is none; 0: it is not wrong */
     int64_t first_ns; /* known since */
     enum nj_service_state state;
     struct span *spans; /* by from_ns */
@@ -41,6 +42,7 @@ struct nj_slo_book {
     struct nj_slo_options options;
     char *cluster;
     struct service *services;
+    int64_t blind_ns; /* nobody looks since; 0: somebody does */
 };
 
 int nj_slo_parse(const char *text, double *ret_objective)
@@ -218,11 +220,23 @@ void nj_slo_recause(struct nj_slo_book *slo, const char *namespace, const char *
     }
 }
 
-void nj_slo_set_objective(struct nj_slo_book *slo, const char *namespace, const char *name, double objective)
+int nj_slo_set_objective(struct nj_slo_book *slo, const char *namespace, const char *name, const char *text)
 {
-    struct service *service = objective > 0 ? get(slo, namespace, name) : find(slo, namespace, name);
-    if (service != NULL)
-        service->objective = objective;
+    double objective = 0;
+    struct service *service = text != NULL ? get(slo, namespace, name) : find(slo, namespace, name);
+    if (service == NULL)
+        return 0;
+    bool wrong = text != NULL && nj_slo_parse(text, &objective) < 0;
+    uint64_t hash = wrong ? nj_hash64(text, strlen(text)) | 1 : 0;
+    bool news = hash != 0 && hash != service->wrong;
+    service->objective = objective;
+    service->wrong = hash;
+    return news ? -EINVAL : 0;
+}
+
+void nj_slo_blind(struct nj_slo_book *slo, int64_t since_ns)
+{
+    slo->blind_ns = since_ns;
 }
 
 static double objective_of(const struct nj_slo_book *slo, const struct service *service)
@@ -242,18 +256,25 @@ struct sums {
     int64_t whole_ns, ns[SPAN_CLASSES];
 };
 
-static struct sums sum(const struct service *service, int64_t window_ns, int64_t now_ns)
+/* Since when nobody looks, all is unobserved. */
+static struct sums sum(const struct nj_slo_book *slo, const struct service *service, int64_t window_ns,
+                       int64_t now_ns)
 {
     struct sums sums = {0};
     int64_t from_ns = now_ns - window_ns;
+    int64_t end_ns = slo->blind_ns > 0 && slo->blind_ns < now_ns ? slo->blind_ns : now_ns;
     if (service->first_ns == 0)
         return sums;
     if (from_ns < service->first_ns)
         from_ns = service->first_ns;
     sums.whole_ns = now_ns > from_ns ? now_ns - from_ns : 0;
+    if (end_ns < from_ns)
+        end_ns = from_ns;
+    if (now_ns > end_ns)
+        sums.ns[SPAN_UNOBSERVED] = now_ns - end_ns;
     for (size_t i = service->count; i-- > 0;) {
         const struct span *span = &service->spans[i];
-        int64_t until_ns = span->until_ns == 0 || span->until_ns > now_ns ? now_ns : span->until_ns;
+        int64_t until_ns = span->until_ns == 0 || span->until_ns > end_ns ? end_ns : span->until_ns;
         if (until_ns <= from_ns)
             break; /* they follow each other */
         int64_t begin_ns = span->from_ns > from_ns ? span->from_ns : from_ns;
@@ -263,9 +284,10 @@ static struct sums sum(const struct service *service, int64_t window_ns, int64_t
     return sums;
 }
 
-static double availability(const struct service *service, int64_t window_ns, int64_t now_ns)
+static double availability(const struct nj_slo_book *slo, const struct service *service, int64_t window_ns,
+                           int64_t now_ns)
 {
-    struct sums sums = sum(service, window_ns, now_ns);
+    struct sums sums = sum(slo, service, window_ns, now_ns);
     int64_t counted_ns = sums.whole_ns - sums.ns[SPAN_UNOBSERVED] - sums.ns[SPAN_PLANNED];
     return counted_ns > 0 ? (double)(counted_ns - sums.ns[SPAN_BAD]) / (double)counted_ns : -1;
 }
@@ -274,20 +296,21 @@ double nj_slo_availability(const struct nj_slo_book *slo, const char *namespace,
                            int64_t window_ns, int64_t now_ns)
 {
     const struct service *service = find(slo, namespace, name);
-    return service == NULL ? -1 : availability(service, window_ns, now_ns);
+    return service == NULL ? -1 : availability(slo, service, window_ns, now_ns);
 }
 
 /* How often too fast it burns. Time that nobody looked, and before the service was there, counts as good: an
  * outage soon after a start is no worse than another. */
-static double burn(const struct service *service, double objective, int64_t window_ns, int64_t now_ns)
+static double burn(const struct nj_slo_book *slo, const struct service *service, double objective,
+                   int64_t window_ns, int64_t now_ns)
 {
-    struct sums sums = sum(service, window_ns, now_ns);
+    struct sums sums = sum(slo, service, window_ns, now_ns);
     return (double)sums.ns[SPAN_BAD] / (double)window_ns / (1 - objective);
 }
 
 static double budget_left(const struct nj_slo_book *slo, const struct service *service, int64_t now_ns)
 {
-    return 1 - burn(service, objective_of(slo, service), slo->options.window_ns, now_ns);
+    return 1 - burn(slo, service, objective_of(slo, service), slo->options.window_ns, now_ns);
 }
 
 double nj_slo_budget_left(const struct nj_slo_book *slo, const char *namespace, const char *name,
@@ -326,8 +349,8 @@ static void tell(struct nj_slo_book *slo, const struct service *service, int num
                                      .severity = pair->severity,
                                      .since_ns = service->since_ns}};
     if (!over) {
-        event.slo.burn = burn(service, objective, pair->long_ns, now_ns);
-        event.slo.short_burn = burn(service, objective, pair->short_ns, now_ns);
+        event.slo.burn = burn(slo, service, objective, pair->long_ns, now_ns);
+        event.slo.short_burn = burn(slo, service, objective, pair->short_ns, now_ns);
     }
     event.id = nj_event_id(id, "slo", slo->cluster, service->namespace, service->name, since,
                            over ? "over" : pair->severity,
@@ -338,11 +361,12 @@ static void tell(struct nj_slo_book *slo, const struct service *service, int num
     slo->options.on_event(slo->options.data, &event);
 }
 
-static int burning_pair(const struct service *service, double objective, int64_t now_ns)
+static int burning_pair(const struct nj_slo_book *slo, const struct service *service, double objective,
+                        int64_t now_ns)
 {
     for (int i = 0; i < NJ_SLO_PAIRS; i++) {
-        if (burn(service, objective, nj_slo_pairs[i].short_ns, now_ns) > nj_slo_pairs[i].burn &&
-            burn(service, objective, nj_slo_pairs[i].long_ns, now_ns) > nj_slo_pairs[i].burn)
+        if (burn(slo, service, objective, nj_slo_pairs[i].short_ns, now_ns) > nj_slo_pairs[i].burn &&
+            burn(slo, service, objective, nj_slo_pairs[i].long_ns, now_ns) > nj_slo_pairs[i].burn)
             return i;
     }
     return NO_PAIR;
@@ -351,7 +375,7 @@ static int burning_pair(const struct service *service, double objective, int64_t
 static void decide(struct nj_slo_book *slo, struct service *service, int64_t now_ns)
 {
     double objective = objective_of(slo, service);
-    int pair = objective > 0 && service->count > 0 ? burning_pair(service, objective, now_ns) : NO_PAIR;
+    int pair = objective > 0 && service->count > 0 ? burning_pair(slo, service, objective, now_ns) : NO_PAIR;
     if (pair == service->told)
         return;
     if (service->told == NO_PAIR)
@@ -426,7 +450,7 @@ static int add_ratios(struct nj_buf *out, const struct nj_slo_book *slo, const s
     int rc = 0;
     for (size_t i = 0; i < sizeof(windows) / sizeof(windows[0]) && rc == 0; i++) {
         char text[NJ_UNIT_TEXT_MAX];
-        double ratio = availability(service, windows[i], now_ns);
+        double ratio = availability(slo, service, windows[i], now_ns);
         if (ratio >= 0)
             rc = nj_buf_printf(
                 out,
@@ -436,32 +460,79 @@ static int add_ratios(struct nj_buf *out, const struct nj_slo_book *slo, const s
     return rc;
 }
 
+static int add_objective(struct nj_buf *out, const struct nj_slo_book *slo, const struct service *service)
+{
+    double objective = objective_of(slo, service);
+    if (objective <= 0 || service->state == NJ_SERVICE_NONE_BY_DESIGN)
+        return 0;
+    return nj_buf_printf(out, "nightjar_service_objective_ratio{namespace=\"%s\",service=\"%s\"} %.9g\n",
+                         service->namespace, service->name, objective);
+}
+
+static int add_budget(struct nj_buf *out, const struct nj_slo_book *slo, const struct service *service,
+                      int64_t now_ns)
+{
+    if (objective_of(slo, service) <= 0 || service->state == NJ_SERVICE_NONE_BY_DESIGN)
+        return 0;
+    return nj_buf_printf(out,
+                         "nightjar_service_error_budget_left_ratio{namespace=\"%s\",service=\"%s\"} %.9g\n",
+                         service->namespace, service->name, budget_left(slo, service, now_ns));
+}
+
+static int add_wrong(struct nj_buf *out, const struct service *service)
+{
+    return service->wrong == 0
+               ? 0
+               : nj_buf_printf(out, "nightjar_service_objective_invalid{namespace=\"%s\",service=\"%s\"} 1\n",
+                               service->namespace, service->name);
+}
+
+enum metric { METRIC_UP, METRIC_RATIO, METRIC_OBJECTIVE, METRIC_BUDGET, METRIC_INVALID, METRICS };
+
+static const char *const heads[METRICS] = {
+    [METRIC_UP] =
+        "# HELP nightjar_service_up Whether a Service is available: 1 when some endpoint is ready, or "
+        "serves while terminating.\n# TYPE nightjar_service_up gauge\n",
+    [METRIC_RATIO] = "# HELP nightjar_service_availability_ratio Share of the window in which a Service was "
+                     "available, without what was planned or not observed.\n"
+                     "# TYPE nightjar_service_availability_ratio gauge\n",
+    [METRIC_OBJECTIVE] =
+        "# HELP nightjar_service_objective_ratio Share of the time in which a Service shall be "
+        "available.\n# TYPE nightjar_service_objective_ratio gauge\n",
+    [METRIC_BUDGET] =
+        "# HELP nightjar_service_error_budget_left_ratio Share of a Service's error budget that is "
+        "left; below 0 it is overdrawn.\n"
+        "# TYPE nightjar_service_error_budget_left_ratio gauge\n",
+    [METRIC_INVALID] = "# HELP nightjar_service_objective_invalid 1 for a Service whose annotation "
+                       "nightjar.dev/slo is no percentage between 0 and 100.\n"
+                       "# TYPE nightjar_service_objective_invalid gauge\n",
+};
+
+static int add_metric(struct nj_buf *out, enum metric metric, const struct nj_slo_book *slo,
+                      const struct service *service, int64_t now_ns)
+{
+    switch (metric) {
+    case METRIC_UP:
+        return slo->blind_ns > 0 ? 0 : add_up(out, service);
+    case METRIC_RATIO:
+        return add_ratios(out, slo, service, now_ns);
+    case METRIC_OBJECTIVE:
+        return add_objective(out, slo, service);
+    case METRIC_BUDGET:
+        return add_budget(out, slo, service, now_ns);
+    default:
+        return add_wrong(out, service);
+    }
+}
+
 int nj_slo_exposition(const struct nj_slo_book *slo, int64_t now_ns, struct nj_buf *out)
 {
-    int rc = nj_buf_append_str(out, "# HELP nightjar_service_up Whether a Service is available: 1 when some "
-                                    "endpoint is ready, or serves while terminating.\n"
-                                    "# TYPE nightjar_service_up gauge\n");
-    for (const struct service *service = slo->services; service != NULL && rc == 0;
-         service = service->hh.next)
-        rc = add_up(out, service);
-    if (rc == 0)
-        rc = nj_buf_append_str(out,
-                               "# HELP nightjar_service_availability_ratio Share of the window in which a "
-                               "Service was available, without what was planned or not observed.\n"
-                               "# TYPE nightjar_service_availability_ratio gauge\n");
-    for (const struct service *service = slo->services; service != NULL && rc == 0;
-         service = service->hh.next)
-        rc = add_ratios(out, slo, service, now_ns);
-    if (rc == 0)
-        rc = nj_buf_append_str(out, "# HELP nightjar_service_error_budget_left_ratio Share of a Service's "
-                                    "error budget that is left; below 0 it is overdrawn.\n"
-                                    "# TYPE nightjar_service_error_budget_left_ratio gauge\n");
-    for (const struct service *service = slo->services; service != NULL && rc == 0;
-         service = service->hh.next) {
-        if (objective_of(slo, service) > 0)
-            rc = nj_buf_printf(
-                out, "nightjar_service_error_budget_left_ratio{namespace=\"%s\",service=\"%s\"} %.9g\n",
-                service->namespace, service->name, budget_left(slo, service, now_ns));
+    int rc = 0;
+    for (int metric = 0; metric < METRICS && rc == 0; metric++) {
+        rc = nj_buf_append_str(out, heads[metric]);
+        for (const struct service *service = slo->services; service != NULL && rc == 0;
+             service = service->hh.next)
+            rc = add_metric(out, (enum metric)metric, slo, service, now_ns);
     }
     return rc;
 }

@@ -49,15 +49,19 @@ void nj_slo_history(struct nj_slo_book *slo, const struct nj_interval *interval)
 /* What a rollout caused was not meant. */
 void nj_slo_recause(struct nj_slo_book *slo, const char *namespace, const char *reference,
                     enum nj_outage_cause cause);
-/* 0: the options'. */
-void nj_slo_set_objective(struct nj_slo_book *slo, const char *namespace, const char *service,
-                          double objective);
+/* As an annotation says it; NULL: the options' objective. -EINVAL, once, when it is none: then the options'
+ * is in force, and the exposition shows that it is wrong. */
+int nj_slo_set_objective(struct nj_slo_book *slo, const char *namespace, const char *service,
+                         const char *text);
 void nj_slo_gone(struct nj_slo_book *slo, const char *namespace, const char *service);
 void nj_slo_remember(struct nj_slo_book *slo, const char *namespace, const char *service, int64_t since_ns);
 double nj_slo_objective(const struct nj_slo_book *slo, const char *namespace,
                         const char *service); /* 0: none */
 
-/* Works out the alerts; about once a minute. `blind`: nobody looks. */
+/* Nobody looks since this time, which is unknown for every service; 0: somebody does. */
+void nj_slo_blind(struct nj_slo_book *slo, int64_t since_ns);
+
+/* Works out the alerts; about once a minute, and not while nobody looks. */
 void nj_slo_tick(struct nj_slo_book *slo, int64_t now_ns);
 
 /* In the `window_ns` before now_ns: the share of what was observed and not planned in which it was available;
@@ -67,8 +71,9 @@ double nj_slo_availability(const struct nj_slo_book *slo, const char *namespace,
 double nj_slo_budget_left(const struct nj_slo_book *slo, const char *namespace, const char *service,
                           int64_t now_ns);
 
-/* nightjar_service_up, nightjar_service_availability_ratio (1h, 1d and the window) and
- * nightjar_service_error_budget_left_ratio of every service. */
+/* nightjar_service_up, nightjar_service_availability_ratio (1h, 1d and the window), and with an objective
+ * nightjar_service_objective_ratio and nightjar_service_error_budget_left_ratio, of every service that there
+ * is now; nightjar_service_objective_invalid of those whose annotation is none. Nobody looks: no `up`. */
 int nj_slo_exposition(const struct nj_slo_book *slo, int64_t now_ns, struct nj_buf *out);
 
 #endif

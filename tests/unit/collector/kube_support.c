@@ -13,6 +13,11 @@ static void on_watch_ended(void *data)
     ((struct fake_resource *)data)->watch = NULL;
 }
 
+static void on_silence_ended(void *data)
+{
+    (void)data;
+}
+
 static void answer_resource(struct fake_resource *resource, struct nj_httpd_request *request)
 {
     if (resource->items == NULL) {
@@ -56,6 +61,11 @@ static void handle(void *data, struct nj_httpd_request *request)
     const char *slash = strrchr(path, '/');
     if (nj_streq(nj_httpd_method(request), "PATCH")) {
         take_patch(fake, request);
+        return;
+    }
+    if (nj_streq(fake->silent, slash + 1)) {
+        /* The head comes, and then nothing. */
+        (void)nj_httpd_reply_stream(request, "application/json", QUEUED_MAX, on_silence_ended, NULL);
         return;
     }
     for (size_t i = 0; i < FAKE_OBJECTS_MAX; i++) {
