@@ -113,41 +113,14 @@ static void leave_workload(struct nj_engine *engine, struct nj_open *open)
     free(workload);
 }
 
-static const size_t text_offsets[] = {
-    offsetof(struct nj_incident, fingerprint),    offsetof(struct nj_incident, cluster),
-    offsetof(struct nj_incident, project),        offsetof(struct nj_incident, namespace),
-    offsetof(struct nj_incident, workload_kind),  offsetof(struct nj_incident, workload),
-    offsetof(struct nj_incident, container),      offsetof(struct nj_incident, pod),
-    offsetof(struct nj_incident, pod_uid),        offsetof(struct nj_incident, node),
-    offsetof(struct nj_incident, reason),         offsetof(struct nj_incident, message),
-    offsetof(struct nj_incident, image),          offsetof(struct nj_incident, crash_id),
-    offsetof(struct nj_incident, resolved_cause), offsetof(struct nj_incident, suppressed),
-    offsetof(struct nj_incident, group),          offsetof(struct nj_incident, monitor),
-    offsetof(struct nj_incident, step),           offsetof(struct nj_incident, cause),
-    offsetof(struct nj_incident, expected),       offsetof(struct nj_incident, got),
-    offsetof(struct nj_incident, body),           offsetof(struct nj_incident, detail),
-    offsetof(struct nj_incident, process),        offsetof(struct nj_incident, rollout),
-    offsetof(struct nj_incident, rollout_from),   offsetof(struct nj_incident, template_hash),
-    offsetof(struct nj_incident, image_from),     offsetof(struct nj_incident, difference),
-    offsetof(struct nj_incident, services_down),
-};
-
-static const char **text_at(struct nj_incident *record, size_t i)
-{
-    return (const char **)(void *)((char *)record + text_offsets[i]);
-}
-
-enum { TEXTS = sizeof(text_offsets) / sizeof(text_offsets[0]) };
-
 struct nj_open *nj_open_add(struct nj_engine *engine, const struct nj_incident *identity)
 {
     struct nj_open *open = NJ_NEW(struct nj_open);
     struct key key;
+    const char **text;
     open->record = *identity;
-    for (size_t i = 0; i < TEXTS; i++) {
-        const char **text = text_at(&open->record, i);
+    for (size_t i = 0; (text = nj_incident_string(&open->record, i)) != NULL; i++)
         *text = nj_strdup(nj_str(*text));
-    }
     /* From what was given, not from the copy, so that it is found under what it came with. */
     key_of(&key, identity->kind, identity->cluster, identity->namespace, identity->workload_kind,
            identity->workload, identity->container);
@@ -168,8 +141,9 @@ struct nj_open *nj_open_add(struct nj_engine *engine, const struct nj_incident *
 
 static void free_open(struct nj_open *open)
 {
-    for (size_t i = 0; i < TEXTS; i++)
-        free((void *)*text_at(&open->record, i));
+    const char **text;
+    for (size_t i = 0; (text = nj_incident_string(&open->record, i)) != NULL; i++)
+        free((void *)*text);
     free(open->key);
     free(open);
 }

@@ -112,21 +112,21 @@ static const size_t string_offsets[] = {
     offsetof(struct nj_incident, services_down),
 };
 
-static const char **string_at(struct nj_incident *incident, size_t i)
+const char **nj_incident_string(struct nj_incident *incident, size_t i)
 {
-    return (const char **)(void *)((char *)incident + string_offsets[i]);
+    return i < COUNT(string_offsets) ? (const char **)(void *)((char *)incident + string_offsets[i]) : NULL;
 }
 
 void nj_incident_copy(struct nj_incident *ret_copy, const struct nj_incident *incident)
 {
     struct nj_incident copy = *incident;
+    const char **text;
     size_t total = 0;
-    for (size_t i = 0; i < COUNT(string_offsets); i++)
-        total += strlen(nj_str(*string_at(&copy, i))) + 1;
+    for (size_t i = 0; (text = nj_incident_string(&copy, i)) != NULL; i++)
+        total += strlen(nj_str(*text)) + 1;
     /* The first string of the table owns the memory of all. */
     char *memory = nj_calloc(1, total);
-    for (size_t i = 0; i < COUNT(string_offsets); i++) {
-        const char **text = string_at(&copy, i);
+    for (size_t i = 0; (text = nj_incident_string(&copy, i)) != NULL; i++) {
         size_t size = strlen(nj_str(*text)) + 1;
         memcpy(memory, nj_str(*text), size);
         *text = memory;

@@ -118,6 +118,9 @@ struct nj_incident_subject {
     int64_t since_ns;                /* its latest event */
 };
 
+/* The i-th string of the record, to go through all of them; NULL behind the last. */
+const char **nj_incident_string(struct nj_incident *incident, size_t i);
+
 /* One allocation a copy. The original's strings may be NULL: the copy's are "". */
 void nj_incident_copy(struct nj_incident *ret_copy, const struct nj_incident *incident);
 void nj_incident_done(struct nj_incident *copy);

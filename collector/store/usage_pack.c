@@ -3,14 +3,13 @@
 #include <errno.h>
 #include <math.h>
 #include <stdbool.h>
-#include <string.h>
 
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
+#include "common/base/packed.h"
 
 enum {
     VERSION = 1,
-    VARINT_MAX = 10,
     REAL_BYTES = 5, /* the highest of a double */
     /* A bucket's varint: its count in the low bits, 0 when it has one of its own; above, the distance. */
     COUNT_BITS = 3,
@@ -89,35 +88,13 @@ void nj_usage_sum_merge(struct nj_usage_sum *into, const struct nj_usage_sum *fr
     }
 }
 
-static void put_varint(struct nj_buf *out, uint64_t value)
-{
-    char bytes[VARINT_MAX];
-    size_t len = 0;
-    for (; value >= 0x80; value >>= 7)
-        bytes[len++] = (char)(value | 0x80);
-    bytes[len++] = (char)value;
-    (void)nj_buf_append(out, bytes, len);
-}
-
-static void put_real(struct nj_buf *out, double value)
-{
-    enum { DROPPED_BITS = 8 * (sizeof(double) - REAL_BYTES) };
-    uint64_t bits;
-    char bytes[REAL_BYTES];
-    memcpy(&bits, &value, sizeof(bits));
-    bits += UINT64_C(1) << (DROPPED_BITS - 1); /* to the nearest */
-    for (int i = 0; i < REAL_BYTES; i++)
-        bytes[i] = (char)(bits >> (DROPPED_BITS + 8 * i));
-    (void)nj_buf_append(out, bytes, sizeof(bytes));
-}
-
 /* Bytes of memory are mostly whole MiB: these as such, in the odd numbers. */
 static void put_memory(struct nj_buf *out, int64_t bytes)
 {
     if (bytes % MIB == 0)
-        put_varint(out, (uint64_t)(bytes / MIB) << 1 | 1);
+        nj_pack_whole(out, (uint64_t)(bytes / MIB) << 1 | 1);
     else
-        put_varint(out, (uint64_t)bytes << 1);
+        nj_pack_whole(out, (uint64_t)bytes << 1);
 }
 
 static bool is_one_value(const struct nj_sketch *sketch)
@@ -129,20 +106,20 @@ static void put_sketch(struct nj_buf *out, const struct nj_sketch *sketch)
 {
     bool has_zeros = sketch->zeros > 0, one_value = is_one_value(sketch);
     if (sketch->count == 0) {
-        put_varint(out, 0);
+        nj_pack_whole(out, 0);
         return;
     }
-    put_varint(out, (uint64_t)sketch->buckets_count << FLAG_BITS | (has_zeros ? HAS_ZEROS : 0) |
-                        (one_value ? ONE_VALUE : 0));
+    nj_pack_whole(out, (uint64_t)sketch->buckets_count << FLAG_BITS | (has_zeros ? HAS_ZEROS : 0) |
+                           (one_value ? ONE_VALUE : 0));
     if (has_zeros)
-        put_varint(out, sketch->zeros);
+        nj_pack_whole(out, sketch->zeros);
     if (sketch->buckets_count == 0)
         return; /* nothing but zeroes */
-    put_real(out, sketch->max);
+    nj_pack_real(out, sketch->max, REAL_BYTES);
     if (!one_value) {
-        put_real(out, sketch->sum);
+        nj_pack_real(out, sketch->sum, REAL_BYTES);
         if (!has_zeros)
-            put_real(out, sketch->min);
+            nj_pack_real(out, sketch->min, REAL_BYTES);
     }
     int32_t previous = -INDEX_MAX;
     for (uint32_t i = 0; i < sketch->buckets_count; i++) {
@@ -151,9 +128,9 @@ static void put_sketch(struct nj_buf *out, const struct nj_sketch *sketch)
                                                         : 2 * (uint64_t)bucket->index)
                                    : (uint64_t)(bucket->index - previous - 1);
         bool small = bucket->count <= COUNT_MASK;
-        put_varint(out, distance << COUNT_BITS | (small ? bucket->count : 0));
+        nj_pack_whole(out, distance << COUNT_BITS | (small ? bucket->count : 0));
         if (!small)
-            put_varint(out, bucket->count);
+            nj_pack_whole(out, bucket->count);
         previous = bucket->index;
     }
 }
@@ -164,62 +141,32 @@ void nj_usage_pack(const struct nj_usage_sum *sum, int64_t start_ns, struct nj_b
     while (metrics > 0 && sum->metrics[metrics - 1].count == 0)
         metrics--;
     (void)nj_buf_append_char(out, VERSION);
-    put_varint(out, (uint64_t)((sum->latest_ns - start_ns) / NJ_MIN));
-    put_varint(out, (uint64_t)sum->cpu_request_millis);
-    put_varint(out, (uint64_t)sum->cpu_limit_millis);
+    nj_pack_whole(out, (uint64_t)((sum->latest_ns - start_ns) / NJ_MIN));
+    nj_pack_whole(out, (uint64_t)sum->cpu_request_millis);
+    nj_pack_whole(out, (uint64_t)sum->cpu_limit_millis);
     put_memory(out, sum->memory_request_bytes);
     put_memory(out, sum->memory_limit_bytes);
-    put_varint(out, (uint64_t)(sum->started_ns / NJ_SEC));
-    put_varint(out, sum->oom_kills);
+    nj_pack_whole(out, (uint64_t)(sum->started_ns / NJ_SEC));
+    nj_pack_whole(out, sum->oom_kills);
     for (int i = 0; i < metrics; i++)
         put_sketch(out, &sum->metrics[i]);
 }
 
-struct reader {
-    const uint8_t *at, *end;
-    bool bad; /* once bad, everything read is 0 */
-};
-
-static uint64_t take_varint(struct reader *reader, uint64_t max)
+static double take_real(struct nj_packed *packed)
 {
-    uint64_t value = 0;
-    for (unsigned i = 0; i < VARINT_MAX - 1 && reader->at < reader->end; i++) {
-        uint8_t byte = *reader->at++;
-        value |= (uint64_t)(byte & 0x7f) << (7 * i);
-        if ((byte & 0x80) == 0) {
-            reader->bad = reader->bad || value > max;
-            return reader->bad ? 0 : value;
-        }
-    }
-    reader->bad = true;
+    double value = nj_unpack_real(packed, REAL_BYTES);
+    if (isfinite(value) && value >= 0)
+        return value;
+    packed->bad = true;
     return 0;
 }
 
-static double take_real(struct reader *reader)
+static int64_t take_memory(struct nj_packed *packed)
 {
-    uint64_t bits = 0;
-    double value;
-    if (reader->end - reader->at < REAL_BYTES) {
-        reader->bad = true;
-        return 0;
-    }
-    for (size_t i = 0; i < REAL_BYTES; i++)
-        bits |= (uint64_t)reader->at[i] << (8 * (sizeof(bits) - REAL_BYTES + i));
-    reader->at += REAL_BYTES;
-    memcpy(&value, &bits, sizeof(value));
-    if (!isfinite(value) || value < 0) {
-        reader->bad = true;
-        return 0;
-    }
-    return value;
-}
-
-static int64_t take_memory(struct reader *reader)
-{
-    uint64_t value = take_varint(reader, (uint64_t)NJ_USAGE_AMOUNT_MAX << 1);
+    uint64_t value = nj_unpack_whole(packed, (uint64_t)NJ_USAGE_AMOUNT_MAX << 1);
     uint64_t bytes = (value & 1) != 0 ? (value >> 1) * MIB : value >> 1;
     if (bytes > (uint64_t)NJ_USAGE_AMOUNT_MAX) {
-        reader->bad = true;
+        packed->bad = true;
         return 0;
     }
     return (int64_t)bytes;
@@ -233,20 +180,20 @@ static void reserve(struct nj_sketch *sketch, uint32_t count)
     sketch->capacity = count;
 }
 
-static void take_buckets(struct reader *reader, uint32_t count, struct nj_sketch *sketch)
+static void take_buckets(struct nj_packed *packed, uint32_t count, struct nj_sketch *sketch)
 {
     int64_t index = 0;
     reserve(sketch, count);
-    for (uint32_t i = 0; i < count && !reader->bad; i++) {
-        uint64_t head = take_varint(reader, (uint64_t)INDEX_MAX << (COUNT_BITS + 1));
+    for (uint32_t i = 0; i < count && !packed->bad; i++) {
+        uint64_t head = nj_unpack_whole(packed, (uint64_t)INDEX_MAX << (COUNT_BITS + 1));
         uint64_t distance = head >> COUNT_BITS, amount = head & COUNT_MASK;
         if (amount == 0)
-            amount = take_varint(reader, count_max);
+            amount = nj_unpack_whole(packed, count_max);
         if (i > 0)
             index += (int64_t)distance + 1;
         else
             index = (distance & 1) != 0 ? -(int64_t)(distance / 2) - 1 : (int64_t)(distance / 2);
-        reader->bad = reader->bad || amount == 0 || index > INDEX_MAX || index < -INDEX_MAX;
+        packed->bad = packed->bad || amount == 0 || index > INDEX_MAX || index < -INDEX_MAX;
         sketch->buckets[sketch->buckets_count++] =
             (struct nj_sketch_bucket){.index = (int32_t)index, .count = amount};
         sketch->count += amount;
@@ -261,46 +208,46 @@ static double within(double value, double least, double most)
     return value > most ? most : value;
 }
 
-static void take_sketch(struct reader *reader, struct nj_sketch *sketch)
+static void take_sketch(struct nj_packed *packed, struct nj_sketch *sketch)
 {
     uint64_t head =
-        take_varint(reader, ((uint64_t)NJ_SKETCH_BUCKETS_MAX << FLAG_BITS) | HAS_ZEROS | ONE_VALUE);
+        nj_unpack_whole(packed, ((uint64_t)NJ_SKETCH_BUCKETS_MAX << FLAG_BITS) | HAS_ZEROS | ONE_VALUE);
     uint32_t buckets = (uint32_t)(head >> FLAG_BITS);
     bool has_zeros = (head & HAS_ZEROS) != 0, one_value = (head & ONE_VALUE) != 0;
     if (head == 0)
         return;
-    sketch->zeros = sketch->count = has_zeros ? take_varint(reader, count_max) : 0;
+    sketch->zeros = sketch->count = has_zeros ? nj_unpack_whole(packed, count_max) : 0;
     if (buckets > 0) {
-        sketch->max = within(take_real(reader), NJ_SKETCH_MIN, NJ_SKETCH_MAX);
+        sketch->max = within(take_real(packed), NJ_SKETCH_MIN, NJ_SKETCH_MAX);
         if (one_value) {
             sketch->min = sketch->max;
         } else {
-            sketch->sum = take_real(reader);
-            sketch->min = has_zeros ? 0 : within(take_real(reader), NJ_SKETCH_MIN, sketch->max);
+            sketch->sum = take_real(packed);
+            sketch->min = has_zeros ? 0 : within(take_real(packed), NJ_SKETCH_MIN, sketch->max);
         }
-        take_buckets(reader, buckets, sketch);
+        take_buckets(packed, buckets, sketch);
         if (one_value)
             sketch->sum = sketch->max * (double)sketch->count;
     }
-    reader->bad = reader->bad || sketch->count == 0 || sketch->count > count_max ||
+    packed->bad = packed->bad || sketch->count == 0 || sketch->count > count_max ||
                   (buckets > 0 && has_zeros && one_value);
 }
 
 int nj_usage_unpack(const void *bytes, size_t len, int64_t start_ns, struct nj_usage_sum *ret_sum)
 {
-    struct reader reader = {.at = bytes, .end = (const uint8_t *)bytes + len};
+    struct nj_packed packed = {.at = bytes, .end = (const uint8_t *)bytes + len};
     nj_usage_sum_clear(ret_sum);
-    bool known = take_varint(&reader, UINT64_MAX) == VERSION;
-    ret_sum->latest_ns = start_ns + (int64_t)take_varint(&reader, NJ_DAY / NJ_MIN) * NJ_MIN;
-    ret_sum->cpu_request_millis = (int64_t)take_varint(&reader, (uint64_t)NJ_USAGE_AMOUNT_MAX);
-    ret_sum->cpu_limit_millis = (int64_t)take_varint(&reader, (uint64_t)NJ_USAGE_AMOUNT_MAX);
-    ret_sum->memory_request_bytes = take_memory(&reader);
-    ret_sum->memory_limit_bytes = take_memory(&reader);
-    ret_sum->started_ns = (int64_t)take_varint(&reader, INT64_MAX / NJ_SEC) * NJ_SEC;
-    ret_sum->oom_kills = take_varint(&reader, count_max);
-    for (int i = 0; i < NJ_USAGE_METRICS && reader.at < reader.end && !reader.bad; i++)
-        take_sketch(&reader, &ret_sum->metrics[i]);
-    if (known && !reader.bad && reader.at == reader.end)
+    bool known = nj_unpack_whole(&packed, UINT64_MAX) == VERSION;
+    ret_sum->latest_ns = start_ns + (int64_t)nj_unpack_whole(&packed, NJ_DAY / NJ_MIN) * NJ_MIN;
+    ret_sum->cpu_request_millis = (int64_t)nj_unpack_whole(&packed, (uint64_t)NJ_USAGE_AMOUNT_MAX);
+    ret_sum->cpu_limit_millis = (int64_t)nj_unpack_whole(&packed, (uint64_t)NJ_USAGE_AMOUNT_MAX);
+    ret_sum->memory_request_bytes = take_memory(&packed);
+    ret_sum->memory_limit_bytes = take_memory(&packed);
+    ret_sum->started_ns = (int64_t)nj_unpack_whole(&packed, INT64_MAX / NJ_SEC) * NJ_SEC;
+    ret_sum->oom_kills = nj_unpack_whole(&packed, count_max);
+    for (int i = 0; i < NJ_USAGE_METRICS && packed.at < packed.end && !packed.bad; i++)
+        take_sketch(&packed, &ret_sum->metrics[i]);
+    if (known && !packed.bad && packed.at == packed.end)
         return 0;
     nj_usage_sum_clear(ret_sum);
     return -EBADMSG;

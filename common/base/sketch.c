@@ -6,12 +6,13 @@
 #include <string.h>
 
 #include "common/base/alloc.h"
+#include "common/base/packed.h"
 
 /* Bucket i holds what lies in (gamma^(i-1), gamma^i]; its middle, 2 gamma^i / (gamma + 1), is at most
  * NJ_SKETCH_ERROR away from all of it. */
 static const double GAMMA = (1 + NJ_SKETCH_ERROR) / (1 - NJ_SKETCH_ERROR);
 
-enum { VERSION = 1, CAPACITY_LEAST = 8, VARINT_MAX = 10 };
+enum { VERSION = 1, CAPACITY_LEAST = 8 };
 
 /* What a decoded sketch may count: merging many of them stays far from an overflow. */
 #define COUNT_MAX (UINT64_C(1) << 48)
@@ -159,89 +160,34 @@ double nj_sketch_quantile(const struct nj_sketch *sketch, double q)
     return value < sketch->min ? sketch->min : value > sketch->max ? sketch->max : value;
 }
 
-static void put_varint(struct nj_buf *out, uint64_t value)
-{
-    char bytes[VARINT_MAX];
-    size_t len = 0;
-    for (; value >= 0x80; value >>= 7)
-        bytes[len++] = (char)(value | 0x80);
-    bytes[len++] = (char)value;
-    (void)nj_buf_append(out, bytes, len);
-}
-
-static void put_double(struct nj_buf *out, double value)
-{
-    uint64_t bits;
-    char bytes[sizeof(bits)];
-    memcpy(&bits, &value, sizeof(bits));
-    for (size_t i = 0; i < sizeof(bytes); i++)
-        bytes[i] = (char)(bits >> (8 * i));
-    (void)nj_buf_append(out, bytes, sizeof(bytes));
-}
-
 int nj_sketch_encode(const struct nj_sketch *sketch, struct nj_buf *out)
 {
     (void)nj_buf_append_char(out, VERSION);
-    put_varint(out, sketch->zeros);
-    put_double(out, sketch->sum);
-    put_double(out, sketch->min);
-    put_double(out, sketch->max);
-    put_varint(out, sketch->buckets_count);
+    nj_pack_whole(out, sketch->zeros);
+    nj_pack_real(out, sketch->sum, sizeof(double));
+    nj_pack_real(out, sketch->min, sizeof(double));
+    nj_pack_real(out, sketch->max, sizeof(double));
+    nj_pack_whole(out, sketch->buckets_count);
     int32_t previous = index_of(NJ_SKETCH_MIN) - 1;
     for (uint32_t i = 0; i < sketch->buckets_count; i++) {
-        put_varint(out, (uint64_t)(sketch->buckets[i].index - previous - 1));
-        put_varint(out, sketch->buckets[i].count);
+        nj_pack_whole(out, (uint64_t)(sketch->buckets[i].index - previous - 1));
+        nj_pack_whole(out, sketch->buckets[i].count);
         previous = sketch->buckets[i].index;
     }
     return nj_buf_check(out) == 0 ? 0 : -EOVERFLOW;
 }
 
-struct reader {
-    const uint8_t *at, *end;
-    bool bad; /* once bad, everything read is 0 */
-};
-
-static uint64_t take_varint(struct reader *reader, uint64_t max)
-{
-    uint64_t value = 0;
-    for (unsigned i = 0; i < VARINT_MAX - 1 && reader->at < reader->end; i++) {
-        uint8_t byte = *reader->at++;
-        value |= (uint64_t)(byte & 0x7f) << (7 * i);
-        if ((byte & 0x80) == 0) {
-            reader->bad = reader->bad || value > max;
-            return reader->bad ? 0 : value;
-        }
-    }
-    reader->bad = true;
-    return 0;
-}
-
-static double take_double(struct reader *reader)
-{
-    uint64_t bits = 0;
-    double value;
-    if (reader->end - reader->at < (ptrdiff_t)sizeof(bits)) {
-        reader->bad = true;
-        return 0;
-    }
-    for (size_t i = 0; i < sizeof(bits); i++)
-        bits |= (uint64_t)reader->at[i] << (8 * i);
-    reader->at += sizeof(bits);
-    memcpy(&value, &bits, sizeof(value));
-    return value;
-}
-
-static void take_buckets(struct reader *reader, struct nj_sketch *sketch)
+static void take_buckets(struct nj_packed *packed, struct nj_sketch *sketch)
 {
     int32_t lowest = index_of(NJ_SKETCH_MIN);
     int32_t highest = index_of(NJ_SKETCH_MAX);
-    uint32_t count = (uint32_t)take_varint(reader, NJ_SKETCH_BUCKETS_MAX);
+    uint32_t count = (uint32_t)nj_unpack_whole(packed, NJ_SKETCH_BUCKETS_MAX);
     reserve(sketch, count);
-    for (uint32_t i = 0; i < count && !reader->bad; i++) {
-        int32_t index = lowest + (int32_t)take_varint(reader, (uint64_t)(highest - lowest));
-        uint64_t amount = take_varint(reader, COUNT_MAX);
+    for (uint32_t i = 0; i < count && !packed->bad; i++) {
+        int32_t index = lowest + (int32_t)nj_unpack_whole(packed, (uint64_t)(highest - lowest));
+        uint64_t amount = nj_unpack_whole(packed, COUNT_MAX);
         if (index > highest || amount == 0)
-            reader->bad = true;
+            packed->bad = true;
         sketch->buckets[sketch->buckets_count++] = (struct nj_sketch_bucket){.index = index, .count = amount};
         sketch->count += amount;
         lowest = index + 1;
@@ -262,16 +208,16 @@ static bool is_plausible(const struct nj_sketch *sketch)
 
 int nj_sketch_decode(const void *bytes, size_t len, struct nj_sketch *ret_sketch)
 {
-    struct reader reader = {.at = bytes, .end = (const uint8_t *)bytes + len};
+    struct nj_packed packed = {.at = bytes, .end = (const uint8_t *)bytes + len};
     struct nj_sketch sketch = {0};
-    reader.bad = len > NJ_SKETCH_BYTES_MAX || take_varint(&reader, VERSION) != VERSION;
-    sketch.zeros = take_varint(&reader, COUNT_MAX);
+    packed.bad = len > NJ_SKETCH_BYTES_MAX || nj_unpack_whole(&packed, VERSION) != VERSION;
+    sketch.zeros = nj_unpack_whole(&packed, COUNT_MAX);
     sketch.count = sketch.zeros;
-    sketch.sum = take_double(&reader);
-    sketch.min = take_double(&reader);
-    sketch.max = take_double(&reader);
-    take_buckets(&reader, &sketch);
-    if (reader.bad || reader.at != reader.end || !is_plausible(&sketch)) {
+    sketch.sum = nj_unpack_real(&packed, sizeof(double));
+    sketch.min = nj_unpack_real(&packed, sizeof(double));
+    sketch.max = nj_unpack_real(&packed, sizeof(double));
+    take_buckets(&packed, &sketch);
+    if (packed.bad || packed.at != packed.end || !is_plausible(&sketch)) {
         nj_sketch_done(&sketch);
         return -EBADMSG;
     }
