@@ -5,35 +5,10 @@
  * Input: a byte that chooses language, format and limit, then texts that end with a zero byte: log, message,
  * reason, names. What is missing is empty.
  */
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "collector/notify/render.h"
 #include "common/base/alloc.h"
 #include "common/base/str.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check(bool holds)
-{
-    if (!holds)
-        abort();
-}
-
-static char *take(const uint8_t **at, size_t *left)
-{
-    const uint8_t *end = *left == 0 ? NULL : memchr(*at, 0, *left);
-    size_t len = end == NULL ? *left : (size_t)(end - *at);
-    char *text = nj_calloc(1, len + 1);
-    if (len > 0)
-        memcpy(text, *at, len);
-    size_t used = len + (end == NULL ? 0 : 1);
-    *at += used;
-    *left -= used;
-    return text;
-}
+#include "tests/fuzz/input.h"
 
 static size_t count(const char *text, const char *part)
 {

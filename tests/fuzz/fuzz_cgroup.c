@@ -5,35 +5,10 @@
  * Input: three texts that end with a zero byte: what of the hierarchy is mounted, where in it the reader's
  * namespace is, and the file.
  */
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "agent/inspect/cgroup_internal.h"
 #include "agent/inspect/proc.h"
 #include "common/base/alloc.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check(bool holds)
-{
-    if (!holds)
-        abort();
-}
-
-static char *take(const uint8_t **at, size_t *left)
-{
-    const uint8_t *end = *left == 0 ? NULL : memchr(*at, 0, *left);
-    size_t len = end == NULL ? *left : (size_t)(end - *at);
-    char *text = nj_calloc(1, len + 1);
-    if (len > 0)
-        memcpy(text, *at, len);
-    size_t used = len + (end == NULL ? 0 : 1);
-    *at += used;
-    *left -= used;
-    return text;
-}
+#include "tests/fuzz/input.h"
 
 static void check_place(const char *path)
 {

@@ -5,22 +5,10 @@
  *
  * Input: two templates as JSON, the first until a zero byte.
  */
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "collector/sla/difference.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/input.h"
 
 enum { LINE_MAX_BYTES = 2 * NJ_DIFFERENCE_VALUE_MAX + 1024 };
-
-static void check(bool holds)
-{
-    if (!holds)
-        abort();
-}
 
 static void check_text(const char *text)
 {

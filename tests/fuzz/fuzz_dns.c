@@ -3,22 +3,11 @@
  *
  * Input: a byte that chooses the type that was asked for, then the answer; its id is made the question's.
  */
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "common/base/str.h"
 #include "common/probe/dns_message.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/input.h"
 
 enum { ID = 0x1234, ARENA_MAX = 1 << 20 };
-
-static void check(bool holds)
-{
-    if (!holds)
-        abort();
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -4,22 +4,11 @@
  *
  * Input: a step as JSON, a zero byte, the answer's body.
  */
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "common/base/alloc.h"
 #include "common/probe/judge.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/input.h"
 
 enum { BODY_MAX = 4096 };
-
-static void check(bool holds)
-{
-    if (!holds)
-        abort();
-}
 
 static void check_verdict(const struct nj_verdict *verdict)
 {

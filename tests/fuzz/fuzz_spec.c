@@ -4,20 +4,9 @@
  *
  * Input: the JSON.
  */
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "common/base/str.h"
 #include "common/probe/spec.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check(bool holds)
-{
-    if (!holds)
-        abort();
-}
+#include "tests/fuzz/input.h"
 
 static void check_step(const struct nj_step *step)
 {

@@ -2,22 +2,10 @@
  * Answers that claim to be WeCom's: whatever they hold, they are read within bounds, and none but an errcode
  * 0 counts as having told people.
  */
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "collector/notify/wecom.h"
 #include "common/base/alloc.h"
 #include "common/base/str.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check(bool holds)
-{
-    if (!holds)
-        abort();
-}
+#include "tests/fuzz/input.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -14,54 +14,11 @@
 
 #include "collector/store/log_codec.h"
 #include "collector/store/sqlite/internal.h"
-#include "common/base/alloc.h"
 #include "common/base/clock.h"
 #include "common/base/str.h"
-#include "tests/unit/collector/support.h"
+#include "tests/unit/collector/store_support.h"
 
 enum { IDS = 64, TEXT = 80 };
-
-struct fixture {
-    struct folder folder;
-    struct nj_store *store;
-    struct nj_err err;
-};
-
-static int setup(void **state)
-{
-    struct fixture *fixture = NJ_NEW(struct fixture);
-    begin_folder(&fixture->folder);
-    fixture->store = open_writer(&fixture->folder);
-    *state = fixture;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *fixture = *state;
-    if (fixture->store != NULL)
-        fixture->store->ops->close(fixture->store);
-    end_folder(&fixture->folder);
-    free(fixture);
-    return 0;
-}
-
-static void reopen(struct fixture *fixture)
-{
-    fixture->store->ops->close(fixture->store);
-    fixture->store = open_writer(&fixture->folder);
-}
-
-static void begin(struct fixture *fixture)
-{
-    assert_int_equal(0, fixture->store->ops->begin(fixture->store, &fixture->err));
-}
-
-static void commit(struct fixture *fixture)
-{
-    if (fixture->store->ops->commit(fixture->store, &fixture->err) < 0)
-        fail_msg("%s", fixture->err.text);
-}
 
 static bool put_crash(struct fixture *fixture, const struct nj_store_crash *crash)
 {

@@ -8,60 +8,11 @@
 #include <string.h>
 
 #include "collector/store/store.h"
-#include "common/base/alloc.h"
 #include "common/base/clock.h"
 #include "common/base/sketch.h"
 #include "common/base/str.h"
 #include "common/probe/state.h"
-#include "tests/unit/collector/support.h"
-
-struct fixture {
-    struct folder folder;
-    struct nj_store *store;
-    struct nj_err err;
-    struct nj_buf text;
-};
-
-static int setup(void **state)
-{
-    struct fixture *fixture = NJ_NEW(struct fixture);
-    begin_folder(&fixture->folder);
-    fixture->store = open_writer(&fixture->folder);
-    *state = fixture;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *fixture = *state;
-    fixture->store->ops->close(fixture->store);
-    end_folder(&fixture->folder);
-    nj_buf_done(&fixture->text);
-    free(fixture);
-    return 0;
-}
-
-static void reopen(struct fixture *fixture)
-{
-    fixture->store->ops->close(fixture->store);
-    fixture->store = open_writer(&fixture->folder);
-}
-
-static void must(const struct fixture *fixture, int rc)
-{
-    if (rc < 0)
-        fail_msg("%s", fixture->err.text);
-}
-
-static void begin(struct fixture *fixture)
-{
-    must(fixture, fixture->store->ops->begin(fixture->store, &fixture->err));
-}
-
-static void commit(struct fixture *fixture)
-{
-    must(fixture, fixture->store->ops->commit(fixture->store, &fixture->err));
-}
+#include "tests/unit/collector/store_support.h"
 
 static struct nj_store_target make_target(const char *name, const char *state)
 {

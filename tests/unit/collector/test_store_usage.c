@@ -12,55 +12,12 @@
 
 #include "collector/store/store.h"
 #include "collector/store/usage_pack.h"
-#include "common/base/alloc.h"
 #include "common/base/clock.h"
 #include "common/base/sketch.h"
 #include "common/base/str.h"
-#include "tests/unit/collector/support.h"
+#include "tests/unit/collector/store_support.h"
 
 static const char *const node_name = "node-7";
-
-struct fixture {
-    struct folder folder;
-    struct nj_store *store;
-    struct nj_err err;
-    struct nj_buf text;
-};
-
-static int setup(void **state)
-{
-    struct fixture *fixture = NJ_NEW(struct fixture);
-    begin_folder(&fixture->folder);
-    fixture->store = open_writer(&fixture->folder);
-    *state = fixture;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *fixture = *state;
-    fixture->store->ops->close(fixture->store);
-    end_folder(&fixture->folder);
-    nj_buf_done(&fixture->text);
-    free(fixture);
-    return 0;
-}
-
-static void must(const struct fixture *fixture, int rc)
-{
-    if (rc < 0)
-        fail_msg("%s", fixture->err.text);
-}
-
-static void begin(struct fixture *fixture)
-{
-    must(fixture, fixture->store->ops->begin(fixture->store, &fixture->err));
-}
-
-static void commit(struct fixture *fixture)
-{
-    must(fixture, fixture->store->ops->commit(fixture->store, &fixture->err));
-}
 
 static struct nj_usage_item make_item(const char *uid)
 {

@@ -4,11 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/probe/exposition.h"
+#include "tests/unit/promtool.h"
 #include "tests/unit/test.h"
 
 enum { TARGETS_MAX = 3 };
@@ -186,34 +185,6 @@ static void series_end_with_their_target_and_are_bounded(void **state)
     nj_exposition_free(exposition);
 }
 
-/* promtool's verdict on a text; skipped where it is not installed (tests/run.sh fetches it). */
-static void check_with_promtool(const char *text)
-{
-    static const char *const places[] = {"/usr/bin/promtool", "build/tools/usr/bin/promtool"};
-    const char *promtool = access(places[0], X_OK) == 0 ? places[0] : places[1];
-    if (access(promtool, X_OK) != 0)
-        skip();
-    int ends[2];
-    assert_int_equal(pipe(ends), 0);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        (void)dup2(ends[0], STDIN_FILENO);
-        (void)close(ends[0]);
-        (void)close(ends[1]);
-        (void)execl(promtool, promtool, "check", "metrics", (char *)NULL);
-        _exit(127);
-    }
-    (void)close(ends[0]);
-    assert_int_equal(write(ends[1], text, strlen(text)), (ssize_t)strlen(text));
-    (void)close(ends[1]);
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    /* 3: it can be read, and the linter would have liked other names. */
-    if (!WIFEXITED(status) || (WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != 3))
-        fail_msg("promtool does not take\n%s", text);
-}
-
 static void promtool_takes_it_whatever_the_names_are(void **state)
 {
     (void)state;
@@ -232,7 +203,7 @@ static void promtool_takes_it_whatever_the_names_are(void **state)
     char *text = written(exposition);
     assert_line(text, "probe_success{monitor=\"apimonitor.shop.\\\"x\\\"\\\\\",target=\"http://shop/"
                       "{a}?q=\\\"\\n# TYPE x y\\n\",namespace=\"shop\",service=\"\",pod=\"\",port=\"\"} 1");
-    check_with_promtool(text);
+    assert_promtool_takes(text);
     free(text);
     nj_exposition_free(exposition);
 }
