@@ -86,8 +86,9 @@ const struct nj_config_field nj_rollback_settings[] = {
      .offset = NJ_SETTING_OF(rollback, enabled),
      .fallback = "false",
      .help =
-         "roll a Deployment back whose rollout fails, where its annotation nightjar.dev/auto-rollback asks "
-         "for it: \"10m\", within so long after it began; needs the rights of deploy/manifests/rollback"},
+         "roll a Deployment, StatefulSet or DaemonSet back whose rollout fails, where its annotation "
+         "nightjar.dev/auto-rollback asks for it: \"10m\", within so long after it began; needs the rights "
+         "of deploy/manifests/rollback"},
     {.key = "max_per_hour",
      .type = NJ_CONFIG_INT,
      .offset = NJ_SETTING_OF(rollback, max_per_hour),

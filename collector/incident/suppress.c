@@ -118,6 +118,15 @@ static int64_t allowance(const struct nj_suppress_rollout *rollout)
     return rollout->deadline_ns > 0 && rollout->deadline_ns < ns ? rollout->deadline_ns : ns;
 }
 
+/* A pod of the new template, or the address of a Service behind which it goes on: that names no pod. */
+static bool is_new_one(const struct nj_suppress_rollout *rollout, const struct nj_incident *incident)
+{
+    const char *pod = nj_str(incident->pod);
+    if (nj_streq(rollout->workload_kind, NJ_SUPPRESS_SERVICE))
+        return incident->kind == NJ_INCIDENT_PROBE && pod[0] == '\0';
+    return nj_pod_is_of_template(rollout->workload_kind, rollout->workload, rollout->template_hash, pod);
+}
+
 static bool rollout_holds(const struct nj_suppress_rollout *rollout, const struct nj_incident *incident,
                           const struct identities *of, int64_t now_ns)
 {
@@ -126,9 +135,7 @@ static bool rollout_holds(const struct nj_suppress_rollout *rollout, const struc
         return false;
     if (is_outage(incident))
         return nj_streq(incident->cause, "rollout") || nj_streq(incident->cause, "failed_rollout");
-    return starts_pods(incident->kind) &&
-           nj_pod_is_of_template(rollout->workload_kind, rollout->workload, rollout->template_hash,
-                                 nj_str(incident->pod)) &&
+    return starts_pods(incident->kind) && is_new_one(rollout, incident) &&
            now_ns - incident->first_ns < allowance(rollout);
 }
 

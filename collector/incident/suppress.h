@@ -14,7 +14,7 @@
  * rollout, of the workload, while it runs and for NJ_SUPPRESS_SETTLE_NS after: an outage with cause rollout
  * or failed_rollout; and crash, image_pull, config_error, start_error, stuck, unschedulable, pod_failure and
  * probe of its new pods, for the rollout's allowance since the incident began (not after it has failed: then
- * the engine knows why).
+ * the engine knows why). Likewise a probe of a Service's own address, where the snapshot lists the Service.
  *
  * scale-down, deletion, job completed, a mark on its workload: what its pods open until the mark's end, and
  * an outage with cause scaling, scaled_to_zero or deletion.
@@ -80,6 +80,10 @@ struct nj_suppress_window {
     const char *namespaces; /* a glob: "*", "shop-*"; "" for what is in no namespace */
     int64_t from_ns, until_ns;
 };
+
+/* As workload_kind: the checks of the Service's own address, behind which a rollout goes on; `workload` is
+ * its name. */
+#define NJ_SUPPRESS_SERVICE "Service"
 
 /* Borrowed by nj_suppress_publish(), which copies. Several rollouts or marks of one workload are fine. */
 struct nj_suppress_snapshot {

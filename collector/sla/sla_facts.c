@@ -88,8 +88,7 @@ static bool kind_of(struct nj_sla *sla, const struct nj_event *event, struct nj_
     case NJ_EVENT_CHECK:
         if (!nj_streq(event->check.state, "failing") && !nj_streq(event->check.state, "flapping"))
             return false;
-        if (event->subject.workload[0] != '\0' && event->subject.pod_uid[0] != '\0')
-            tell_rollouts(sla, event, NJ_ROLLOUT_CHECK_FAILED, event->check.got);
+        nj_sla_rollout_check(sla, event);
         fact->kind = NJ_FACT_CHECK_FAILED;
         fact->service = event->check.service;
         return true;

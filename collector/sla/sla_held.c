@@ -50,17 +50,26 @@ void nj_sla_marks_tick(struct nj_sla *sla)
 static size_t take_rollouts(const struct nj_sla *sla, struct nj_suppress_rollout *ret)
 {
     size_t count = 0;
-    for (const struct nj_sla_rollout *rollout = sla->running; rollout != NULL; rollout = rollout->hh.next)
-        ret[count++] = (struct nj_suppress_rollout){.namespace = rollout->namespace,
-                                                    .workload_kind = rollout->kind,
-                                                    .workload = rollout->workload,
-                                                    .template_hash = rollout->template_hash,
-                                                    .began_ns = rollout->began_ns,
-                                                    .ended_ns = rollout->ended_ns,
-                                                    .failed = rollout->failed,
-                                                    .failed_ns = rollout->failed_ns,
-                                                    .allowance_ns = rollout->allowance_ns,
-                                                    .deadline_ns = rollout->deadline_ns};
+    for (const struct nj_sla_rollout *rollout = sla->running; rollout != NULL; rollout = rollout->hh.next) {
+        struct nj_suppress_rollout own = {.namespace = rollout->namespace,
+                                          .workload_kind = rollout->kind,
+                                          .workload = rollout->workload,
+                                          .template_hash = rollout->template_hash,
+                                          .began_ns = rollout->began_ns,
+                                          .ended_ns = rollout->ended_ns,
+                                          .failed = rollout->failed,
+                                          .failed_ns = rollout->failed_ns,
+                                          .allowance_ns = rollout->allowance_ns,
+                                          .deadline_ns = rollout->deadline_ns};
+        if (!nj_sla_rollout_holds(sla, rollout))
+            continue;
+        ret[count++] = own;
+        own.workload_kind = NJ_SUPPRESS_SERVICE;
+        for (size_t i = 0; i < rollout->services_count; i++) {
+            own.workload = rollout->services[i];
+            ret[count++] = own;
+        }
+    }
     return count;
 }
 
@@ -79,7 +88,8 @@ void nj_sla_publish(struct nj_sla *sla)
     if (!sla->held_changed || sla->options.suppress == NULL || !sla->ready)
         return;
     sla->held_changed = false;
-    struct nj_suppress_rollout *rollouts = nj_calloc(HASH_COUNT(sla->running) + 1, sizeof(*rollouts));
+    struct nj_suppress_rollout *rollouts =
+        nj_calloc(HASH_COUNT(sla->running) + nj_sla_rollout_services_count(sla) + 1, sizeof(*rollouts));
     struct nj_suppress_mark *marks = nj_calloc(sla->marks_count + 1, sizeof(*marks));
     struct nj_suppress_node *nodes = nj_calloc(HASH_COUNT(sla->odd_nodes) + 1, sizeof(*nodes));
     size_t marks_count = 0, windows_count = 0;

@@ -1,8 +1,9 @@
 /*
  * What the glue's files share: sla.c (its life), sla_feed.c (states into the trackers), sla_rollout.c
- * (rollouts and their templates), sla_outage.c (outages as events), sla_facts.c (what explains them),
- * sla_pods.c (since when pods are ready), sla_write.c (into the store), sla_held.c (what holds incidents
- * back). Private to them; loop thread only.
+ * (rollouts), sla_template.c (their templates), sla_rollout_services.c (the Services behind which one goes
+ * on), sla_outage.c (outages as events), sla_facts.c (what explains them), sla_pods.c (since when pods are
+ * ready), sla_write.c (into the store), sla_held.c (what holds incidents back). Private to them; loop thread
+ * only.
  */
 #ifndef NJ_SLA_INTERNAL_H
 #define NJ_SLA_INTERNAL_H
@@ -46,7 +47,13 @@ struct nj_sla_rollout {
     char *namespace, *kind, *workload, *template_hash;
     int64_t began_ns, ended_ns, failed_ns, allowance_ns, deadline_ns;
     bool failed;
-    char *rolled_back; /* what came of rolling it back; NULL: nothing was tried */
+    bool considered;  /* whether it is to be rolled back, by this process */
+    int64_t waits_ns; /* since when its failure waits to be told; 0: it does not */
+    bool by_hand;     /* its pods change when somebody deletes them */
+    int32_t updated;
+    int64_t changed_ns; /* when `updated` did */
+    char **services;    /* whose addresses' checks it explains: sla_rollout_services.c */
+    size_t services_count;
     UT_hash_handle hh;
 };
 
@@ -158,7 +165,17 @@ int nj_sla_rollouts_start(struct nj_sla *sla, struct nj_err *err);
 void nj_sla_rollout_remember(struct nj_sla *sla, const struct nj_incident *incident);
 void nj_sla_rollouts_tick(struct nj_sla *sla);
 void nj_sla_rollout_words(struct nj_sla *sla, const struct nj_event *event);
+/* A check of a pod fails: of a rollout of the workload behind its Service, maybe. */
+void nj_sla_rollout_check(struct nj_sla *sla, const struct nj_event *event);
+/* It may explain what opens now: where pods change by hand, while one changes. */
+bool nj_sla_rollout_holds(const struct nj_sla *sla, const struct nj_sla_rollout *rollout);
 void nj_sla_rollouts_done(struct nj_sla *sla);
+
+/* sla_rollout_services.c: looks again at which Services' addresses a rollout explains, or each does. */
+void nj_sla_rollout_services_look_at(struct nj_sla *sla, struct nj_sla_rollout *rollout);
+void nj_sla_rollout_services_look(struct nj_sla *sla);
+void nj_sla_rollout_services_forget(struct nj_sla_rollout *rollout);
+size_t nj_sla_rollout_services_count(const struct nj_sla *sla);
 
 /* sla_template.c */
 void nj_sla_template_fetch(struct nj_sla *sla, const struct nj_rollout *rollout);

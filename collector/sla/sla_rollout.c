@@ -10,6 +10,10 @@
 
 enum { WORDS_MAX = 5000 /* workloads whose latest crash is remembered */ };
 
+/* So long a failure may wait for what comes of rolling it back: less than NJ_SUPPRESS_SETTLE_NS, in which
+ * what it brings is held back all the same. */
+#define WAIT_NS (5 * NJ_SEC)
+
 static const char *revision_text(const struct nj_rollout *rollout)
 {
     return rollout->revision[0] == '\0' ? "?" : rollout->revision;
@@ -91,6 +95,46 @@ void nj_sla_rollout_words(struct nj_sla *sla, const struct nj_event *event)
     HASH_ADD_KEYPTR(hh, sla->words, words->key, strlen(words->key), words);
 }
 
+/* --- checks */
+
+struct checked {
+    struct nj_sla *sla;
+    const struct nj_event *event;
+};
+
+static void check_of(void *data, const struct nj_workloads_item *item)
+{
+    const struct checked *checked = data;
+    const struct nj_event *event = checked->event;
+    const char *kind = nj_workloads_kind_name(item->kind);
+    if (nj_pod_is_of_template(kind, item->name, "", event->subject.pod))
+        (void)nj_rollouts_pod_trouble(checked->sla->rollouts, item->namespace, kind, item->name,
+                                      event->subject.pod, NJ_ROLLOUT_CHECK_FAILED, event->check.got,
+                                      event->at_ns);
+}
+
+void nj_sla_rollout_check(struct nj_sla *sla, const struct nj_event *event)
+{
+    const struct nj_subject *subject = &event->subject;
+    struct checked checked = {sla, event};
+    enum nj_workloads_kind kind;
+    const struct nj_workloads_item *item = NULL;
+    if (sla->workloads == NULL || subject->pod[0] == '\0')
+        return;
+    const char *service = event->check.service[0] != '\0'               ? event->check.service
+                          : nj_streq(subject->workload_kind, "Service") ? subject->workload
+                                                                        : "";
+    const struct nj_model_service *view =
+        service[0] == '\0' ? NULL : nj_model_service(sla->options.model, subject->namespace, service);
+    if (nj_workloads_kind_parse(subject->workload_kind, &kind) == 0)
+        item = nj_workloads_find(sla->workloads, kind, subject->namespace, subject->workload);
+    if (item != NULL)
+        check_of(&checked, item);
+    else if (view != NULL && view->service != NULL)
+        nj_workloads_behind(sla->workloads, view->namespace, view->service->selector,
+                            view->service->selector_count, check_of, &checked);
+}
+
 /* --- events */
 
 static struct nj_sla_rollout *find_running(const struct nj_sla *sla, int64_t id)
@@ -100,23 +144,12 @@ static struct nj_sla_rollout *find_running(const struct nj_sla *sla, int64_t id)
     return found;
 }
 
-/* Why it failed, and what came of rolling it back. */
-static char *message_of(const struct nj_sla *sla, const struct nj_rollout *rollout)
-{
-    const struct nj_sla_rollout *running = find_running(sla, rollout->id);
-    if (running == NULL || running->rolled_back == NULL)
-        return nj_strdup(rollout->message);
-    return nj_asprintf("%s%s%s", rollout->message, rollout->message[0] == '\0' ? "" : "; ",
-                       running->rolled_back);
-}
-
 static void tell(struct nj_sla *sla, const struct nj_rollout *rollout, bool over)
 {
     char id[NJ_EVENT_ID_MAX], number[24];
     const struct nj_sla_words *words = NULL;
     NJ_CLEANUP_FREE char *key = key_of(rollout->namespace, rollout->workload_kind, rollout->workload);
     HASH_FIND_STR(sla->words, key, words);
-    NJ_CLEANUP_FREE char *message = message_of(sla, rollout);
     bool spoke =
         words != NULL && nj_rollouts_is_new_pod(sla->rollouts, rollout->namespace, rollout->workload_kind,
                                                 rollout->workload, words->pod);
@@ -139,7 +172,7 @@ static void tell(struct nj_sla *sla, const struct nj_rollout *rollout, bool over
                                          .from_images = rollout->from_images,
                                          .difference = rollout->difference,
                                          .reason = rollout->reason,
-                                         .message = message,
+                                         .message = rollout->message,
                                          .pod = spoke ? words->pod : "",
                                          .crash_id = spoke ? words->crash_id : "",
                                          .down = nj_sla_is_down(sla, rollout->namespace,
@@ -152,24 +185,30 @@ static void tell(struct nj_sla *sla, const struct nj_rollout *rollout, bool over
     sla->options.on_event(sla->options.data, &event);
 }
 
+/* Once what came of rolling it back is known: one message says both. */
+static void tell_failure(struct nj_sla *sla, struct nj_sla_rollout *running, const struct nj_rollout *rollout)
+{
+    running->waits_ns = 0;
+    tell(sla, rollout, false);
+    nj_rollouts_set_told(sla->rollouts, rollout->id);
+}
+
 void nj_sla_rolled_back(void *data, const struct nj_rollback_result *result)
 {
     struct nj_sla *sla = data;
-    struct nj_sla_rollout *running = find_running(sla, result->rollout);
-    const struct nj_rollout *rollout =
-        nj_rollouts_running(sla->rollouts, result->namespace, result->workload_kind, result->workload);
+    NJ_CLEANUP_FREE char *key = key_of(result->namespace, result->workload_kind, result->workload);
     if (result->rolled_back)
-        nj_info("sla", "rollout %" PRId64 " of %s/%s: %s", result->rollout, result->namespace,
-                result->workload, result->text);
+        nj_info("sla", "rollout %" PRId64 " of %s: %s", result->rollout, key, result->text);
     else
-        nj_warn("sla", "rollout %" PRId64 " of %s/%s: %s", result->rollout, result->namespace,
-                result->workload, result->text);
-    if (running == NULL)
-        return;
-    free(running->rolled_back);
-    running->rolled_back = nj_strdup(result->text);
-    if (rollout != NULL && rollout->id == result->rollout && running->failed)
-        tell(sla, rollout, false);
+        nj_warn("sla", "rollout %" PRId64 " of %s: %s", result->rollout, key, result->text);
+    nj_rollouts_set_rollback(sla->rollouts, result->rollout, result->text);
+    struct nj_sla_rollout *running = find_running(sla, result->rollout);
+    const struct nj_rollout *rollout = nj_rollouts_find(sla->rollouts, result->rollout);
+    if (running != NULL && rollout != NULL && running->waits_ns > 0)
+        tell_failure(sla, running, rollout);
+    else if (rollout != NULL && rollout->ended_ns > 0 && find_failed(sla, key) != NULL)
+        tell(sla, rollout, false); /* the watch told the template that came back before */
+    nj_sla_flush(sla);
 }
 
 static void tell_trackers(struct nj_sla *sla, const struct nj_rollout *rollout,
@@ -200,6 +239,7 @@ static void set_allowance(struct nj_sla *sla, struct nj_sla_rollout *running)
         return;
     running->allowance_ns = nj_rollouts_allowance_ns(item->object);
     running->deadline_ns = item->object->progress_deadline_seconds * NJ_SEC;
+    running->by_hand = nj_streq(item->object->strategy, "OnDelete");
 }
 
 static struct nj_sla_rollout *add_running(struct nj_sla *sla, const struct nj_rollout *rollout)
@@ -222,48 +262,105 @@ static void drop_running(struct nj_sla *sla, struct nj_sla_rollout *running)
     free(running->kind);
     free(running->workload);
     free(running->template_hash);
-    free(running->rolled_back);
+    nj_sla_rollout_services_forget(running);
     free(running);
+}
+
+/* A new one. One that changes by hand explains nothing by having begun: its pods' ends are told as what they
+ * are, deletions. */
+static struct nj_sla_rollout *take_new(struct nj_sla *sla, const struct nj_rollout *rollout)
+{
+    struct nj_sla_rollout *running = add_running(sla, rollout);
+    set_allowance(sla, running);
+    if (!running->by_hand)
+        tell_trackers(sla, rollout, NJ_FACT_ROLLOUT_BEGAN, rollout->began_ns);
+    return running;
+}
+
+/* What an earlier process patched before it ended, and told nobody. */
+static void take_own(struct nj_sla *sla, const struct nj_rollout *rollout)
+{
+    const struct nj_sla_rollout *other = NULL;
+    if (!nj_streq(rollout->changed_by, NJ_ROLLBACK_MANAGER))
+        return;
+    for (other = sla->running; other != NULL; other = other->hh.next) {
+        if (other->failed && !other->considered && other->id != rollout->id &&
+            nj_streq(other->namespace, rollout->namespace) && nj_streq(other->kind, rollout->workload_kind) &&
+            nj_streq(other->workload, rollout->workload))
+            break;
+    }
+    if (other == NULL)
+        return;
+    NJ_CLEANUP_FREE char *text = nj_asprintf("rolled back, now as revision %s", revision_text(rollout));
+    const struct nj_rollback_result result = {.rollout = other->id,
+                                              .namespace = rollout->namespace,
+                                              .workload_kind = rollout->workload_kind,
+                                              .workload = rollout->workload,
+                                              .rolled_back = true,
+                                              .text = text};
+    nj_sla_rolled_back(sla, &result);
+}
+
+static void take_failure(struct nj_sla *sla, struct nj_sla_rollout *running, const struct nj_rollout *rollout)
+{
+    NJ_CLEANUP_FREE char *key = key_of(rollout->namespace, rollout->workload_kind, rollout->workload);
+    bool goes_on = sla->workloads != NULL && rollout->ended_ns == 0;
+    running->failed = true;
+    running->failed_ns = rollout->failed_ns;
+    running->considered = true;
+    tell_trackers(sla, rollout, NJ_FACT_ROLLOUT_FAILED, rollout->failed_ns);
+    add_failed(sla, key);
+    if (goes_on && rollout->difference[0] == '\0') /* it could not be had when it began */
+        nj_sla_template_fetch(sla, rollout);
+    running->waits_ns = nj_sla_time(sla);
+    if (!goes_on || !nj_rollback_consider(sla->rollback, sla->workloads, rollout))
+        tell_failure(sla, running, rollout);
+}
+
+static void take_end(struct nj_sla *sla, struct nj_sla_rollout *running, const struct nj_rollout *rollout)
+{
+    NJ_CLEANUP_FREE char *key = key_of(rollout->namespace, rollout->workload_kind, rollout->workload);
+    struct nj_sla_failed *failed = find_failed(sla, key);
+    running->ended_ns = rollout->ended_ns;
+    if (running->waits_ns > 0)
+        tell_failure(sla, running, rollout);
+    nj_counter_add(sla->rollouts_total[rollout->outcome], 1);
+    tell_trackers(sla, rollout, NJ_FACT_ROLLOUT_DONE, rollout->ended_ns);
+    if (failed != NULL && rollout->outcome == NJ_ROLLOUT_DONE) {
+        tell(sla, rollout, true);
+        drop_failed(sla, failed);
+    }
 }
 
 static void on_rollout(void *data, const struct nj_rollout *rollout)
 {
     struct nj_sla *sla = data;
     struct nj_sla_rollout *running = find_running(sla, rollout->id);
-    NJ_CLEANUP_FREE char *key = key_of(rollout->namespace, rollout->workload_kind, rollout->workload);
+    bool is_new = running == NULL;
     nj_sla_write_rollout(sla, rollout);
     nj_rollback_note(sla->rollback, rollout);
-    if (running == NULL) {
-        running = add_running(sla, rollout);
-        tell_trackers(sla, rollout, NJ_FACT_ROLLOUT_BEGAN, rollout->began_ns);
-    }
-    set_allowance(sla, running);
+    if (is_new)
+        running = take_new(sla, rollout);
+    else
+        set_allowance(sla, running);
     if (!nj_streq(running->template_hash, rollout->template_hash)) {
         free(running->template_hash);
         running->template_hash = nj_strdup(rollout->template_hash);
     }
-    if (rollout->failed_ns > 0 && !running->failed) {
-        running->failed = true;
-        running->failed_ns = rollout->failed_ns;
-        tell_trackers(sla, rollout, NJ_FACT_ROLLOUT_FAILED, rollout->failed_ns);
-        add_failed(sla, key);
-        tell(sla, rollout, false);
-        nj_rollouts_set_told(sla->rollouts, rollout->id);
-        if (sla->workloads != NULL)
-            (void)nj_rollback_consider(sla->rollback, sla->workloads, rollout);
-    } else if (running->failed && rollout->ended_ns == 0) {
-        tell(sla, rollout, false); /* more is known: what differs, the last words */
+    if (running->updated != rollout->updated) {
+        running->updated = rollout->updated;
+        running->changed_ns = nj_sla_time(sla);
     }
-    if (rollout->ended_ns > 0 && running->ended_ns == 0) {
-        running->ended_ns = rollout->ended_ns;
-        nj_counter_add(sla->rollouts_total[rollout->outcome], 1);
-        tell_trackers(sla, rollout, NJ_FACT_ROLLOUT_DONE, rollout->ended_ns);
-        struct nj_sla_failed *failed = find_failed(sla, key);
-        if (failed != NULL && rollout->outcome == NJ_ROLLOUT_DONE) {
-            tell(sla, rollout, true);
-            drop_failed(sla, failed);
-        }
+    if (is_new) {
+        nj_sla_rollout_services_look_at(sla, running);
+        take_own(sla, rollout);
     }
+    if (rollout->failed_ns > 0 && !running->failed)
+        take_failure(sla, running, rollout);
+    else if (running->failed && rollout->ended_ns == 0 && running->waits_ns == 0)
+        tell(sla, rollout, false); /* more is known: what differs, the last words, what came of a rollback */
+    if (rollout->ended_ns > 0 && running->ended_ns == 0)
+        take_end(sla, running, rollout);
     sla->held_changed = true;
 }
 
@@ -272,13 +369,43 @@ static void on_difference_wanted(void *data, const struct nj_rollout *rollout)
     nj_sla_template_fetch(data, rollout);
 }
 
+/* One that failed, and is to be told: rolling it back takes its time, or an earlier process ended before it
+ * was rolled back, or told. */
+static void resume(struct nj_sla *sla, struct nj_sla_rollout *running)
+{
+    const struct nj_rollout *rollout = running->failed ? nj_rollouts_find(sla->rollouts, running->id) : NULL;
+    if (rollout == NULL)
+        return;
+    if (!running->considered) {
+        running->considered = true;
+        running->waits_ns = rollout->told ? 0 : nj_sla_time(sla);
+        if (!nj_rollback_resume(sla->rollback, sla->workloads, rollout) && !rollout->told)
+            tell_failure(sla, running, rollout);
+    } else if (running->waits_ns > 0 && nj_sla_time(sla) - running->waits_ns > WAIT_NS) {
+        tell_failure(sla, running, rollout);
+    }
+}
+
+bool nj_sla_rollout_holds(const struct nj_sla *sla, const struct nj_sla_rollout *rollout)
+{
+    int64_t allowance_ns =
+        rollout->allowance_ns > NJ_ROLLOUTS_ALLOWANCE_NS ? rollout->allowance_ns : NJ_ROLLOUTS_ALLOWANCE_NS;
+    return !rollout->by_hand ||
+           (rollout->changed_ns > 0 && nj_sla_time(sla) - rollout->changed_ns <= allowance_ns);
+}
+
 void nj_sla_rollouts_tick(struct nj_sla *sla)
 {
     struct nj_sla_rollout *running = NULL, *next = NULL;
     int64_t now_ns = nj_sla_time(sla);
     nj_rollouts_tick(sla->rollouts, now_ns);
+    nj_sla_rollout_services_look(sla);
     HASH_ITER (hh, sla->running, running, next) {
-        if (running->ended_ns == 0 || now_ns - running->ended_ns <= NJ_SUPPRESS_SETTLE_NS)
+        if (running->ended_ns == 0) {
+            resume(sla, running);
+            continue;
+        }
+        if (now_ns - running->ended_ns <= NJ_SUPPRESS_SETTLE_NS)
             continue;
         drop_running(sla, running);
         sla->held_changed = true;
@@ -328,7 +455,9 @@ static void load(struct nj_sla *sla, const struct nj_rollout *rollout)
     nj_rollback_note(sla->rollback, rollout);
     if (rollout->ended_ns > 0)
         return;
+    /* Whether its pods change by hand is not known before the workload is. */
     struct nj_sla_rollout *running = add_running(sla, rollout);
+    running->updated = rollout->updated;
     tell_trackers(sla, rollout, NJ_FACT_ROLLOUT_BEGAN, rollout->began_ns);
     if (rollout->failed_ns == 0)
         return;

@@ -1,5 +1,5 @@
-/* Rolling back a Deployment whose new revision failed: what is asked of the API server, and what speaks
- * against it. */
+/* Rolling back a workload whose new revision failed: what is asked of the API server, and what speaks against
+ * it. */
 #include "collector/sla/rollback.h"
 
 #include <stdio.h>
@@ -58,7 +58,6 @@ static void on_result(void *data, const struct nj_rollback_result *result)
 {
     struct setup *setup = data;
     assert_string_equal(result->namespace, "shop");
-    assert_string_equal(result->workload, "web");
     (void)snprintf(setup->text, sizeof(setup->text), "%s", result->text);
     setup->rolled_back = result->rolled_back;
     setup->told++;
@@ -184,7 +183,7 @@ static void what_speaks_against_it_is_told(void **state)
         unsigned dry_run_status;
         const char *text;
     } cases[] = {
-        {DEPLOYMENT("3", "9", ASKS, ",\"paused\":true"), NULL, 200, "the Deployment is paused"},
+        {DEPLOYMENT("3", "9", ASKS, ",\"paused\":true"), NULL, 200, "it is paused"},
         {DEPLOYMENT("3", "9", ASKS, ""), DEPLOYMENT("3", "10", ASKS, ""), 200, "changed meanwhile"},
         {DEPLOYMENT("3", "9", ASKS, ""), DEPLOYMENT("4", "9", ASKS, ""), 200, "changed meanwhile"},
         {DEPLOYMENT("4", "9", ASKS, ""), NULL, 200, "changed meanwhile"},
@@ -229,6 +228,236 @@ static void who_does_not_ask_is_left_alone(void **state)
     end(&setup);
 }
 
+/* An autoscaler at work in the same moment: its controller has looked, and the template is the same. */
+static void a_scaling_meanwhile_is_no_objection(void **state)
+{
+    (void)state;
+    struct setup setup;
+    const struct nj_rollout rollout = failed();
+    static const char scaled[] =
+        "{\"metadata\":{\"namespace\":\"shop\",\"name\":\"web\",\"uid\":\"u\",\"resourceVersion\":\"78\","
+        "\"generation\":10,\"annotations\":{\"deployment.kubernetes.io/revision\":\"3\"" ASKS "}},\"spec\":{"
+        "\"replicas\":5,\"template\":{}},\"status\":{\"observedGeneration\":10}}";
+    begin_with(&setup, DEPLOYMENT("3", "9", ASKS, ""));
+    (void)fake_object(&setup.fake, DEPLOYMENT_PATH, 200, scaled);
+    consider(&setup, &rollout);
+    assert_string_equal(setup.text, "rolled back to revision 2");
+    assert_non_null(strstr(nj_buf_str(&setup.fake.patched), "\"value\":\"78\""));
+    end(&setup);
+}
+
+static void one_that_failed_before_a_restart_is_taken_up_while_it_is_wanted(void **state)
+{
+    (void)state;
+    struct setup setup;
+    struct nj_rollout rollout = failed();
+    begin_with(&setup, DEPLOYMENT("3", "9", ASKS, ""));
+    rollout.began_ns -= NJ_HOUR;
+    rollout.failed_ns -= NJ_HOUR;
+    assert_false(nj_rollback_resume(setup.rollback, setup.workloads, &rollout));
+    rollout = failed();
+    assert_true(nj_rollback_resume(setup.rollback, setup.workloads, &rollout));
+    while (setup.told == 0)
+        fake_run_once(&setup.fake);
+    assert_string_equal(setup.text, "rolled back to revision 2");
+    end(&setup);
+}
+
+/* ---- StatefulSets and DaemonSets */
+
+#define DB_PATH "/apis/apps/v1/namespaces/shop/statefulsets/db"
+#define LOG_PATH "/apis/apps/v1/namespaces/shop/daemonsets/log"
+#define REVISIONS_PATH "/apis/apps/v1/namespaces/shop/controllerrevisions"
+
+#define DB(policy, update)                                                                                   \
+    "{\"metadata\":{\"namespace\":\"shop\",\"name\":\"db\",\"uid\":\"u\",\"resourceVersion\":\"77\","        \
+    "\"generation\":9,\"annotations\":{\"nightjar.dev/auto-rollback\":\"10m\"}},\"spec\":{\"replicas\":3,"   \
+    "\"selector\":{\"matchLabels\":{\"app\":\"db\"}},\"podManagementPolicy\":\"" policy                      \
+    "\",\"updateStrategy\":{\"type\":\"" update "\"},\"template\":{\"metadata\":{\"labels\":{\"app\":"       \
+    "\"db\"}}}},\"status\":{\"observedGeneration\":9,\"updatedReplicas\":1,\"currentRevision\":\"db-bbb\","  \
+    "\"updateRevision\":\"db-ccc\"}}"
+#define LOG(template)                                                                                        \
+    "{\"metadata\":{\"namespace\":\"shop\",\"name\":\"log\",\"uid\":\"u\",\"resourceVersion\":\"77\","       \
+    "\"generation\":9,\"annotations\":{\"nightjar.dev/auto-rollback\":\"10m\","                              \
+    "\"deprecated.daemonset.template.generation\":\"" template "\"}},\"spec\":{\"selector\":"                \
+                                                               "{\"matchLabels\":{\"app\":\"log\"}},"        \
+                                                               "\"updateStrategy\":{\"type\":"               \
+                                                               "\"RollingUpdate\"},\"template\":{}},"        \
+                                                               "\"status\":{\"observedGeneration\":9,"       \
+                                                               "\"updatedNumberScheduled\":1}}"
+#define REVISION(app, uid, hash, number, directive)                                                          \
+    "{\"metadata\":{\"namespace\":\"shop\",\"name\":\"" app "-" hash "\",\"labels\":{\"app\":\"" app         \
+    "\",\"controller-revision-hash\":\"" hash "\"},\"ownerReferences\":[{\"uid\":\"" uid                     \
+    "\",\"controller\":true}]},\"revision\":" number ",\"data\":{\"spec\":{\"template\":{" directive         \
+    "\"metadata\":{\"labels\":{\"app\":\"" app                                                               \
+    "\"}},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"" app "/" hash "\"}]}}}}}"
+#define LIST(items) "{\"kind\":\"ControllerRevisionList\",\"items\":[" items "]}"
+#define REPLACE "\"$patch\":\"replace\","
+#define REVISIONS(app)                                                                                       \
+    LIST(REVISION(app, "u", "aaa", "1", REPLACE) "," REVISION(app, "u", "ccc", "3", REPLACE) "," REVISION(   \
+        app, "other", "xxx", "7", REPLACE) "," REVISION(app, "u", "bbb", "2", REPLACE))
+
+static void begin_kind(struct setup *setup, const char *resource, const char *path, const char *object,
+                       const char *revisions)
+{
+    begin_with(setup, DEPLOYMENT("3", "9", ASKS, ""));
+    nj_workloads_close(setup->workloads, test_set_flag, &setup->closed);
+    while (!setup->closed)
+        fake_run_once(&setup->fake);
+    setup->closed = false;
+    (void)fake_resource(&setup->fake, resource, object);
+    const struct nj_workloads_options options = {.loop = &setup->fake.test->loop,
+                                                 .client = setup->fake.client,
+                                                 .max_objects = 100,
+                                                 .on_change = on_change,
+                                                 .on_synced = on_synced,
+                                                 .data = setup};
+    assert_int_equal(0, nj_workloads_start(&options, &setup->workloads, NULL));
+    while (!nj_workloads_synced(setup->workloads))
+        fake_run_once(&setup->fake);
+    (void)fake_object(&setup->fake, path, 200, object);
+    (void)fake_object(&setup->fake, REVISIONS_PATH, 200, revisions);
+}
+
+static struct nj_rollout failed_db(void)
+{
+    struct nj_rollout rollout = failed();
+    rollout.workload_kind = "StatefulSet";
+    rollout.workload = "db";
+    rollout.revision = rollout.template_hash = "db-ccc";
+    rollout.from_revision = rollout.from_hash = "db-bbb";
+    return rollout;
+}
+
+static struct nj_rollout failed_log(const char *hash)
+{
+    struct nj_rollout rollout = failed();
+    rollout.workload_kind = "DaemonSet";
+    rollout.workload = "log";
+    rollout.template_hash = hash;
+    rollout.from_hash = "";
+    return rollout;
+}
+
+static void a_stateful_sets_revision_before_comes_back_and_what_is_left_is_said(void **state)
+{
+    (void)state;
+    struct setup setup;
+    const struct nj_rollout rollout = failed_db();
+    begin_kind(&setup, "statefulsets", DB_PATH, DB("OrderedReady", "RollingUpdate"), REVISIONS("db"));
+    consider(&setup, &rollout);
+    assert_true(setup.rolled_back);
+    assert_string_equal(
+        setup.text, "rolled back to revision 2 (db-bbb); a StatefulSet waits for a pod that never becomes "
+                    "ready, also for one of the failed revision (Kubernetes issue 67250): if db-2 stays "
+                    "so, delete it by hand");
+    assert_int_equal(setup.fake.dry_runs, 1);
+    assert_int_equal(setup.fake.patches, 1);
+    assert_string_equal(
+        nj_buf_str(&setup.fake.patched), DB_PATH
+        " nightjar-collector  application/json-patch+json "
+        "[{\"op\":\"replace\",\"path\":\"/metadata/resourceVersion\",\"value\":\"77\"},"
+        "{\"op\":\"replace\",\"path\":\"/spec/"
+        "template\",\"value\":{\"metadata\":{\"labels\":{\"app\":\"db\"}},"
+        "\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"db/bbb\"}]}}},"
+        "{\"op\":\"add\",\"path\":\"/metadata/annotations/kubernetes.io~1change-cause\","
+        "\"value\":\"nightjar: rolled back revision db-ccc to revision 2 (db-bbb): ImagePullBackOff\"},"
+        "{\"op\":\"add\",\"path\":\"/metadata/annotations/"
+        "nightjar.dev~1rolled-back\",\"value\":\"db-ccc\"}]");
+    consider(&setup, &rollout);
+    assert_string_equal(setup.text, "not rolled back: this template was rolled back before");
+    assert_int_equal(setup.fake.patches, 1);
+    end(&setup);
+}
+
+static void what_is_left_to_hands_depends_on_how_pods_change(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *object, *text;
+    } cases[] = {
+        {DB("Parallel", "RollingUpdate"), "rolled back to revision 2 (db-bbb)"},
+        {DB("OrderedReady", "OnDelete"),
+         "rolled back to revision 2 (db-bbb); its pods change when somebody deletes them "
+         "(updateStrategy OnDelete)"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct setup setup;
+        const struct nj_rollout rollout = failed_db();
+        begin_kind(&setup, "statefulsets", DB_PATH, cases[i].object, REVISIONS("db"));
+        consider(&setup, &rollout);
+        assert_string_equal(setup.text, cases[i].text);
+        end(&setup);
+    }
+}
+
+/* Its revision only counts: which template it is its ControllerRevisions say. */
+static void a_daemon_sets_revision_before_comes_back_once(void **state)
+{
+    (void)state;
+    for (int known = 0; known < 2; known++) {
+        struct setup setup;
+        const struct nj_rollout rollout = failed_log(known ? "ccc" : "");
+        begin_kind(&setup, "daemonsets", LOG_PATH, LOG("3"), REVISIONS("log"));
+        consider(&setup, &rollout);
+        assert_string_equal(setup.text, "rolled back to revision 2 (log-bbb)");
+        assert_non_null(strstr(nj_buf_str(&setup.fake.patched), "\"image\":\"log/bbb\""));
+        assert_non_null(strstr(nj_buf_str(&setup.fake.patched), "rolled-back\",\"value\":\"ccc\""));
+        consider(&setup, &rollout);
+        assert_string_equal(setup.text, "not rolled back: this template was rolled back before");
+        assert_int_equal(setup.fake.patches, 1);
+        end(&setup);
+    }
+}
+
+static void controller_revisions_can_speak_against_it(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *object, *revisions, *text;
+        unsigned status;
+    } cases[] = {
+        {LOG("3"), LIST(""), "the failed revision's ControllerRevision is not there", 200},
+        {LOG("3"), LIST(REVISION("log", "u", "ccc", "3", REPLACE)), "no earlier revision that was good", 200},
+        /* Which only the API server could merge. */
+        {LOG("3"),
+         LIST(REVISION("log", "u", "ccc", "3", REPLACE) "," REVISION("log", "u", "bbb", "2",
+                                                                     "\"$patch\":\"merge\",")),
+         "no earlier revision that was good", 200},
+        {LOG("3"), LIST(REVISION("log", "u", "ddd", "4", REPLACE)), "it was changed meanwhile", 200},
+        {LOG("3"), "[", "cannot be read", 200},
+        {LOG("3"), "{\"message\":\"no\"}",
+         "the right to list controllerrevisions is missing (deploy/manifests/rollback grants it): no", 403},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct setup setup;
+        const struct nj_rollout rollout = failed_log("ccc");
+        begin_kind(&setup, "daemonsets", LOG_PATH, cases[i].object, cases[i].revisions);
+        (void)fake_object(&setup.fake, REVISIONS_PATH, cases[i].status, cases[i].revisions);
+        consider(&setup, &rollout);
+        assert_false(setup.rolled_back);
+        if (strstr(setup.text, cases[i].text) == NULL)
+            fail_msg("case %zu: %s", i, setup.text);
+        assert_int_equal(setup.fake.dry_runs + setup.fake.patches, 0);
+        end(&setup);
+    }
+}
+
+static void a_controller_revision_that_failed_is_passed_over(void **state)
+{
+    (void)state;
+    struct setup setup;
+    const struct nj_rollout rollout = failed_db();
+    struct nj_rollout before = failed_db();
+    before.id = 2;
+    before.revision = before.template_hash = "db-bbb";
+    begin_kind(&setup, "statefulsets", DB_PATH, DB("Parallel", "RollingUpdate"), REVISIONS("db"));
+    nj_rollback_note(setup.rollback, &before);
+    consider(&setup, &rollout);
+    assert_string_equal(setup.text, "rolled back to revision 1 (db-aaa)");
+    end(&setup);
+}
+
 static void only_so_many_an_hour(void **state)
 {
     (void)state;
@@ -268,6 +497,13 @@ int main(void)
         cmocka_unit_test(a_revision_that_failed_is_passed_over),
         cmocka_unit_test(what_speaks_against_it_is_told),
         cmocka_unit_test(who_does_not_ask_is_left_alone),
+        cmocka_unit_test(a_scaling_meanwhile_is_no_objection),
+        cmocka_unit_test(one_that_failed_before_a_restart_is_taken_up_while_it_is_wanted),
+        cmocka_unit_test(a_stateful_sets_revision_before_comes_back_and_what_is_left_is_said),
+        cmocka_unit_test(what_is_left_to_hands_depends_on_how_pods_change),
+        cmocka_unit_test(a_daemon_sets_revision_before_comes_back_once),
+        cmocka_unit_test(controller_revisions_can_speak_against_it),
+        cmocka_unit_test(a_controller_revision_that_failed_is_passed_over),
         cmocka_unit_test(only_so_many_an_hour),
         cmocka_unit_test(it_can_end_while_it_asks),
     };

@@ -123,6 +123,33 @@ static void pods_without_a_hash_in_their_names_are_all_new(void **state)
     assert_reason("", &snapshot, &probe, noon_ns);
 }
 
+/* It names no pod: the snapshot lists the Services that a rollout goes on behind. */
+static void a_check_of_an_address_is_explained_by_the_rollout_behind_it(void **state)
+{
+    (void)state;
+    struct nj_suppress_rollout rollouts[] = {rollout_3(), rollout_3()};
+    rollouts[1].workload_kind = NJ_SUPPRESS_SERVICE;
+    rollouts[1].workload = "front";
+    struct nj_suppress_snapshot snapshot = {.rollouts = rollouts, .rollouts_count = 2};
+    struct nj_incident incident = of_pod(NJ_INCIDENT_PROBE, "");
+    incident.workload = "front";
+    assert_reason("rollout", &snapshot, &incident, noon_ns);
+    assert_reason("rollout", &snapshot, &incident, noon_ns + NJ_MIN - 1);
+    assert_reason("", &snapshot, &incident, noon_ns + NJ_MIN);
+    incident.workload = "back"; /* another Service */
+    assert_reason("", &snapshot, &incident, noon_ns);
+    incident.workload = "front";
+    incident.pod = "web-55aa1-x2x7k"; /* an old pod's own */
+    assert_reason("", &snapshot, &incident, noon_ns);
+    incident.pod = "";
+    snapshot.rollouts_count = 1; /* its endpoints lack something else */
+    assert_reason("", &snapshot, &incident, noon_ns);
+    snapshot.rollouts_count = 2;
+    rollouts[1].failed = true;
+    rollouts[1].failed_ns = noon_ns;
+    assert_reason("", &snapshot, &incident, noon_ns + NJ_SUPPRESS_SETTLE_NS);
+}
+
 static void an_outage_of_a_rollout_waits_for_its_end(void **state)
 {
     (void)state;
@@ -352,6 +379,7 @@ int main(void)
         cmocka_unit_test(new_pods_of_a_rollout_have_its_allowance_to_start),
         cmocka_unit_test(an_allowance_is_at_least_half_a_minute_and_at_most_the_deadline),
         cmocka_unit_test(pods_without_a_hash_in_their_names_are_all_new),
+        cmocka_unit_test(a_check_of_an_address_is_explained_by_the_rollout_behind_it),
         cmocka_unit_test(an_outage_of_a_rollout_waits_for_its_end),
         cmocka_unit_test(what_a_workload_s_end_or_scaling_takes_along_is_nobody_s_trouble),
         cmocka_unit_test(a_cause_says_by_itself_what_is_meant),
