@@ -24,7 +24,8 @@ struct nj_channel_config {
     char *url_file;    /* robot, webhook: the secret file with the URL (a robot's URL holds its key) */
     char *corp_id;     /* app */
     int64_t agent_id;  /* app */
-    char *secret_file; /* app: corp secret; webhook: bearer token, optional */
+    char *user;        /* webhook, alertmanager: of basic authentication; "" for a bearer token */
+    char *secret_file; /* app: corp secret; webhook, alertmanager: token or password, optional */
     char *api_url;     /* app: https://qyapi.weixin.qq.com */
     char *ca_file;     /* additional trust for this channel; "" for the system's */
     struct nj_config_strings to_users, to_parties, to_tags; /* app */

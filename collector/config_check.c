@@ -51,6 +51,12 @@ static int check_channel(const struct nj_collector_config *config, size_t i, str
     if (find_channel(config, channel->name) != channel)
         return nj_err_set(err, -EINVAL, "notify.channels[%zu]: the name \"%s\" is used twice", i,
                           channel->name);
+    bool plain = channel->type == NJ_CHANNEL_WEBHOOK || channel->type == NJ_CHANNEL_ALERTMANAGER;
+    if (!empty(channel->user) && (!plain || empty(channel->secret_file)))
+        return nj_err_set(err, -EINVAL,
+                          "notify.channels[%zu]: user is of a webhook or an alertmanager, and goes with "
+                          "secret_file, which holds the password",
+                          i);
     if (channel->type == NJ_CHANNEL_WECOM_APP) {
         int rc = check_wecom_app(i, channel, err);
         if (rc < 0)
@@ -143,6 +149,7 @@ static int check_digest(const struct nj_collector_config *config, struct nj_err 
 static int check_route(const struct nj_collector_config *config, size_t i, struct nj_err *err)
 {
     const struct nj_route_config *route = (const struct nj_route_config *)config->notify.routes.items + i;
+    enum nj_incident_kind kind;
     if (route->channels.count == 0)
         return nj_err_set(err, -EINVAL, "notify.routes[%zu]: channels is empty, nobody would be told", i);
     for (size_t c = 0; c < route->channels.count; c++) {
@@ -155,6 +162,12 @@ static int check_route(const struct nj_collector_config *config, size_t i, struc
                                   route->channels.items[c]);
         }
     }
+    if (strpbrk(nj_str(route->kind), "*?") == NULL && !empty(route->kind) &&
+        nj_incident_kind_parse(route->kind, &kind) < 0)
+        return nj_err_set(err, -EINVAL,
+                          "notify.routes[%zu]: kind \"%s\" is no kind of incident, such as crash or "
+                          "service_outage, nor a pattern of them",
+                          i, route->kind);
     enum nj_severity severity;
     if (!empty(route->severity) && nj_severity_parse(route->severity, &severity) < 0)
         return nj_err_set(err, -EINVAL,

@@ -69,11 +69,15 @@ static const struct nj_config_field channel_fields[] = {
      .min = 0,
      .max = INT32_MAX,
      .help = "application: agent id"},
+    {.key = "user",
+     .type = NJ_CONFIG_STRING,
+     .offset = offsetof(struct nj_channel_config, user),
+     .help = "webhook and alertmanager: user of basic authentication; empty for a bearer token"},
     {.key = "secret_file",
      .type = NJ_CONFIG_STRING,
      .offset = offsetof(struct nj_channel_config, secret_file),
-     .help = "application: file with the corp secret; webhook and alertmanager: file with a bearer token, "
-             "optional"},
+     .help = "application: file with the corp secret; webhook and alertmanager: file with a bearer token, or "
+             "with the user's password, optional"},
     {.key = "api_url",
      .type = NJ_CONFIG_STRING,
      .offset = offsetof(struct nj_channel_config, api_url),

@@ -74,11 +74,13 @@ install_packages() {
         apt-get update -qq &&
             DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" || return 1
     fi
-    # promtool alone: the package would start a Prometheus.
-    if ! command -v promtool >/dev/null && [ ! -x build/tools/usr/bin/promtool ]; then
-        echo "fetching promtool"
-        (cd build/tools && apt-get download -qq prometheus && dpkg-deb -x prometheus_*.deb . && rm -f prometheus_*.deb)
-    fi
+    # The programs alone: the packages would start a Prometheus and an Alertmanager.
+    for package in prometheus prometheus-alertmanager; do
+        if ! command -v "$package" >/dev/null && [ ! -x "build/tools/usr/bin/$package" ]; then
+            echo "fetching $package"
+            (cd build/tools && apt-get download -qq "$package" && dpkg-deb -x "$package"_*.deb . && rm -f "$package"_*.deb)
+        fi
+    done
 }
 
 # ---- stages

@@ -21,21 +21,6 @@ enum { DROPS_H = 1 };
 /* Three repetitions may be lost (NJ_LEDGER_KEEP_NS, a minute each). */
 #define OPEN_FOR_NS (4 * NJ_MIN)
 
-static int read_secrets(struct nj_target *target, struct nj_err *err)
-{
-    int rc = nj_channel_read_url(target, &target->url, err);
-    if (rc == 0 && nj_str(target->config.secret_file)[0] != '\0')
-        rc = nj_channel_read_secret(target, "secret_file", target->config.secret_file, &target->secret, err);
-    return rc;
-}
-
-static size_t max_bytes(const struct nj_target *target, const char *mentions)
-{
-    (void)target;
-    (void)mentions;
-    return SIZE_MAX;
-}
-
 static void add_pair(struct nj_buf *out, const char *name, const char *value)
 {
     if (nj_str(value)[0] == '\0')
@@ -129,13 +114,6 @@ static void render(const struct nj_target *target, const struct nj_terms *terms,
     render_digest(target, terms, "", alert, 1, out);
 }
 
-static enum nj_step next_step(const struct nj_target *target, const struct nj_sending *sending)
-{
-    (void)target;
-    (void)sending;
-    return NJ_STEP_SEND;
-}
-
 static void request(const struct nj_target *target, const struct nj_sending *sending, enum nj_step step,
                     struct nj_channel_request *request)
 {
@@ -143,35 +121,20 @@ static void request(const struct nj_target *target, const struct nj_sending *sen
     size_t len = strlen(target->url);
     while (len > 0 && target->url[len - 1] == '/')
         len--;
-    request->method = "POST";
+    nj_plain_request(target, sending, request);
     nj_buf_append(&request->url, target->url, len);
     nj_buf_append_str(&request->url, "/api/v2/alerts");
-    nj_channel_request_header(request, "Content-Type", "application/json");
-    nj_channel_request_bearer(request, target->secret);
-    nj_buf_append(&request->body, sending->delivery->text, sending->delivery->text_len);
-}
-
-static void answer(const struct nj_target *target, struct nj_sending *sending, enum nj_step step,
-                   const struct nj_http_result *result, struct nj_outcome *ret_outcome)
-{
-    (void)sending;
-    (void)step;
-    if (result->status >= 200 && result->status < 300)
-        nj_outcome_set(ret_outcome, NJ_OUTCOME_DONE, "%s", "");
-    else
-        nj_outcome_set(ret_outcome, NJ_OUTCOME_REFUSED, "%s: HTTP status %ld", target->ops->name,
-                       result->status);
 }
 
 const struct nj_channel_ops nj_alertmanager = {
     .name = "alertmanager",
     .drops_duplicates_ns = DROPS_H * NJ_HOUR, /* the same alert again is the same alert */
     .forgets = true,
-    .read_secrets = read_secrets,
-    .max_bytes = max_bytes,
+    .read_secrets = nj_plain_read_secrets,
+    .max_bytes = nj_plain_max_bytes,
     .render = render,
     .render_digest = render_digest,
-    .next_step = next_step,
+    .next_step = nj_plain_next_step,
     .request = request,
-    .answer = answer,
+    .answer = nj_plain_answer,
 };

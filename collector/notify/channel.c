@@ -1,6 +1,7 @@
 #include "collector/notify/channel.h"
 
 #include <errno.h>
+#include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,12 +107,27 @@ static void wipe_buf(struct nj_buf *buf)
     nj_buf_done(buf);
 }
 
-void nj_channel_request_bearer(struct nj_channel_request *request, const char *secret)
+static void append_basic(struct nj_buf *out, const char *user, const char *password)
+{
+    struct nj_buf pair = {0};
+    nj_buf_printf(&pair, "%s:%s", user, password);
+    char *text = nj_calloc(sodium_base64_encoded_len(pair.len, sodium_base64_VARIANT_ORIGINAL), 1);
+    (void)sodium_bin2base64(text, sodium_base64_encoded_len(pair.len, sodium_base64_VARIANT_ORIGINAL),
+                            (const unsigned char *)pair.data, pair.len, sodium_base64_VARIANT_ORIGINAL);
+    nj_buf_printf(out, "Basic %s", text);
+    nj_secret_free(text);
+    wipe_buf(&pair);
+}
+
+void nj_channel_request_authorize(struct nj_channel_request *request, const struct nj_target *target)
 {
     struct nj_buf value = {0};
-    if (secret == NULL)
+    if (target->secret == NULL)
         return;
-    nj_buf_printf(&value, "Bearer %s", secret);
+    if (nj_str(target->config.user)[0] != '\0')
+        append_basic(&value, target->config.user, target->secret);
+    else
+        nj_buf_printf(&value, "Bearer %s", target->secret);
     nj_channel_request_header(request, "Authorization", nj_buf_str(&value));
     wipe_buf(&value);
 }

@@ -29,7 +29,7 @@ struct nj_target {
     struct nj_channel_config config; /* a copy of its own */
     char *url;                       /* robot, webhook; secret */
     char *upload_url;                /* robot: where files go; secret */
-    char *secret;                    /* app: corp secret; webhook: bearer token, NULL when it has none */
+    char *secret; /* app: corp secret; webhook, alertmanager: token or password, NULL when it has none */
 };
 
 /* What the settings say about messages, for the renderers. Borrowed. */
@@ -75,8 +75,8 @@ struct nj_channel_request {
     bool is_upload;                            /* the delivery's file as multipart/form-data, field "media" */
 };
 void nj_channel_request_header(struct nj_channel_request *request, const char *name, const char *value);
-/* Authorization by a bearer token; nothing for NULL. */
-void nj_channel_request_bearer(struct nj_channel_request *request, const char *secret);
+/* Authorization by the target's secret: basic with config.user, else as a bearer token; nothing without. */
+void nj_channel_request_authorize(struct nj_channel_request *request, const struct nj_target *target);
 void nj_channel_request_done(struct nj_channel_request *request); /* wipes: URLs and headers hold secrets */
 
 enum nj_outcome_kind {
@@ -139,6 +139,17 @@ struct nj_channel_ops {
     void (*answer)(const struct nj_target *target, struct nj_sending *sending, enum nj_step step,
                    const struct nj_http_result *result, struct nj_outcome *ret_outcome);
 };
+
+/* Of channels that are one POST of JSON to a URL: what is the same of each. (plain.c) */
+int nj_plain_read_secrets(struct nj_target *target, struct nj_err *err);
+size_t nj_plain_max_bytes(const struct nj_target *target, const char *mentions); /* any */
+enum nj_step nj_plain_next_step(const struct nj_target *target, const struct nj_sending *sending);
+/* All of it but the URL. */
+void nj_plain_request(const struct nj_target *target, const struct nj_sending *sending,
+                      struct nj_channel_request *request);
+/* Any 2xx is success; 401 and 403 are about the secret. */
+void nj_plain_answer(const struct nj_target *target, struct nj_sending *sending, enum nj_step step,
+                     const struct nj_http_result *result, struct nj_outcome *ret_outcome);
 
 extern const struct nj_channel_ops nj_wecom_robot, nj_wecom_app, nj_webhook, nj_alertmanager;
 const struct nj_channel_ops *nj_channel_ops_of(int config_type);

@@ -24,7 +24,8 @@
  * Later. A route's repeats and escalations are reminders in the store, written with the opening and forgotten
  * with the end or an acknowledgement; nj_ledger_upkeep() makes rows of those that are due ("repeated",
  * "escalated"), in the transaction that puts the reminder off or deletes it. What opens or ends in a route's
- * quiet hours is HELD until their end, and then told as one digest. The daily digest is a row whose
+ * quiet hours is HELD until their end, and then told as one digest; likewise what worsens under a silence
+ * that came after the opening, which holds back repeats and escalations too. The daily digest is a row whose
  * occurrence is the moment it is for, so that there is one.
  */
 #ifndef NJ_NOTIFY_LEDGER_H
@@ -52,8 +53,9 @@ enum {
 #define NJ_LEDGER_WAIT_MAX_NS                                                                                \
     NJ_HOUR /* nothing waits longer for its next attempt, whatever the other side asks for */
 
-#define NJ_LEDGER_STORM_NS NJ_MIN /* a storm is over when nothing had to be gathered for so long */
-#define NJ_LEDGER_KEEP_NS NJ_MIN  /* how often a channel that forgets is told what is open */
+#define NJ_LEDGER_STORM_NS NJ_MIN        /* a storm is over when nothing had to be gathered for so long */
+#define NJ_LEDGER_KEEP_NS NJ_MIN         /* how often a channel that forgets is told what is open */
+#define NJ_LEDGER_SILENCE_LOOK_NS NJ_MIN /* how often it is looked whether a silence has been ended */
 #define NJ_LEDGER_DAILY_LATE_NS (12 * NJ_HOUR) /* a daily digest that is later is left out */
 
 /* How long to wait after so many failures in a row (1 and up): doubling. */

@@ -32,8 +32,8 @@ static int64_t first_attempt(const struct plan *plan)
     return waits ? plan->now_ns + plan->settings->probe_wait_ns : NJ_LEDGER_AT_ONCE;
 }
 
-/* Until when a row for the channel waits by quiet hours; 0: it does not. An end waits where its beginning
- * does. */
+/* Until when a row for the channel waits by quiet hours or a silence; 0: it does not. An end waits where its
+ * beginning does. */
 static int64_t held_until(const struct plan *plan, const struct nj_recipient *recipient, const char *channel)
 {
     for (size_t i = 0; i < plan->rows.count && plan->transition == NJ_TRANSITION_RESOLVED; i++) {
@@ -41,7 +41,12 @@ static int64_t held_until(const struct plan *plan, const struct nj_recipient *re
         if (row->status == NJ_NOTIFICATION_HELD && nj_streq(row->channel, channel))
             return row->until_ns;
     }
-    return nj_quiet_until(&plan->settings->quiet[recipient->route], plan->incident->severity, plan->now_ns);
+    int64_t quiet_ns =
+        nj_quiet_until(&plan->settings->quiet[recipient->route], plan->incident->severity, plan->now_ns);
+    int64_t silent_ns = plan->transition == NJ_TRANSITION_WORSENED
+                            ? nj_silences_until(plan->settings->pipeline, plan->incident, plan->now_ns)
+                            : 0;
+    return quiet_ns > silent_ns ? quiet_ns : silent_ns;
 }
 
 static int add(struct plan *plan, const struct nj_recipient *recipient, const char *channel)

@@ -4,10 +4,13 @@
 #include <string.h>
 
 #include "collector/notify/ledger_internal.h"
+#include "collector/notify/pipeline.h"
 #include "collector/notify/route.h"
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
 #include "common/base/str.h"
+
+enum { ROWS_OF_INCIDENT_MAX = 1000 };
 
 struct upkeep {
     struct nj_store *store;
@@ -81,6 +84,15 @@ static bool is_wanted(const struct upkeep *upkeep, const struct nj_incident *inc
     return wanted;
 }
 
+/* A silence that came after the first message holds back what follows; it may be ended early. */
+static bool is_silenced(const struct upkeep *upkeep, const struct nj_incident *incident, int64_t *ret_look_ns)
+{
+    int64_t until_ns = nj_silences_until(upkeep->settings->pipeline, incident, upkeep->now_ns);
+    int64_t soon_ns = upkeep->now_ns + NJ_LEDGER_SILENCE_LOOK_NS;
+    *ret_look_ns = until_ns < soon_ns ? until_ns : soon_ns;
+    return until_ns > 0;
+}
+
 static int repeat(struct upkeep *upkeep, const struct nj_reminder *reminder,
                   const struct nj_incident *incident)
 {
@@ -89,12 +101,19 @@ static int repeat(struct upkeep *upkeep, const struct nj_reminder *reminder,
         return forget(upkeep, reminder);
     if (quiet_until_ns > 0)
         return put_off(upkeep, reminder, quiet_until_ns, false);
+    int64_t look_ns = 0;
+    if (is_silenced(upkeep, incident, &look_ns))
+        return put_off(upkeep, reminder, look_ns, false);
     int rc = add_row(upkeep, reminder, NJ_REPEATED);
     return rc < 0 ? rc : put_off(upkeep, reminder, upkeep->now_ns + reminder->every_ns, true);
 }
 
-static int escalate(struct upkeep *upkeep, const struct nj_reminder *reminder)
+static int escalate(struct upkeep *upkeep, const struct nj_reminder *reminder,
+                    const struct nj_incident *incident)
 {
+    int64_t look_ns = 0;
+    if (is_silenced(upkeep, incident, &look_ns))
+        return put_off(upkeep, reminder, look_ns, false);
     int rc = forget(upkeep, reminder);
     if (rc < 0 || nj_notify_target(upkeep->settings, reminder->channel) == NULL)
         return rc;
@@ -185,6 +204,30 @@ static int keep_channel(struct upkeep *upkeep, const char *channel, struct gathe
     return rc < 0 || waits ? rc : add_digest(upkeep, channel, kept, (uint64_t)upkeep->now_ns);
 }
 
+static int note_held(void *data, const struct nj_notification *row)
+{
+    const char **channel = data;
+    if (row->status != NJ_NOTIFICATION_HELD || *channel == NULL || !nj_streq(row->channel, *channel))
+        return 0;
+    *channel = NULL;
+    return 1;
+}
+
+/* What waits for the end of quiet hours is not told before by the way. */
+static int keep(struct upkeep *upkeep, const struct nj_reminder *reminder, const struct nj_incident *incident,
+                struct gathered *kept)
+{
+    int64_t quiet_until_ns = 0;
+    const char *channel = reminder->channel;
+    int rc = 0;
+    if (is_wanted(upkeep, incident, reminder->channel, &quiet_until_ns) && quiet_until_ns > 0)
+        rc = upkeep->store->ops->each_notification_of(upkeep->store, incident->id, ROWS_OF_INCIDENT_MAX,
+                                                      note_held, &channel, upkeep->err);
+    if (rc >= 0 && channel != NULL)
+        gather(kept, incident, reminder->group);
+    return rc < 0 ? rc : put_off(upkeep, reminder, upkeep->now_ns + reminder->every_ns, true);
+}
+
 static int remind(struct upkeep *upkeep, const struct nj_reminder *reminder, struct gathered *kept)
 {
     struct nj_incident incident = {0};
@@ -199,11 +242,9 @@ static int remind(struct upkeep *upkeep, const struct nj_reminder *reminder, str
     else if (reminder->kind == NJ_REMINDER_REPEAT)
         rc = repeat(upkeep, reminder, &incident);
     else if (reminder->kind == NJ_REMINDER_ESCALATE)
-        rc = escalate(upkeep, reminder);
-    else {
-        gather(kept, &incident, reminder->group);
-        rc = put_off(upkeep, reminder, upkeep->now_ns + reminder->every_ns, true);
-    }
+        rc = escalate(upkeep, reminder, &incident);
+    else
+        rc = keep(upkeep, reminder, &incident, kept);
     nj_incident_done(&incident);
     return rc;
 }

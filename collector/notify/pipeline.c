@@ -192,6 +192,22 @@ bool nj_silences_match(void *data, const struct nj_incident *incident, int64_t n
     return matches;
 }
 
+int64_t nj_silences_until(struct nj_pipeline *pipeline, const struct nj_incident *incident, int64_t now_ns)
+{
+    int64_t until_ns = 0;
+    if (pipeline == NULL)
+        return 0;
+    (void)pthread_mutex_lock(&pipeline->lock);
+    for (size_t i = 0; i < pipeline->known.silences_count; i++) {
+        const struct silence *silence = &pipeline->known.silences[i];
+        if (is_in_force(silence, now_ns) && silence->until_ns > until_ns &&
+            nj_matchers_match(silence->matchers, incident))
+            until_ns = silence->until_ns;
+    }
+    (void)pthread_mutex_unlock(&pipeline->lock);
+    return until_ns;
+}
+
 void nj_silences_maintenance(struct nj_pipeline *pipeline, const struct nj_incident *of, int64_t at_ns,
                              void (*each)(void *data, int64_t from_ns, int64_t until_ns, const char *reason),
                              void *data)

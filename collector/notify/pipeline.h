@@ -24,8 +24,9 @@ enum {
     NJ_RULE_LATEST_MIN = 5,     /* fewer say nothing */
     NJ_LINK_TOKEN_MAX = 32 + 1, /* with the terminator */
 };
-#define NJ_SILENCE_PAST_NS (7 * NJ_DAY) /* after a restart, services are told of maintenance of so long ago  \
-                                         */
+#define NJ_SILENCE_PAST_NS                                                                                   \
+    (7 * NJ_DAY) /* after a restart, services are told of maintenance of so long ago                         \
+                  */
 
 /* Reads the store, and makes the links' key when there is none: within no transaction, by whoever owns the
  * writer. 0 or the store's error. */
@@ -41,6 +42,9 @@ int nj_pipeline_reload(struct nj_pipeline *pipeline, struct nj_store *store, int
  * False: no silence matches. */
 bool nj_silences_match(void *data, const struct nj_incident *incident, int64_t now_ns, char *ret_reason,
                        size_t size);
+/* Until when the silences that are in force keep this from being told; 0: none does. `pipeline` may be NULL.
+ */
+int64_t nj_silences_until(struct nj_pipeline *pipeline, const struct nj_incident *incident, int64_t now_ns);
 /* Silences with `maintenance` that end after at_ns and match `of`: an outage with cluster, project,
  * namespace, workload_kind, workload and detail alone. at_ns may lie up to NJ_SILENCE_PAST_NS back. */
 void nj_silences_maintenance(struct nj_pipeline *pipeline, const struct nj_incident *of, int64_t at_ns,

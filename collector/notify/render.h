@@ -50,7 +50,8 @@ void nj_render_alert(const struct nj_render *how, const struct nj_alert *alert, 
 
 /* Appends a digest of `count` alerts (their crashes are not looked at) as 1 to NJ_RENDER_PARTS_MAX messages,
  * see nj_render_part(). An incident that opened and ended is told once; three or more of one group, cluster,
- * severity, kind and reason are one line with their number. What finds no room is counted in the last line. */
+ * severity, kind and reason are one line with their number. What finds no room is counted in the last line.
+ */
 void nj_render_digest(const struct nj_render *how, const struct nj_alert *alerts, size_t count,
                       struct nj_buf *out);
 

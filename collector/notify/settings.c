@@ -56,8 +56,8 @@ static void copy_channel(struct nj_channel_config *copy, const struct nj_channel
     copy_strings(&copy->to_users);
     copy_strings(&copy->to_parties);
     copy_strings(&copy->to_tags);
-    char **texts[] = {&copy->name,    &copy->url_file, &copy->corp_id, &copy->secret_file,
-                      &copy->api_url, &copy->ca_file,  &copy->failover};
+    char **texts[] = {&copy->name,        &copy->url_file, &copy->corp_id, &copy->user,
+                      &copy->secret_file, &copy->api_url,  &copy->ca_file, &copy->failover};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         copy_text(texts[i]);
 }
@@ -68,8 +68,8 @@ static void free_target(struct nj_target *target)
     free_strings(&config->to_users);
     free_strings(&config->to_parties);
     free_strings(&config->to_tags);
-    char *texts[] = {config->name,    config->url_file, config->corp_id, config->secret_file,
-                     config->api_url, config->ca_file,  config->failover};
+    char *texts[] = {config->name,        config->url_file, config->corp_id, config->user,
+                     config->secret_file, config->api_url,  config->ca_file, config->failover};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         free(texts[i]);
     nj_secret_free(target->url);

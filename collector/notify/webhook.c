@@ -17,21 +17,6 @@
 
 enum { LOG_TAIL_BYTES_MAX = 16 << 10, KEY_LIFE_H = 24 };
 
-static int read_secrets(struct nj_target *target, struct nj_err *err)
-{
-    int rc = nj_channel_read_url(target, &target->url, err);
-    if (rc == 0 && nj_str(target->config.secret_file)[0] != '\0')
-        rc = nj_channel_read_secret(target, "secret_file", target->config.secret_file, &target->secret, err);
-    return rc;
-}
-
-static size_t max_bytes(const struct nj_target *target, const char *mentions)
-{
-    (void)target;
-    (void)mentions;
-    return SIZE_MAX;
-}
-
 static void add_text(struct nj_buf *out, const char *name, const char *text)
 {
     nj_buf_printf(out, ",\"%s\":", name);
@@ -143,45 +128,23 @@ static void render_digest(const struct nj_target *target, const struct nj_terms 
     nj_buf_append_str(out, "]}");
 }
 
-static enum nj_step next_step(const struct nj_target *target, const struct nj_sending *sending)
-{
-    (void)target;
-    (void)sending;
-    return NJ_STEP_SEND;
-}
-
 static void request(const struct nj_target *target, const struct nj_sending *sending, enum nj_step step,
                     struct nj_channel_request *request)
 {
     (void)step;
-    request->method = "POST";
+    nj_plain_request(target, sending, request);
     nj_buf_append_str(&request->url, target->url);
-    nj_channel_request_header(request, "Content-Type", "application/json");
     nj_channel_request_header(request, "Idempotency-Key", sending->delivery->key);
-    nj_channel_request_bearer(request, target->secret);
-    nj_buf_append(&request->body, sending->delivery->text, sending->delivery->text_len);
-}
-
-static void answer(const struct nj_target *target, struct nj_sending *sending, enum nj_step step,
-                   const struct nj_http_result *result, struct nj_outcome *ret_outcome)
-{
-    (void)sending;
-    (void)step;
-    if (result->status >= 200 && result->status < 300)
-        nj_outcome_set(ret_outcome, NJ_OUTCOME_DONE, "%s", "");
-    else
-        nj_outcome_set(ret_outcome, NJ_OUTCOME_REFUSED, "%s: HTTP status %ld", target->ops->name,
-                       result->status);
 }
 
 const struct nj_channel_ops nj_webhook = {
     .name = "webhook",
     .drops_duplicates_ns = KEY_LIFE_H * NJ_HOUR,
-    .read_secrets = read_secrets,
-    .max_bytes = max_bytes,
+    .read_secrets = nj_plain_read_secrets,
+    .max_bytes = nj_plain_max_bytes,
     .render = render,
     .render_digest = render_digest,
-    .next_step = next_step,
+    .next_step = nj_plain_next_step,
     .request = request,
-    .answer = answer,
+    .answer = nj_plain_answer,
 };

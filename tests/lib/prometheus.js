@@ -33,6 +33,26 @@ export function receiver({ folder, port, user, hash }) {
   });
 }
 
+/**
+ * An Alertmanager that tells nobody, and talks to one user alone.
+ * @param {{folder: string, port: number, user: string, hash: string}} options its own folder; bcrypt's hash of the password
+ * @returns {Program} not started
+ */
+export function alertmanager({ folder, port, user, hash }) {
+  fs.mkdirSync(folder, { recursive: true });
+  fs.writeFileSync(path.join(folder, 'alertmanager.yml'), 'route:\n  receiver: nobody\nreceivers:\n  - name: nobody\n');
+  fs.writeFileSync(path.join(folder, 'web.yml'), `basic_auth_users:\n  ${user}: ${hash}\n`);
+  return new Program({
+    name: 'alertmanager',
+    command: tool('prometheus-alertmanager'),
+    args: [
+      `--config.file=${path.join(folder, 'alertmanager.yml')}`, `--web.config.file=${path.join(folder, 'web.yml')}`,
+      `--storage.path=${path.join(folder, 'data')}`, `--web.listen-address=127.0.0.1:${port}`, '--cluster.listen-address=',
+    ],
+    log: path.join(folder, 'alertmanager.log'),
+  });
+}
+
 /** The linter would have named these otherwise, but node_exporter's dashboards and rules look for them. */
 const NODE_EXPORTERS = /^node_(memory|netstat)_\w+ metric names should be written in 'snake_case' not 'camelCase'$/;
 const LINTED = 3;

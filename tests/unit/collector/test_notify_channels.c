@@ -40,7 +40,8 @@ static const char yaml_format[] =
     "    to_users: [li, wang]\n"
     "    to_parties: [3]\n"
     "    to_tags: [t1, t2]\n"
-    "  - {name: hook, type: webhook, url_file: %s/hook, secret_file: %s/token}\n";
+    "  - {name: hook, type: webhook, url_file: %s/hook, secret_file: %s/token}\n"
+    "  - {name: am, type: alertmanager, url_file: %s/hook, user: nightjar, secret_file: %s/token}\n";
 
 static int set_up(void **state)
 {
@@ -51,8 +52,8 @@ static int set_up(void **state)
     write_file(folder, "app", "s3cret/+=");
     write_file(folder, "hook", "http://hook.example/alerts?from=nightjar");
     write_file(folder, "token", "s3cret-token\n");
-    char *yaml =
-        nj_asprintf(yaml_format, folder->path, folder->path, folder->path, folder->path, folder->path);
+    char *yaml = nj_asprintf(yaml_format, folder->path, folder->path, folder->path, folder->path,
+                             folder->path, folder->path, folder->path);
     load_config(&fixture->config, yaml);
     free(yaml);
     struct nj_err err = {0};
@@ -221,8 +222,20 @@ static void a_webhook_gets_json_with_a_key_and_a_bearer_token(void **state)
     struct nj_sending sending = {.delivery = &delivery};
     assert_request(
         hook, &sending,
-        "POST http://hook.example/alerts?from=nightjar [Content-Type: application/json|Idempotency-Key: "
-        "7-opened-1-5-0|Authorization: Bearer s3cret-token] {}");
+        "POST http://hook.example/alerts?from=nightjar [Content-Type: application/json|Authorization: Bearer "
+        "s3cret-token|Idempotency-Key: 7-opened-1-5-0] {}");
+}
+
+static void alertmanager_is_posted_to_with_user_and_password(void **state)
+{
+    struct fixture *fixture = *state;
+    struct nj_delivery delivery = hello;
+    delivery.text = "[]";
+    delivery.text_len = 2;
+    struct nj_sending sending = {.delivery = &delivery};
+    assert_request(target(fixture, "am"), &sending,
+                   "POST http://hook.example/alerts?from=nightjar/api/v2/alerts [Content-Type: "
+                   "application/json|Authorization: Basic bmlnaHRqYXI6czNjcmV0LXRva2Vu] []");
 }
 
 static struct json_object *member(struct json_object *object, const char *name)
@@ -416,7 +429,7 @@ static void what_http_itself_says(void **state)
         {"hook", 204, "", NJ_OUTCOME_DONE},
         {"hook", 302, "", NJ_OUTCOME_REFUSED},
         {"hook", 400, "", NJ_OUTCOME_REFUSED},
-        {"hook", 401, "", NJ_OUTCOME_REFUSED},
+        {"hook", 401, "", NJ_OUTCOME_DOWN},
         {"hook", 408, "", NJ_OUTCOME_RETRY},
         {"hook", 425, "", NJ_OUTCOME_RETRY},
         {"hook", 429, "", NJ_OUTCOME_RETRY},
@@ -502,6 +515,7 @@ int main(void)
         TEST(a_robots_file_is_uploaded_then_sent),
         TEST(an_application_fetches_a_token_then_sends),
         TEST(a_webhook_gets_json_with_a_key_and_a_bearer_token),
+        TEST(alertmanager_is_posted_to_with_user_and_password),
         TEST(a_webhooks_json_holds_incident_crash_and_the_logs_end),
         TEST(failing_checks_are_told_on_every_channel),
         TEST(every_errcode_has_its_meaning),

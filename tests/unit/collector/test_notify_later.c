@@ -237,6 +237,78 @@ static void what_nobody_acknowledges_is_told_further_with_its_end(void **state)
     assert_sent(fixture, "ops", 1, "[Resolved]");
 }
 
+static int64_t silence(struct fixture *fixture, int64_t id, int64_t until_ns)
+{
+    const struct nj_silence silence = {.id = id,
+                                       .matchers = "[{\"name\":\"workload\",\"value\":\"cart\"}]",
+                                       .author = "li",
+                                       .reason = "known",
+                                       .from_ns = fixture->now_ns,
+                                       .until_ns = until_ns,
+                                       .created_ns = fixture->now_ns};
+    begin(fixture);
+    commit(fixture, fixture->store->ops->put_silence(fixture->store, &silence, &id, &fixture->err));
+    assert_int_equal(nj_pipeline_reload(fixture->pipeline, fixture->store, fixture->now_ns, &fixture->err),
+                     0);
+    return id;
+}
+
+static void a_silence_that_comes_later_holds_back_what_follows(void **state)
+{
+    struct fixture *fixture = *state;
+    use(fixture, "", "channels: [ops], repeat: 1h, escalate: {after: 15m, channels: [boss]}");
+    open_one(fixture, 1);
+    assert_sent(fixture, "ops", 1, "cart");
+    fixture->now_ns += NJ_MIN;
+    int64_t id = silence(fixture, 0, fixture->now_ns + 10 * NJ_HOUR);
+    change(fixture, 1, NJ_TRANSITION_WORSENED, NJ_SEVERITY_CRITICAL);
+    for (int minute = 0; minute < 120; minute++) {
+        pass(fixture, NJ_MIN);
+        assert_sent(fixture, "ops", 0, "");
+        assert_sent(fixture, "boss", 0, "");
+    }
+    /* Ended early: what follows is late by a minute at most, and each is told once. */
+    (void)silence(fixture, id, fixture->now_ns);
+    pass(fixture, NJ_MIN);
+    assert_sent(fixture, "boss", 1, "nobody has acknowledged it");
+    assert_sent(fixture, "ops", 1, "still open");
+    pass(fixture, NJ_HOUR - NJ_MIN);
+    assert_sent(fixture, "ops", 0, "");
+    pass(fixture, NJ_MIN);
+    assert_sent(fixture, "ops", 1, "still open");
+    assert_sent(fixture, "boss", 0, "");
+}
+
+static void what_worsens_under_a_silence_is_told_when_that_is_over(void **state)
+{
+    struct fixture *fixture = *state;
+    open_one(fixture, 1);
+    assert_sent(fixture, "ops", 1, "cart");
+    (void)silence(fixture, 0, fixture->now_ns + NJ_HOUR);
+    change(fixture, 1, NJ_TRANSITION_WORSENED, NJ_SEVERITY_CRITICAL);
+    pass(fixture, NJ_HOUR - 1);
+    assert_sent(fixture, "ops", 0, "");
+    pass(fixture, 1);
+    assert_sent(fixture, "ops", 1, "[Critical]");
+    pass(fixture, 4 * NJ_HOUR);
+    assert_sent(fixture, "ops", 0, "");
+}
+
+static void alertmanager_keeps_quiet_hours(void **state)
+{
+    struct fixture *fixture = *state;
+    use(fixture, "", "channels: [am], quiet: {from: \"08:00\", to: \"10:00\"}");
+    open_one(fixture, 1);
+    for (int minute = 0; minute < 59; minute++) {
+        pass(fixture, NJ_MIN);
+        assert_sent(fixture, "am", 0, "");
+    }
+    pass(fixture, 2 * NJ_MIN);
+    char *texts = sent(fixture, "am");
+    assert_non_null(strstr(texts, "cart"));
+    free(texts);
+}
+
 static void what_is_over_in_time_is_not_told_further(void **state)
 {
     struct fixture *fixture = *state;
@@ -458,6 +530,9 @@ int main(void)
         TEST(what_lasts_is_told_again_until_it_is_over),
         TEST(nobody_is_reminded_of_what_is_acknowledged),
         TEST(what_nobody_acknowledges_is_told_further_with_its_end),
+        TEST(a_silence_that_comes_later_holds_back_what_follows),
+        TEST(what_worsens_under_a_silence_is_told_when_that_is_over),
+        TEST(alertmanager_keeps_quiet_hours),
         TEST(what_is_over_in_time_is_not_told_further),
         TEST(a_clock_that_is_set_back_delays_no_repeat_for_long),
         TEST(quiet_hours_end_with_one_digest),
