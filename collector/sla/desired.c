@@ -55,14 +55,20 @@ static size_t unite(struct nj_tracker_endpoint *endpoints, size_t count)
 static void take_slices(const struct nj_model_service *view, struct nj_described *described)
 {
     struct nj_tracker_service *service = &described->service;
-    size_t room = 0, count = 0;
-    for (const struct nj_model_slice *slice = view->slices; slice != NULL; slice = slice->next)
+    size_t room = 0, count = 0, slices = 0;
+    for (const struct nj_model_slice *slice = view->slices; slice != NULL; slice = slice->next) {
         room += slice->slice->endpoints_count;
+        slices++;
+    }
     described->endpoints = nj_calloc(room + 1, sizeof(*described->endpoints));
+    described->prints_before = nj_calloc(slices + 1, sizeof(*described->prints_before));
+    slices = 0;
     for (const struct nj_model_slice *slice = view->slices; slice != NULL; slice = slice->next) {
         /* In whatever order the slices come, the print is the same. */
-        uint64_t print = nj_hash64(slice->uid, strlen(slice->uid));
-        service->print += nj_hash64(&print, sizeof(print)) * (uint64_t)(slice->generation + 1);
+        uint64_t name = nj_hash64(slice->uid, strlen(slice->uid)), own = nj_hash64(&name, sizeof(name));
+        service->print += own * (uint64_t)(slice->generation + 1);
+        /* Its generation counts its changes; before its first one it was not there. */
+        described->prints_before[slices++] = slice->generation > 1 ? own : 2 * own;
         if (slice->trigger_ns > service->trigger_ns)
             service->trigger_ns = slice->trigger_ns;
         for (size_t i = 0; i < slice->slice->endpoints_count; i++) {
@@ -76,6 +82,10 @@ static void take_slices(const struct nj_model_service *view, struct nj_described
                 .terminating = from->terminating};
         }
     }
+    for (size_t i = 0; i < slices; i++)
+        described->prints_before[i] = service->print - described->prints_before[i];
+    service->prints_before = described->prints_before;
+    service->prints_before_count = slices;
     service->endpoints = described->endpoints;
     service->endpoints_count = unite(described->endpoints, count);
 }
@@ -160,5 +170,6 @@ void nj_describe_workload(const struct nj_workloads_item *item, int64_t now_ns,
 void nj_described_done(struct nj_described *described)
 {
     free(described->endpoints);
+    free(described->prints_before);
     *described = (struct nj_described){0};
 }

@@ -81,6 +81,7 @@ static struct nj_tracked *add(struct nj_tracker *tracker, const char *namespace,
     service->other_reference = nj_strdup("");
     service->workload_kind = nj_strdup("");
     service->workload = nj_strdup("");
+    service->scaled = -1;
     HASH_ADD_KEYPTR(hh, tracker->services, service->key, strlen(service->key), service);
     return service;
 }
@@ -220,11 +221,32 @@ static int64_t time_of(const struct nj_tracked *service, const struct nj_tracker
     return news && late ? given->trigger_ns : given->at_ns;
 }
 
+/* Nothing but the latest change has happened since the interval was seen. */
+static bool is_one_change(const struct nj_tracked *service, const struct nj_tracker_service *given)
+{
+    if (service->now.state == NJ_SERVICE_UNKNOWN)
+        return false;
+    for (size_t i = 0; i < given->prints_before_count; i++) {
+        if (given->prints_before[i] == service->now.print)
+            return true;
+    }
+    return false;
+}
+
+static bool is_dated(const struct nj_tracked *service, const struct nj_tracker_service *given)
+{
+    return given->trigger_ns > service->now.seen_ns && given->trigger_ns < given->at_ns;
+}
+
 bool nj_tracker_wants_ready_since(const struct nj_tracker *tracker, const struct nj_tracker_service *given)
 {
     const struct nj_tracked *service = find(tracker, given->namespace, given->name);
-    return service != NULL && service->known && !service->looked && service->now.print != given->print &&
-           given->at_ns - service->now.seen_ns > NJ_TRACKER_GAP_NS;
+    int32_t ready = 0, serving = 0;
+    if (service == NULL || !service->known || service->looked || service->now.print == given->print ||
+        given->at_ns - service->now.seen_ns <= NJ_TRACKER_GAP_NS)
+        return false;
+    return !is_one_change(service, given) ||
+           (state_of(given, &ready, &serving) != service->now.state && !is_dated(service, given));
 }
 
 /* What happened while nobody looked. Returns when the present state began. */
@@ -232,16 +254,21 @@ static int64_t fill_gap(struct nj_tracker *tracker, struct nj_tracked *service,
                         const struct nj_tracker_service *given, enum nj_service_state state,
                         int64_t ready_since_ns)
 {
-    int64_t seen_ns = service->now.seen_ns;
+    int64_t seen_ns = service->now.seen_ns, changed_ns = given->at_ns;
     bool was_unknown = service->now.state == NJ_SERVICE_UNKNOWN;
-    int64_t changed_ns =
-        given->trigger_ns > seen_ns && given->trigger_ns < given->at_ns ? given->trigger_ns : given->at_ns;
+    bool once = is_one_change(service, given), dated = is_dated(service, given);
     bool available = state == NJ_SERVICE_UP || state == NJ_SERVICE_DEGRADED;
-    if (available && ready_since_ns > 0 && ready_since_ns < changed_ns)
-        changed_ns = ready_since_ns > seen_ns ? ready_since_ns : seen_ns;
     if (!was_unknown && service->now.print == given->print)
         return service->now.state == state ? seen_ns : given->at_ns;
-    if (!was_unknown && changed_ns - seen_ns > NJ_TRACKER_GAP_NS) {
+    if (once && service->now.state == state)
+        return seen_ns;
+    /* Triggers and transitions have whole seconds: within such a one, arrival is as near. */
+    if (dated && given->at_ns - given->trigger_ns >= NJ_SEC)
+        changed_ns = given->trigger_ns;
+    if (available && ready_since_ns > 0 && given->at_ns - ready_since_ns >= NJ_SEC &&
+        ready_since_ns < changed_ns)
+        changed_ns = ready_since_ns > seen_ns ? ready_since_ns : seen_ns;
+    if (!was_unknown && !(once && dated) && changed_ns - seen_ns > NJ_TRACKER_GAP_NS) {
         nj_tracked_begin(tracker, service, NJ_SERVICE_UNKNOWN, seen_ns);
         nj_tracked_tell(tracker, service);
     }
@@ -315,9 +342,15 @@ void nj_tracker_service(struct nj_tracker *tracker, const struct nj_tracker_serv
     nj_tracked_replace(&service->workload_kind, given->workload_kind);
     nj_tracked_replace(&service->workload, given->workload);
     int64_t at_ns = time_of(service, given);
-    if (!service->looked && service->known)
+    bool first = !service->looked, fresh = !service->known;
+    /* What was wanted long ago explains nothing. */
+    bool late = first && given->at_ns - service->now.seen_ns > NJ_TRACKER_LOOK_BACK_NS;
+    int32_t wanted = fresh || late ? -1 : service->now.desired;
+    if (first && !fresh)
         at_ns = fill_gap(tracker, service, given, state, ready_since_ns);
-    bool first = !service->looked;
+    else if (service->is_new && nj_service_is_unwell(service->now.state) &&
+             at_ns - service->now.from_ns < NJ_TRACKER_NEW_NS)
+        at_ns = service->now.from_ns;
     service->looked = true;
     if (given->trigger_ns > service->trigger_ns)
         service->trigger_ns = given->trigger_ns;
@@ -327,7 +360,9 @@ void nj_tracker_service(struct nj_tracker *tracker, const struct nj_tracker_serv
     }
     service->lost_count = lost_count;
     memcpy(service->lost, lost, lost_count * sizeof(*lost));
+    service->scaled = wanted;
     change(tracker, service, given, state, at_ns);
+    service->is_new = fresh && given->at_ns - given->created_ns < NJ_TRACKER_LATE_NS;
     service->now.ready = service->now.min_ready = ready;
     service->now.serving = serving;
     service->now.print = given->print;
@@ -345,6 +380,11 @@ void nj_tracker_gone(struct nj_tracker *tracker, const char *namespace, const ch
         /* Nobody knows how long it was there when nobody looked. */
         if (!service->looked && at_ns - service->now.seen_ns > NJ_TRACKER_GAP_NS)
             at_ns = service->now.seen_ns;
+        /* Kubernetes keeps a slice of each Service, with endpoints or without: they were gone because it was.
+         */
+        if (service->looked && service->now.print == 0 && nj_service_is_unwell(service->now.state) &&
+            at_ns - service->now.from_ns <= NJ_TRACKER_SETTLE_NS)
+            at_ns = service->now.from_ns;
         nj_tracked_cut(tracker, service, at_ns);
         if (at_ns < service->now.from_ns)
             at_ns = service->now.from_ns;

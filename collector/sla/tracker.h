@@ -4,8 +4,9 @@
  * changed and ended.
  *
  * When a state changed. A slice's trigger annotation has whole seconds and is absent where a pod is deleted,
- * so arrival is nearer, unless it comes more than NJ_TRACKER_LATE_NS after the trigger (a relist, a restart):
- * then the trigger is.
+ * so arrival is nearer, unless it comes more than NJ_TRACKER_LATE_NS after the trigger (a relist): then the
+ * trigger is. After a time in which nobody looked, arrival tells nothing but that it was earlier: then the
+ * trigger is nearer once it is older than the second that it is rounded to.
  *
  * Causes. A service that stops being up has lost endpoints: why these are gone or not ready is looked for in
  * what was told NJ_TRACKER_LOOK_BACK_NS before it to NJ_TRACKER_SETTLE_NS after it, as watches of different
@@ -35,6 +36,8 @@ struct nj_tracker;
 #define NJ_TRACKER_STARTING_NS (10 * NJ_MIN) /* an older service that is not up is not one that starts */
 /* After a start, a shorter time in which nobody looked is not told apart. */
 #define NJ_TRACKER_GAP_NS NJ_SEC
+/* The slices of a new Service come a moment after it: for so long it has not been away. */
+#define NJ_TRACKER_NEW_NS NJ_SEC
 
 /* One address behind a service, united over its slices. */
 struct nj_tracker_endpoint {
@@ -52,7 +55,11 @@ struct nj_tracker_service {
     int64_t created_ns;
     int64_t at_ns;      /* when it was told */
     int64_t trigger_ns; /* of the newest slice; 0 */
-    uint64_t print; /* changes with the slices' contents: tells after a restart whether anything happened */
+    uint64_t print;     /* changes with the slices' contents: tells after a restart whether anything happened;
+                           0: there are no slices */
+    /* What the print was if exactly one change of one slice was the latest: of each slice. */
+    const uint64_t *prints_before;
+    size_t prints_before_count;
 };
 
 enum nj_tracker_fact_kind {
@@ -108,13 +115,15 @@ void nj_tracker_free(struct nj_tracker *tracker); /* takes NULL */
 void nj_tracker_load(struct nj_tracker *tracker, const struct nj_interval *open);
 
 /* A service as it is now. At the first look after a start, the time since seen_ns is taken to have been as
- * before when the print is the same, and else is unknown until the trigger (or now); `ready_since_ns`, when
- * not 0, is since when some endpoint has been ready without a break, as its pod says: from then on the
- * service was available. */
+ * before when the print is the same, or one change away and the state is the same, or the change is dated;
+ * else it is unknown until the trigger (or now). `ready_since_ns`, when not 0, is since when some endpoint
+ * has been ready without a break, as its pod says (in whole seconds): from then on the service was available.
+ */
 void nj_tracker_service(struct nj_tracker *tracker, const struct nj_tracker_service *service,
                         int64_t ready_since_ns);
 /* Whether the first look after a start will leave a gap: then it is worth asking the pods. */
 bool nj_tracker_wants_ready_since(const struct nj_tracker *tracker, const struct nj_tracker_service *service);
+/* It is deleted. Watches are in no order: its slices may have been gone for a moment before. */
 void nj_tracker_gone(struct nj_tracker *tracker, const char *namespace, const char *name, int64_t at_ns);
 void nj_tracker_fact(struct nj_tracker *tracker, const struct nj_tracker_fact *fact);
 

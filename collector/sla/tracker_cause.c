@@ -98,15 +98,40 @@ static bool choose_by_rollout(const struct nj_tracker *tracker, struct nj_tracke
     return false;
 }
 
+/* What is wanted is another number than before, and nobody was there to tell of it. */
+static bool is_scaled_unseen(const struct nj_tracked *service)
+{
+    /* A DaemonSet wants more or fewer when nodes come and go. */
+    return service->scaled >= 0 && service->now.desired >= 0 && service->scaled != service->now.desired &&
+           !nj_streq(service->workload_kind, "DaemonSet");
+}
+
+static void set_scaled_unseen(struct nj_tracked *service, enum nj_outage_cause cause)
+{
+    NJ_CLEANUP_FREE char *detail =
+        nj_asprintf("%s/%s scaled from %d to %d", service->workload_kind, service->workload,
+                    (int)service->scaled, (int)service->now.desired);
+    nj_tracked_set_cause(service, cause, detail, "");
+}
+
 static bool choose_by_scale(const struct nj_tracker *tracker, struct nj_tracked *service)
 {
     const struct nj_fact *scaled = near_fact(tracker, service, NJ_FACT_SCALED, false);
     bool to_zero = service->now.desired == 0 || (scaled != NULL && scaled->value == 0);
-    if (to_zero) {
-        nj_tracked_set_cause(service, NJ_OUTAGE_BY_SCALED_TO_ZERO, scaled == NULL ? "" : scaled->detail, "");
+    enum nj_outage_cause cause = to_zero ? NJ_OUTAGE_BY_SCALED_TO_ZERO : NJ_OUTAGE_BY_SCALING;
+    if (take(service, scaled, cause)) {
+        if (to_zero)
+            nj_tracked_set_cause(service, cause, scaled->detail, "");
         return true;
     }
-    return take(service, scaled, NJ_OUTAGE_BY_SCALING);
+    /* Where nothing was wanted, nothing can have been lost. */
+    if (is_scaled_unseen(service) && (to_zero || service->scaled == 0)) {
+        set_scaled_unseen(service, cause);
+        return true;
+    }
+    if (to_zero)
+        nj_tracked_set_cause(service, cause, "", "");
+    return to_zero;
 }
 
 /* What the endpoints themselves tell. */
@@ -117,6 +142,8 @@ static void choose_by_endpoints(const struct nj_tracker *tracker, struct nj_trac
         terminating += service->lost[i].terminating ? 1 : 0;
     if (!service->was_up)
         nj_tracked_set_cause(service, NJ_OUTAGE_BY_STARTING, "", "");
+    else if (service->lost_count == 0 && is_scaled_unseen(service))
+        set_scaled_unseen(service, NJ_OUTAGE_BY_SCALING);
     else if (service->lost_count == 0)
         nj_tracked_set_cause(service, NJ_OUTAGE_BY_UNKNOWN, "", "");
     else if (2 * terminating >= service->lost_count)

@@ -33,11 +33,12 @@ struct nj_tracked {
     bool known;    /* it has a current interval */
     bool was_up;   /* ever */
     bool inherits; /* nothing was lost: the cause is the one before's */
+    bool is_new;   /* the interval is its first, which began with it */
     /* The cause that it has without the maintenance window that is on; NOTHING: none is. */
     enum nj_outage_cause other_cause;
     char *other_detail, *other_reference;
     int64_t windows_ns; /* windows have been looked at until then */
-    int32_t scaled;     /* wanted before this interval; -1: not known */
+    int32_t scaled;     /* wanted before this interval; -1: not known, or long ago */
     UT_hash_handle hh;
 };
 

@@ -59,53 +59,113 @@ static bool is_news(const struct slow_service *slow, const struct nj_tracker_ser
     return slow->there || given->trigger_ns > given->created_ns;
 }
 
-/* When what is seen now began; paints what nobody saw. */
-static int64_t after_a_gap(struct slow_service *slow, const struct nj_tracker_service *given,
+/* How many writes lie between what was seen and what is seen now; MANY: who knows, one is gone or others
+ * came. */
+enum { MANY = 1000 };
+
+static int writes_since(const struct slow_service *slow, const struct slow_view *view)
+{
+    int writes = 0, still_there = 0;
+    for (int i = 0; i < view->count; i++) {
+        int before = 0; /* one that is new has been written once */
+        for (int j = 0; j < slow->slices_count; j++) {
+            if (slow->slices[j].uid != view->slices[i].uid)
+                continue;
+            before = slow->slices[j].generation;
+            still_there++;
+        }
+        writes += view->slices[i].generation - before;
+    }
+    return still_there < slow->slices_count ? MANY : writes;
+}
+
+static bool has_date(const struct slow_service *slow, const struct nj_tracker_service *given)
+{
+    return given->trigger_ns > slow->seen_ns && given->trigger_ns < given->at_ns;
+}
+
+/* When what is seen now began; paints what nobody saw. Times of triggers and pods are cut to seconds. */
+static int64_t after_a_gap(struct slow_service *slow, const struct slow_view *view,
                            enum nj_service_state state, int64_t ready_since_ns)
 {
+    const struct nj_tracker_service *given = &view->service;
     const struct slow_run *before = &slow->runs[slow->runs_count];
-    if (before->state != NJ_SERVICE_UNKNOWN && slow->print == given->print)
+    bool knew = before->state != NJ_SERVICE_UNKNOWN;
+    int writes = knew ? writes_since(slow, view) : MANY;
+    if (writes == 0 || (writes == 1 && before->state == state))
         return given->at_ns;
     int64_t known_ns = given->at_ns;
-    if (given->trigger_ns > slow->seen_ns && given->trigger_ns < given->at_ns)
+    if (has_date(slow, given) && given->trigger_ns + NJ_SEC <= given->at_ns)
         known_ns = given->trigger_ns;
-    if (ready_since_ns > 0 && ready_since_ns < known_ns &&
+    if (ready_since_ns > 0 && ready_since_ns < known_ns && ready_since_ns + NJ_SEC <= given->at_ns &&
         (state == NJ_SERVICE_UP || state == NJ_SERVICE_DEGRADED))
         known_ns = ready_since_ns < slow->seen_ns ? slow->seen_ns : ready_since_ns;
-    if (before->state != NJ_SERVICE_UNKNOWN && known_ns - slow->seen_ns > NJ_SEC)
+    bool nothing_hidden = writes == 1 && has_date(slow, given);
+    if (knew && !nothing_hidden && known_ns - slow->seen_ns > NJ_SEC)
         paint(slow, slow->seen_ns, NJ_SERVICE_UNKNOWN, 0);
     return known_ns;
 }
 
-void slow_look(struct slow_service *slow, const struct nj_tracker_service *given, int64_t ready_since_ns)
+bool slow_would_ask(const struct slow_service *slow, const struct slow_view *view)
 {
+    const struct nj_tracker_service *given = &view->service;
+    const struct slow_run *before = &slow->runs[slow->runs_count];
+    int32_t ready = 0;
+    int writes = before->state == NJ_SERVICE_UNKNOWN ? MANY : writes_since(slow, view);
+    if (!slow->there || slow->looked || writes_since(slow, view) == 0 ||
+        given->at_ns - slow->seen_ns <= NJ_SEC)
+        return false;
+    return writes != 1 || (before->state != state_of(given, &ready) && !has_date(slow, given));
+}
+
+/* What is new has not been away before its slices came. */
+static bool was_only_beginning(const struct slow_service *slow, int64_t from_ns)
+{
+    enum nj_service_state state = slow->runs[slow->runs_count].state;
+    return slow->is_new && from_ns < slow->began_ns + NJ_SEC && state != NJ_SERVICE_UP &&
+           state != NJ_SERVICE_NONE_BY_DESIGN;
+}
+
+void slow_look(struct slow_service *slow, const struct slow_view *view, int64_t ready_since_ns)
+{
+    const struct nj_tracker_service *given = &view->service;
     int32_t ready = 0;
     enum nj_service_state state = state_of(given, &ready);
     int64_t from_ns = given->at_ns;
     if (is_news(slow, given) && given->at_ns - given->trigger_ns > 2 * NJ_SEC)
         from_ns = given->trigger_ns;
     if (slow->there && !slow->looked)
-        from_ns = after_a_gap(slow, given, state, ready_since_ns);
+        from_ns = after_a_gap(slow, view, state, ready_since_ns);
     struct slow_run *now = &slow->runs[slow->runs_count];
     if (slow->there && now->state == state) {
         if (ready < now->least)
             now->least = ready;
     } else {
+        bool fresh = !slow->there && given->at_ns - given->created_ns < 2 * NJ_SEC;
+        if (slow->there && slow->looked && was_only_beginning(slow, from_ns))
+            from_ns = slow->began_ns;
         paint(slow, from_ns, state, ready);
+        slow->is_new = fresh;
     }
     if (given->trigger_ns > slow->newest_trigger_ns)
         slow->newest_trigger_ns = given->trigger_ns;
     slow->looked = true;
     slow->seen_ns = given->at_ns;
-    slow->print = given->print;
+    memcpy(slow->slices, view->slices, sizeof(slow->slices));
+    slow->slices_count = view->count;
 }
 
 void slow_gone(struct slow_service *slow, int64_t at_ns)
 {
     if (!slow->there)
         return;
+    enum nj_service_state state = slow->runs[slow->runs_count].state;
+    bool went_with_slices = slow->slices_count == 0 && state != NJ_SERVICE_UP &&
+                            state != NJ_SERVICE_NONE_BY_DESIGN && state != NJ_SERVICE_UNKNOWN;
     if (!slow->looked && at_ns - slow->seen_ns > NJ_SEC)
         at_ns = slow->seen_ns;
+    else if (slow->looked && went_with_slices && at_ns - slow->began_ns <= 5 * NJ_SEC)
+        at_ns = slow->began_ns;
     if (at_ns < slow->began_ns)
         at_ns = slow->began_ns;
     for (int cell = cell_of(slow, at_ns); cell < SLOW_CELLS; cell++)
@@ -124,7 +184,7 @@ void slow_blind(struct slow_service *slow, int64_t at_ns)
 void slow_restart(struct slow_service *slow, int64_t seen_ns)
 {
     slow->seen_ns = seen_ns;
-    slow->looked = false;
+    slow->looked = slow->is_new = false;
     slow->newest_trigger_ns = 0;
 }
 

@@ -9,8 +9,20 @@
 #include "collector/sla/compute.h"
 #include "collector/sla/tracker.h"
 
-enum { SLOW_CELLS = 6000, SLOW_RUNS = 4000 };
+enum { SLOW_CELLS = 6000, SLOW_RUNS = 4000, SLOW_SLICES = 8 };
 #define SLOW_CELL_NS (100 * NJ_MS)
+
+/* A slice that there is, and how often it has been written. */
+struct slow_slice {
+    int uid, generation;
+};
+
+/* What is seen: the service, and the slices that it is made of. */
+struct slow_view {
+    struct nj_tracker_service service;
+    struct slow_slice slices[SLOW_SLICES];
+    int count;
+};
 
 struct slow_run {
     enum nj_service_state state;
@@ -23,15 +35,18 @@ struct slow_service {
     uint16_t cells[SLOW_CELLS];
     struct slow_run runs[SLOW_RUNS];
     int runs_count; /* from 1 */
-    bool there, looked;
+    bool there, looked, is_new;
     int64_t began_ns; /* of the latest run */
     int64_t seen_ns;
     int64_t newest_trigger_ns;
-    uint64_t print;
+    struct slow_slice slices[SLOW_SLICES]; /* as they were seen last */
+    int slices_count;
 };
 
 void slow_begin(struct slow_service *slow, int64_t base_ns);
-void slow_look(struct slow_service *slow, const struct nj_tracker_service *given, int64_t ready_since_ns);
+void slow_look(struct slow_service *slow, const struct slow_view *view, int64_t ready_since_ns);
+/* Whether the pods could tell more of the time in which nobody looked. */
+bool slow_would_ask(const struct slow_service *slow, const struct slow_view *view);
 void slow_gone(struct slow_service *slow, int64_t at_ns);
 /* Nobody looks from then on, or has looked since seen_ns. */
 void slow_blind(struct slow_service *slow, int64_t at_ns);

@@ -21,7 +21,9 @@ struct sim {
     } rows[INTERVALS_MAX];
     size_t count;
     int32_t desired;
-    uint64_t print;
+    const char
+        *latest; /* slices of which the next ones are one change away; NULL: of nothing that was seen */
+    const char *created;
     int64_t windows[2][2]; /* maintenance, from and until */
 };
 
@@ -119,16 +121,20 @@ static void slice_at(struct sim *sim, int64_t at_ns, int64_t trigger_ns, const c
                                                         .terminating = strchr(flags, 't') != NULL};
         count++;
     }
+    uint64_t print_before = sim->latest == NULL ? 0 : nj_hash64(sim->latest, strlen(sim->latest));
     const struct nj_tracker_service service = {.namespace = "shop",
                                                .name = "web",
                                                .desired = sim->desired,
+                                               .created_ns = sim->created == NULL ? 0 : at(sim->created),
                                                .workload_kind = "Deployment",
                                                .workload = "web",
                                                .endpoints = endpoints,
                                                .endpoints_count = count,
                                                .at_ns = at_ns,
                                                .trigger_ns = trigger_ns,
-                                               .print = nj_hash64(text, strlen(text))};
+                                               .print = count == 0 ? 0 : nj_hash64(text, strlen(text)),
+                                               .prints_before = &print_before,
+                                               .prints_before_count = sim->latest == NULL ? 0 : 1};
     nj_tracker_service(sim->tracker, &service, ready_since_ns);
 }
 
@@ -398,6 +404,93 @@ static void a_gap_is_unknown_unless_the_cluster_still_knows(void **state)
     }
 }
 
+/* Between what was seen and one change later nothing else can have been. */
+static void one_change_in_a_gap_hides_nothing(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *before, *after, *trigger;
+        double unknown_s;
+        const char *outages;
+    } cases[] = {
+        {"a:rs", "a:rs b:rs", "", 0, ""},
+        {"a:", "a: b:", "", 0, "33200.000-0.000 failed_readiness\n"},
+        {"a:rs", "a:", "09:15:00", 0, "33300.000-0.000 failed_readiness\n"},
+        {"a:rs", "a:", "09:15:59", 0, "33359.000-0.000 failed_readiness\n"},
+        {"a:rs", "a:st", "", 120, "33360.000-0.000 deletion\n"}, /* nothing tells when */
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct sim sim = {.desired = 1};
+        struct outages outages;
+        begin(&sim);
+        slice(&sim, "09:13:10", "a:rs");
+        slice(&sim, "09:13:20", cases[i].before);
+        restart(&sim, at("09:14:00"));
+        sim.latest = cases[i].before;
+        slice_at(&sim, at("09:16:00"), cases[i].trigger[0] == '\0' ? 0 : at(cases[i].trigger), cases[i].after,
+                 0);
+        struct nj_sla_summary summary = compute(&sim, NJ_SLA_READY, &outages);
+        if ((double)summary.unknown_ns / NJ_SEC != cases[i].unknown_s)
+            fail_msg("case %zu: %.1f s unknown", i, (double)summary.unknown_ns / NJ_SEC);
+        assert_string_equal(outages.text, cases[i].outages);
+        assert_whole(&sim);
+        teardown(&sim);
+    }
+}
+
+/* Whole seconds are no better than a moment ago. */
+static void what_came_within_a_second_is_dated_by_arrival(void **state)
+{
+    (void)state;
+    struct sim sim = {.desired = 1, .latest = "a:rs"};
+    begin(&sim);
+    slice(&sim, "09:13:20", "a:rs");
+    restart(&sim, at("09:13:30"));
+    slice_at(&sim, at("09:14:00.402"), at("09:14:00"), "a:", 0);
+    restart(&sim, at("09:14:30"));
+    sim.latest = NULL;
+    slice_at(&sim, at("09:15:00.236"), 0, "a:rs b:", at("09:15:00"));
+    assert_outages(&sim, NJ_SLA_READY, "33240.402-33270.000 failed_readiness\n");
+    teardown(&sim);
+}
+
+static void a_scaling_while_nobody_looked_is_one(void **state)
+{
+    (void)state;
+    struct sim sim = {.desired = 0};
+    begin(&sim);
+    slice(&sim, "09:13:20", "a:rs");
+    slice(&sim, "09:13:30", "");
+    restart(&sim, at("09:13:40"));
+    sim.desired = 2;
+    slice(&sim, "09:13:41", "b: c:");
+    const struct nj_interval *now = nj_tracker_now(sim.tracker, "shop", "web");
+    assert_int_equal(now->cause, NJ_OUTAGE_BY_SCALING);
+    assert_string_equal(now->detail, "Deployment/web scaled from 0 to 2");
+    /* Long afterwards it explains nothing. */
+    restart(&sim, at("09:13:50"));
+    sim.desired = 3;
+    slice(&sim, "09:15:00", "b:rs c:");
+    assert_int_equal(nj_tracker_now(sim.tracker, "shop", "web")->cause, NJ_OUTAGE_BY_FAILED_READINESS);
+    teardown(&sim);
+}
+
+/* Its slices come a moment after a Service, and watches may tell of their end before its own. */
+static void slices_come_after_a_service_and_go_before_it(void **state)
+{
+    (void)state;
+    struct sim sim = {.desired = 1, .created = "09:13:20"};
+    begin(&sim);
+    slice(&sim, "09:13:20.668", "");
+    slice(&sim, "09:13:20.670", "a:rs");
+    slice(&sim, "09:14:00", "");
+    nj_tracker_gone(sim.tracker, "shop", "web", at("09:14:03"));
+    assert_outages(&sim, NJ_SLA_READY, "");
+    struct outages outages;
+    assert_int_equal(compute(&sim, NJ_SLA_READY, &outages).observed_ns, 40 * NJ_SEC - 668 * NJ_MS);
+    teardown(&sim);
+}
+
 static void each_cause_is_found_in_whatever_order_it_is_told(void **state)
 {
     (void)state;
@@ -565,6 +658,10 @@ int main(void)
         cmocka_unit_test(the_recorded_outages_with_their_causes),
         cmocka_unit_test(a_kill_at_any_step_changes_nothing),
         cmocka_unit_test(a_gap_is_unknown_unless_the_cluster_still_knows),
+        cmocka_unit_test(one_change_in_a_gap_hides_nothing),
+        cmocka_unit_test(what_came_within_a_second_is_dated_by_arrival),
+        cmocka_unit_test(a_scaling_while_nobody_looked_is_one),
+        cmocka_unit_test(slices_come_after_a_service_and_go_before_it),
         cmocka_unit_test(each_cause_is_found_in_whatever_order_it_is_told),
         cmocka_unit_test(what_is_away_within_a_window_is_away_for_that),
         cmocka_unit_test(a_window_is_remembered_across_a_restart),

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collector/sla/desired.h"
 #include "common/base/alloc.h"
 #include "common/base/str.h"
 #include "tests/unit/collector/slow_tracker.h"
@@ -97,7 +98,7 @@ static struct row *open_row(struct rows *rows)
 
 struct slice {
     bool there;
-    int generation;
+    int uid, generation;
     int64_t trigger_ns;
     struct nj_tracker_endpoint endpoints[PODS];
     size_t count;
@@ -114,7 +115,7 @@ struct world {
     struct pending pending[SLICES][PENDING_MAX];
     size_t pending_count[SLICES];
     int32_t desired;
-    bool there, by_design, wants_look;
+    bool there, external, selects, wants_look;
     int64_t created_ns;
 };
 
@@ -125,12 +126,20 @@ struct history {
     struct slow_service slow[SERVICES];
     struct world worlds[SERVICES];
     bool blind;
+    int last_uid;
     int64_t alive_ns;
     int64_t now_ns;
     int tick;
 };
 
 static const char *const pods[PODS] = {"a", "b", "c", "d", "e", "f"};
+
+/* The numbers that failures tell: SEED=N begins with N, to have one again or to have others. */
+static unsigned first_seed(void)
+{
+    const char *seed = getenv("SEED");
+    return seed == NULL ? 1 : (unsigned)strtoul(seed, NULL, 10);
+}
 
 static int roll(struct history *history, int sides)
 {
@@ -140,8 +149,13 @@ static int roll(struct history *history, int sides)
 static void fill(struct history *history, struct slice *slice)
 {
     int mood = roll(history, 4); /* 0: nothing is well */
+    bool was_there = slice->there;
     slice->there = roll(history, 12) != 0;
-    slice->generation = 1 + history->tick * SLICES + roll(history, SLICES);
+    if (slice->there && !was_there) {
+        slice->uid = ++history->last_uid;
+        slice->generation = 0;
+    }
+    slice->generation++;
     /* Absent where a pod is deleted, and never newer than the change. */
     slice->trigger_ns = roll(history, 3) == 0 ? 0 : history->now_ns / NJ_SEC * NJ_SEC;
     if (slice->trigger_ns != 0 && roll(history, 10) == 0)
@@ -151,30 +165,32 @@ static void fill(struct history *history, struct slice *slice)
         if (roll(history, 3) == 0)
             continue;
         bool serving = mood != 0 && roll(history, 4) != 0, terminating = roll(history, 3) == 0;
-        slice->endpoints[slice->count++] =
-            (struct nj_tracker_endpoint){.pod = pods[i],
-                                         .pod_uid = pods[i],
-                                         .node = i % 2 == 0 ? "n1" : "n2",
-                                         .ready = serving && (!terminating || roll(history, 10) == 0),
-                                         .serving = serving,
-                                         .terminating = terminating};
+        slice->endpoints[slice->count++] = (struct nj_tracker_endpoint){
+            .pod = i + 1 == PODS ? "" : pods[i], /* the last is a hand-made one */
+            .pod_uid = pods[i],
+            .node = i % 2 == 0 ? "n1" : "n2",
+            .ready = serving && (!terminating || roll(history, 10) == 0),
+            .serving = serving,
+            .terminating = terminating};
     }
 }
 
-/* What the collector sees of a service: its slices' endpoints united by address. */
-static size_t unite(const struct world *world, struct nj_tracker_endpoint *endpoints, int64_t *ret_trigger_ns,
-                    uint64_t *ret_print)
+/* What is seen of a service, as plainly as can be: its slices' endpoints united by address. */
+static void see(const struct history *history, const struct world *world,
+                struct nj_tracker_endpoint *endpoints, struct slow_view *ret_view)
 {
     size_t count = 0;
-    *ret_trigger_ns = 0;
-    *ret_print = 0;
-    for (size_t i = 0; i < SLICES; i++) {
+    *ret_view = (struct slow_view){
+        .service = {.namespace = "shop", .desired = world->desired, .created_ns = world->created_ns}};
+    struct nj_tracker_service *service = &ret_view->service;
+    for (size_t i = 0; i < SLICES && !world->external; i++) {
         const struct slice *slice = &world->delivered[i];
         if (!slice->there)
             continue;
-        *ret_print = *ret_print * 1000003 + i * 7919 + (uint64_t)slice->generation;
-        if (slice->trigger_ns > *ret_trigger_ns)
-            *ret_trigger_ns = slice->trigger_ns;
+        ret_view->slices[ret_view->count++] =
+            (struct slow_slice){.uid = slice->uid, .generation = slice->generation};
+        if (slice->trigger_ns > service->trigger_ns)
+            service->trigger_ns = slice->trigger_ns;
         for (size_t j = 0; j < slice->count; j++) {
             size_t at = 0;
             while (at < count && !nj_streq(endpoints[at].pod_uid, slice->endpoints[j].pod_uid))
@@ -188,35 +204,116 @@ static size_t unite(const struct world *world, struct nj_tracker_endpoint *endpo
             endpoints[at].terminating &= slice->endpoints[j].terminating;
         }
     }
-    return count;
+    service->by_design = world->external || (!world->selects && count == 0);
+    service->endpoints = endpoints;
+    service->endpoints_count = count;
+    service->at_ns = history->now_ns;
+}
+
+/* The same as the collector's model has it. */
+struct model {
+    struct nj_model_service view;
+    struct nj_service_object service;
+    struct nj_model_slice slices[SLICES];
+    struct nj_slice_object objects[SLICES];
+    struct nj_endpoint endpoints[SLICES][PODS];
+    char uids[SLICES][16];
+};
+
+static const struct nj_kube_pair selector = {.key = "app", .value = "web"};
+
+static void model_slice(const struct slice *from, struct nj_endpoint *endpoints,
+                        struct nj_slice_object *ret_object)
+{
+    for (size_t i = 0; i < from->count; i++) {
+        const struct nj_tracker_endpoint *endpoint = &from->endpoints[i];
+        bool by_hand = endpoint->pod[0] == '\0';
+        endpoints[i] = (struct nj_endpoint){.addresses = &endpoint->pod_uid,
+                                            .addresses_count = 1,
+                                            .ready = endpoint->ready,
+                                            .serving = endpoint->serving,
+                                            .terminating = endpoint->terminating,
+                                            .node = endpoint->node,
+                                            .target_kind = by_hand ? "" : "Pod",
+                                            .target_name = endpoint->pod,
+                                            .target_uid = by_hand ? "" : endpoint->pod_uid};
+    }
+    *ret_object = (struct nj_slice_object){
+        .address_type = "IPv4", .endpoints = endpoints, .endpoints_count = from->count};
+}
+
+/* Its slices in any order. */
+static void make_model(struct history *history, const struct world *world, const char *name,
+                       struct model *ret_model)
+{
+    size_t count = 0, first = (size_t)roll(history, SLICES);
+    *ret_model = (struct model){.service = {.type = world->external ? "ExternalName" : "ClusterIP",
+                                            .selector = &selector,
+                                            .selector_count = world->selects ? 1 : 0}};
+    struct model *model = ret_model;
+    model->view = (struct nj_model_service){
+        .namespace = "shop", .name = name, .created_ns = world->created_ns, .service = &model->service};
+    for (size_t i = 0; i < SLICES; i++) {
+        const struct slice *from = &world->delivered[(first + i) % SLICES];
+        if (!from->there)
+            continue;
+        (void)snprintf(model->uids[count], sizeof(model->uids[count]), "uid-%d", from->uid);
+        model_slice(from, model->endpoints[count], &model->objects[count]);
+        model->slices[count] = (struct nj_model_slice){.name = "web-abcde",
+                                                       .uid = model->uids[count],
+                                                       .generation = from->generation,
+                                                       .trigger_ns = from->trigger_ns,
+                                                       .slice = &model->objects[count]};
+        if (count > 0)
+            model->slices[count - 1].next = &model->slices[count];
+        count++;
+    }
+    model->view.slices = count == 0 ? NULL : model->slices;
+}
+
+static void assert_same_service(const struct nj_tracker_service *is, const struct nj_tracker_service *shall)
+{
+    assert_int_equal(is->by_design, shall->by_design);
+    assert_int_equal(is->trigger_ns, shall->trigger_ns);
+    assert_int_equal(is->endpoints_count, shall->endpoints_count);
+    for (size_t i = 0; i < is->endpoints_count; i++) {
+        const struct nj_tracker_endpoint *one = &is->endpoints[i];
+        size_t at = 0;
+        while (at < shall->endpoints_count && !nj_streq(shall->endpoints[at].pod_uid, one->pod_uid))
+            at++;
+        assert_true(at < shall->endpoints_count);
+        const struct nj_tracker_endpoint *other = &shall->endpoints[at];
+        assert_true(one->ready == other->ready && one->serving == other->serving &&
+                    one->terminating == other->terminating);
+    }
 }
 
 static void look(struct history *history, size_t which)
 {
     struct world *world = &history->worlds[which];
-    struct nj_tracker_endpoint endpoints[PODS];
-    struct nj_tracker_service given = {.namespace = "shop",
-                                       .name = history->database.services[which].name,
-                                       .by_design = world->by_design,
-                                       .desired = world->desired,
-                                       .workload_kind = "Deployment",
-                                       .workload = "web",
-                                       .endpoints = endpoints,
-                                       .created_ns = world->created_ns,
-                                       .at_ns = history->now_ns};
-    given.endpoints_count = unite(world, endpoints, &given.trigger_ns, &given.print);
+    const char *name = history->database.services[which].name;
+    struct nj_tracker_endpoint endpoints[PODS] = {{0}};
+    struct slow_view view;
+    struct model model;
+    struct nj_described described;
+    see(history, world, endpoints, &view);
+    make_model(history, world, name, &model);
+    nj_describe_service(&model.view, NULL, history->now_ns, &described);
+    assert_same_service(&described.service, &view.service);
+    described.service.desired = world->desired;
+    described.service.workload_kind = "Deployment";
+    described.service.workload = "web";
     int64_t ready_since_ns = 0;
-    bool wants = nj_tracker_wants_ready_since(history->tracker, &given);
-    const struct slow_service *slow = &history->slow[which];
-    if (slow->there && !slow->looked)
-        assert_int_equal(wants, slow->print != given.print && given.at_ns - slow->seen_ns > NJ_SEC);
+    bool wants = nj_tracker_wants_ready_since(history->tracker, &described.service);
+    assert_int_equal(wants, slow_would_ask(&history->slow[which], &view));
     if (wants && roll(history, 2) == 0) {
         ready_since_ns = history->now_ns - roll(history, 300) * SLOW_CELL_NS;
         if (ready_since_ns < BASE_NS)
             ready_since_ns = BASE_NS;
     }
-    nj_tracker_service(history->tracker, &given, ready_since_ns);
-    slow_look(&history->slow[which], &given, ready_since_ns);
+    nj_tracker_service(history->tracker, &described.service, ready_since_ns);
+    nj_described_done(&described);
+    slow_look(&history->slow[which], &view, ready_since_ns);
     world->wants_look = false;
 }
 
@@ -289,7 +386,8 @@ static void make_service(struct history *history, size_t which)
     world->there = true;
     world->created_ns = history->now_ns / NJ_SEC * NJ_SEC;
     world->desired = roll(history, 5) - 1;
-    world->by_design = roll(history, 20) == 0;
+    world->external = roll(history, 20) == 0;
+    world->selects = roll(history, 10) != 0;
     if (!history->blind)
         look(history, which);
 }
@@ -515,7 +613,8 @@ static void any_history_is_as_the_reference_has_it(void **state)
 {
     (void)state;
     struct history *history = nj_calloc(1, sizeof(*history));
-    for (unsigned seed = 1; seed <= HISTORIES; seed++)
+    const unsigned first = first_seed();
+    for (unsigned seed = first; seed < first + HISTORIES; seed++)
         run_history(history, seed);
     free(history);
 }
@@ -698,7 +797,8 @@ static void a_story_keeps_its_cause(void **state)
 {
     (void)state;
     struct story *story = nj_calloc(1, sizeof(*story));
-    for (unsigned seed = 1; seed <= STORIES; seed++) {
+    const unsigned first = first_seed();
+    for (unsigned seed = first; seed < first + STORIES; seed++) {
         tell_story(story, seed);
         const struct rows *rows = &story->database.services[0];
         bool away = false;
