@@ -261,6 +261,7 @@ static int start_sla(struct nj_collector *collector, struct nj_err *err)
         .client = collector->client,
         .model = nj_probes_model(collector->probes),
         .nodes = collector->nodes,
+        .namespaces = collector->namespaces,
         .metrics = collector->metrics,
         .suppress = collector->suppress,
         .config = collector->config,

@@ -22,8 +22,19 @@ struct entry {
     UT_hash_handle by_uid, by_name;
 };
 
+/* One that is being deleted, or was a moment ago. */
+struct going {
+    char uid[UID_MAX];
+    char name[NAME_MAX_BYTES];
+    int64_t gone_ns;   /* 0: it is still there */
+    UT_hash_handle hh; /* by name */
+};
+
 struct nj_namespaces {
     char *project_key;
+    struct going *going; /* of the loop thread alone */
+    bool going_changed;
+    struct nj_counter *ignored;
     struct nj_watch *watch;
     pthread_mutex_t mutex; /* guards the tables */
     struct entry *by_uid, *by_name;
@@ -66,6 +77,71 @@ static void put_entry(struct nj_namespaces *namespaces, const struct nj_kube_met
     HASH_ADD(by_name, namespaces->by_name, name, strlen(entry->name), entry);
 }
 
+static void drop_going(struct nj_namespaces *namespaces, struct going *going)
+{
+    NJ_TABLE_REMOVE(namespaces->going, going);
+    free(going);
+    namespaces->going_changed = true;
+}
+
+static struct going *find_going(const struct nj_namespaces *namespaces, const struct nj_kube_meta *meta)
+{
+    struct going *going = NULL;
+    if (meta->name[0] != '\0') {
+        HASH_FIND_STR(namespaces->going, meta->name, going);
+        return going;
+    }
+    for (going = namespaces->going; going != NULL && !nj_streq(going->uid, meta->uid);)
+        going = going->hh.next;
+    return going;
+}
+
+static void note_going(struct nj_namespaces *namespaces, const struct nj_kube_meta *meta, bool gone)
+{
+    struct going *going = find_going(namespaces, meta);
+    /* The end of one that was made anew under its name meanwhile. */
+    if (going != NULL && gone && !nj_streq(going->uid, meta->uid))
+        return;
+    if (!gone && meta->deleted_ns == 0) {
+        if (going != NULL)
+            drop_going(namespaces, going);
+        return;
+    }
+    if (going == NULL && meta->name[0] == '\0')
+        return;
+    if (going == NULL && HASH_COUNT(namespaces->going) >= NJ_NAMESPACES_GOING_MAX) {
+        nj_counter_add(namespaces->ignored, 1);
+        return;
+    }
+    if (going == NULL) {
+        going = NJ_NEW(struct going);
+        (void)snprintf(going->name, sizeof(going->name), "%s", meta->name);
+        HASH_ADD_STR(namespaces->going, name, going);
+        namespaces->going_changed = true;
+    }
+    (void)snprintf(going->uid, sizeof(going->uid), "%s", meta->uid);
+    going->gone_ns = gone ? nj_loop_wall_ns(namespaces->options.loop) : 0;
+}
+
+bool nj_namespaces_going_changed(struct nj_namespaces *namespaces, int64_t now_ns)
+{
+    struct going *going = NULL, *next = NULL;
+    HASH_ITER (hh, namespaces->going, going, next) {
+        if (going->gone_ns > 0 && now_ns - going->gone_ns >= NJ_NAMESPACES_GONE_NS)
+            drop_going(namespaces, going);
+    }
+    bool changed = namespaces->going_changed;
+    namespaces->going_changed = false;
+    return changed;
+}
+
+void nj_namespaces_each_going(const struct nj_namespaces *namespaces,
+                              void (*each)(void *data, const char *namespace), void *data)
+{
+    for (const struct going *going = namespaces->going; going != NULL; going = going->hh.next)
+        each(data, going->name);
+}
+
 /* A relist tells the uid alone of what is gone. */
 static void on_object(void *data, enum nj_watch_event_type type, const struct nj_kube_object *object)
 {
@@ -77,6 +153,7 @@ static void on_object(void *data, enum nj_watch_event_type type, const struct nj
     const char *project = deleted ? "" : project_of(namespaces, &object->meta);
     bool off = !deleted && nj_streq(nj_kube_annotation(&object->meta, PROBE), "off");
     (void)snprintf(name, sizeof(name), "%s", object->meta.name);
+    note_going(namespaces, &object->meta, deleted);
     pthread_mutex_lock(&namespaces->mutex);
     HASH_FIND(by_uid, namespaces->by_uid, object->meta.uid, strlen(object->meta.uid), entry);
     if (entry != NULL) {
@@ -109,6 +186,8 @@ static void free_all(struct nj_namespaces *namespaces)
 {
     while (namespaces->by_uid != NULL)
         remove_entry(namespaces, namespaces->by_uid);
+    while (namespaces->going != NULL)
+        drop_going(namespaces, namespaces->going);
     pthread_mutex_destroy(&namespaces->mutex);
     free(namespaces->project_key);
     free(namespaces);
@@ -121,6 +200,10 @@ int nj_namespaces_start(const struct nj_namespaces_options *options, struct nj_n
     namespaces->options = *options;
     namespaces->project_key = nj_strdup(nj_str(options->project_key));
     pthread_mutex_init(&namespaces->mutex, NULL);
+    if (options->metrics != NULL)
+        namespaces->ignored = nj_metrics_counter(
+            options->metrics, "nightjar_namespaces_going_ignored_total", "",
+            "Namespaces that are being deleted and explain nothing, because there are too many of them.");
     if (options->client != NULL) {
         struct nj_watch_options watch = {
             .path = "/api/v1/namespaces",

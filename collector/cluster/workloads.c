@@ -7,7 +7,7 @@
 #include "collector/cluster/workloads_internal.h"
 #include "common/base/str.h"
 
-enum { WATCHES = 5 };
+enum { WATCHES = 6 };
 
 static const struct {
     const char *path;
@@ -17,6 +17,7 @@ static const struct {
     {"/apis/apps/v1/statefulsets", NJ_KUBE_STATEFUL_SET},
     {"/apis/apps/v1/daemonsets", NJ_KUBE_DAEMON_SET},
     {"/apis/apps/v1/replicasets", NJ_KUBE_REPLICA_SET},
+    {"/apis/batch/v1/jobs", NJ_KUBE_JOB},
     {"/apis/policy/v1/poddisruptionbudgets", NJ_KUBE_BUDGET},
 };
 
@@ -25,6 +26,7 @@ static const char *const kind_names[NJ_WORKLOADS_KINDS] = {
     [NJ_WORKLOADS_STATEFUL_SET] = "StatefulSet",
     [NJ_WORKLOADS_DAEMON_SET] = "DaemonSet",
     [NJ_WORKLOADS_REPLICA_SET] = "ReplicaSet",
+    [NJ_WORKLOADS_JOB] = "Job",
 };
 
 struct watched {
@@ -69,6 +71,11 @@ const char *nj_workloads_annotation(const struct nj_workloads_item *item, const 
             return item->annotations[i].value;
     }
     return NULL;
+}
+
+bool nj_workloads_completed(const struct nj_workloads_item *item)
+{
+    return item->kind == NJ_WORKLOADS_JOB && nj_workloads_job_is(item->object, "Complete");
 }
 
 /* ---- taking */
@@ -169,11 +176,11 @@ struct nj_workloads *nj_workloads_new(const struct nj_workloads_options *options
     if (options->metrics != NULL) {
         workloads->ignored = nj_metrics_counter(
             options->metrics, "nightjar_workloads_ignored_total", "",
-            "Deployments, StatefulSets, DaemonSets, ReplicaSets and PodDisruptionBudgets that are not "
+            "Deployments, StatefulSets, DaemonSets, ReplicaSets, Jobs and PodDisruptionBudgets that are not "
             "followed because of the bound, or cannot be.");
-        workloads->objects = nj_metrics_gauge(
-            options->metrics, "nightjar_workloads", "",
-            "Deployments, StatefulSets, DaemonSets, ReplicaSets and PodDisruptionBudgets that are followed.");
+        workloads->objects = nj_metrics_gauge(options->metrics, "nightjar_workloads", "",
+                                              "Deployments, StatefulSets, DaemonSets, ReplicaSets, Jobs and "
+                                              "PodDisruptionBudgets that are followed.");
     }
     return workloads;
 }
@@ -302,10 +309,14 @@ void nj_workloads_behind(struct nj_workloads *workloads, const char *namespace,
     const struct nj_workloads_link *link;
     if (label == NULL)
         return;
-    DL_FOREACH (label->links, link) {
-        const struct nj_workload_object *object = link->entry->item.object;
-        if (has_all(object->template_labels, object->template_labels_count, selector, selector_count))
-            each(data, &link->entry->item);
+    for (int jobs = 0; jobs <= 1; jobs++) {
+        DL_FOREACH (label->links, link) {
+            const struct nj_workloads_item *item = &link->entry->item;
+            const struct nj_workload_object *object = item->object;
+            if ((item->kind == NJ_WORKLOADS_JOB) == (jobs == 1) &&
+                has_all(object->template_labels, object->template_labels_count, selector, selector_count))
+                each(data, item);
+        }
     }
 }
 
@@ -343,7 +354,7 @@ void nj_workloads_each(struct nj_workloads *workloads,
 {
     for (const struct nj_workloads_entry *entry = workloads->index.uids; entry != NULL;
          entry = entry->by_uid.next) {
-        if (!entry->is_budget)
+        if (!entry->is_budget && entry->item.kind != NJ_WORKLOADS_JOB)
             each(data, &entry->item);
     }
 }

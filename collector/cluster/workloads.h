@@ -1,5 +1,5 @@
 /*
- * The cluster's workloads: Deployments, StatefulSets, DaemonSets, ReplicaSets and PodDisruptionBudgets,
+ * The cluster's workloads: Deployments, StatefulSets, DaemonSets, ReplicaSets, Jobs and PodDisruptionBudgets,
  * watched and kept as small copies, indexed by namespace and name and by what they select: which workloads
  * stand behind a Service is worked out from its selector and their templates' labels.
  *
@@ -19,6 +19,9 @@ enum nj_workloads_kind {
     NJ_WORKLOADS_STATEFUL_SET,
     NJ_WORKLOADS_DAEMON_SET,
     NJ_WORKLOADS_REPLICA_SET, /* one that belongs to a Deployment stands for a revision of that */
+    /* What it wants is what is left to be done: none when it is over or suspended. Of its containers nothing
+     * is kept. */
+    NJ_WORKLOADS_JOB,
     NJ_WORKLOADS_KINDS
 };
 const char *nj_workloads_kind_name(enum nj_workloads_kind kind); /* "Deployment", ... */
@@ -46,6 +49,8 @@ struct nj_workloads_item {
 };
 
 const char *nj_workloads_annotation(const struct nj_workloads_item *item, const char *key); /* NULL: none */
+/* Of a Job: it has ended well. One that has failed, or is suspended, has not. */
+bool nj_workloads_completed(const struct nj_workloads_item *item);
 
 struct nj_workloads_budget {
     const char *namespace, *name;
@@ -78,7 +83,8 @@ size_t nj_workloads_count(const struct nj_workloads *workloads); /* of all kinds
 const struct nj_workloads_item *nj_workloads_find(struct nj_workloads *workloads, enum nj_workloads_kind kind,
                                                   const char *namespace, const char *name); /* NULL: none */
 /* Those whose pods a Service with this selector has: top ones (Deployments, StatefulSets, DaemonSets, and
- * ReplicaSets that belong to no Deployment). An empty selector has none. `each` must not change anything. */
+ * ReplicaSets that belong to no Deployment), then Jobs. An empty selector has none. `each` must not change
+ * anything. */
 void nj_workloads_behind(struct nj_workloads *workloads, const char *namespace,
                          const struct nj_kube_pair *selector, size_t selector_count,
                          void (*each)(void *data, const struct nj_workloads_item *item), void *data);
@@ -89,6 +95,7 @@ void nj_workloads_revisions(struct nj_workloads *workloads, const char *namespac
 /* The ReplicaSet of a Deployment's revision, or NULL: it may come later than the Deployment says so. */
 const struct nj_workloads_item *nj_workloads_revision(struct nj_workloads *workloads, const char *namespace,
                                                       const char *deployment, const char *revision);
+/* But Jobs: these come and go. */
 void nj_workloads_each(struct nj_workloads *workloads,
                        void (*each)(void *data, const struct nj_workloads_item *item), void *data);
 /* Those that hold for a pod with these labels (sorted by key). One whose selector has expressions is left

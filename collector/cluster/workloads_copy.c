@@ -120,6 +120,32 @@ static const struct nj_pod_condition *copy_conditions(struct copier *copier,
     return to;
 }
 
+bool nj_workloads_job_is(const struct nj_workload_object *job, const char *condition)
+{
+    for (size_t i = 0; i < job->conditions_count; i++) {
+        if (nj_streq(job->conditions[i].type, condition))
+            return nj_streq(job->conditions[i].status, "True");
+    }
+    return false;
+}
+
+/* How many pods a Job wants now. One without completions is as good as done when a pod of it is: the others
+ * are not replaced (https://kubernetes.io/docs/concepts/workloads/controllers/job/#parallel-jobs). */
+static int32_t job_wants(const struct nj_workload_object *job)
+{
+    static const char *const ends[] = {"Complete", "Failed", "SuccessCriteriaMet", "FailureTarget",
+                                       "Suspended"};
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        if (nj_workloads_job_is(job, ends[i]))
+            return 0;
+    }
+    int32_t left = job->completions < 0 ? (job->succeeded > 0 ? job->replicas : job->desired)
+                                        : job->completions - job->succeeded;
+    if (job->paused || left <= 0)
+        return 0;
+    return left < job->desired ? left : job->desired;
+}
+
 static void copy_object(struct copier *copier, const struct nj_workload_object *from,
                         struct nj_workload_object *to)
 {
@@ -170,7 +196,12 @@ static void copy_item(struct copier *copier, enum nj_workloads_kind kind, const 
     item->owner = text(copier, owner == NULL ? "" : owner->name);
     item->revision = text(copier, revision_of(kind, object));
     item->template_hash = text(copier, hash_of(kind, object));
-    copy_object(copier, &object->workload, &entry->object);
+    struct nj_workload_object own = object->workload;
+    if (kind == NJ_WORKLOADS_JOB) {
+        own.desired = job_wants(&own);
+        own.containers_count = 0;
+    }
+    copy_object(copier, &own, &entry->object);
     item->object = &entry->object;
 }
 
@@ -204,6 +235,9 @@ static void copy(struct copier *copier, const struct nj_kube_object *object, str
         break;
     case NJ_KUBE_REPLICA_SET:
         copy_item(copier, NJ_WORKLOADS_REPLICA_SET, object, entry);
+        break;
+    case NJ_KUBE_JOB:
+        copy_item(copier, NJ_WORKLOADS_JOB, object, entry);
         break;
     case NJ_KUBE_BUDGET:
         copy_budget(copier, object, entry);

@@ -65,6 +65,9 @@ struct nj_workloads_index {
     size_t max_objects;
 };
 
+/* A Job's condition is true: "Complete", "Failed". */
+bool nj_workloads_job_is(const struct nj_workload_object *job, const char *condition);
+
 /* What is kept of an object, as an entry in no index; NULL: it has no proper name, or is too large. */
 struct nj_workloads_entry *nj_workloads_entry_new(const struct nj_kube_object *object);
 void nj_workloads_entry_free(struct nj_workloads_entry *entry); /* takes NULL */

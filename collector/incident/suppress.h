@@ -59,9 +59,11 @@ struct nj_suppress_rollout {
 
 enum nj_suppress_why {
     NJ_SUPPRESS_SCALE_DOWN = 1,
-    NJ_SUPPRESS_DELETED, /* the workload, or pods of it by hand */
-    NJ_SUPPRESS_COMPLETED,
-    NJ_SUPPRESS_STARTING, /* it is new */
+    /* The workload. A pod that somebody deletes needs no mark: its agent clears what it had, nothing of it is
+     * news any more, and an outage of cause deletion waits by itself. */
+    NJ_SUPPRESS_DELETED,
+    NJ_SUPPRESS_COMPLETED, /* a Job that has ended well */
+    NJ_SUPPRESS_STARTING,  /* it is new, and by its own settings may take longer than others */
 };
 
 /* Something happens to a workload that explains what its pods open until then. */

@@ -15,6 +15,7 @@
 #define NJ_SLA_SLA_H
 
 #include "collector/cluster/model.h"
+#include "collector/cluster/namespaces.h"
 #include "collector/cluster/nodes.h"
 #include "collector/config.h"
 #include "collector/incident/suppress.h"
@@ -29,9 +30,10 @@ struct nj_sla;
 
 struct nj_sla_options {
     struct nj_loop *loop;
-    struct nj_kube_client *client; /* not NULL: without an API server there is nothing to be known */
-    struct nj_model *model;        /* outlives it */
-    struct nj_nodes *nodes;        /* likewise, until nj_sla_stop() */
+    struct nj_kube_client *client;    /* not NULL: without an API server there is nothing to be known */
+    struct nj_model *model;           /* outlives it */
+    struct nj_nodes *nodes;           /* likewise, until nj_sla_stop() */
+    struct nj_namespaces *namespaces; /* likewise; may be NULL */
     struct nj_metrics *metrics;
     struct nj_suppress *suppress;             /* is told what goes on; may be NULL */
     const struct nj_collector_config *config; /* borrowed until the next nj_sla_reload() */

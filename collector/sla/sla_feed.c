@@ -43,6 +43,8 @@ struct telling {
 static void tell_rollouts(void *data, const struct nj_workloads_item *item)
 {
     struct telling *telling = data;
+    if (item->kind == NJ_WORKLOADS_JOB)
+        return;
     nj_rollouts_service(telling->sla->rollouts, item->namespace, nj_workloads_kind_name(item->kind),
                         item->name, telling->available, nj_rollouts_absence_ns(item), telling->at_ns);
 }
@@ -54,6 +56,16 @@ static void gone(struct nj_sla *sla, const char *namespace, const char *name, in
     nj_slo_gone(sla->slo, namespace, name);
 }
 
+/* Where nothing was wanted, the end of what wanted nothing (a Job that is over and cleaned up) is no news. */
+static void keep_at_zero(const struct nj_sla *sla, struct nj_tracker_service *service)
+{
+    if (service->desired >= 0 || service->endpoints_count > 0 || service->by_design)
+        return;
+    const struct nj_interval *now = nj_tracker_now(sla->services, service->namespace, service->name);
+    if (now != NULL && now->state == NJ_SERVICE_SCALED_TO_ZERO)
+        service->desired = 0;
+}
+
 /* ready_since_ns: 0: ask the pods if need be; -1: they were asked in vain. */
 void nj_sla_feed(struct nj_sla *sla, const struct nj_model_service *view, int64_t ready_since_ns)
 {
@@ -63,6 +75,7 @@ void nj_sla_feed(struct nj_sla *sla, const struct nj_model_service *view, int64_
     if (sla->blind) /* these endpoints are of before */
         return;
     nj_describe_service(view, sla->workloads, now_ns, &described);
+    keep_at_zero(sla, &described.service);
     const struct nj_tracker_service *service = &described.service;
     if (ready_since_ns == 0 && service->endpoints_count > 0 &&
         nj_tracker_wants_ready_since(sla->services, service) && nj_sla_ask_pods(sla, view)) {
@@ -105,9 +118,23 @@ static void feed_namespace(void *data, const char *namespace)
     nj_model_each_service(sla->options.model, namespace, feed_service, sla);
 }
 
+/* A slow one may take longer than any service may. After a start, too: it is known since when it is there. */
+static void mark_starting(struct nj_sla *sla, const struct nj_workloads_item *item)
+{
+    nj_sla_mark(sla, NJ_SUPPRESS_STARTING, item->namespace, nj_workloads_kind_name(item->kind), item->name,
+                item->created_ns + nj_rollouts_allowance_ns(item->object));
+}
+
+static bool stands_alone(const struct nj_workloads_item *item)
+{
+    return item->kind != NJ_WORKLOADS_REPLICA_SET || item->owner_kind[0] == '\0';
+}
+
 static void feed_workload(void *data, const struct nj_workloads_item *item)
 {
     nj_sla_feed_workload(data, item);
+    if (stands_alone(item))
+        mark_starting(data, item);
 }
 
 void nj_sla_feed_all(struct nj_sla *sla)
@@ -117,11 +144,6 @@ void nj_sla_feed_all(struct nj_sla *sla)
 }
 
 /* --- workloads */
-
-static bool stands_alone(const struct nj_workloads_item *item)
-{
-    return item->kind != NJ_WORKLOADS_REPLICA_SET || item->owner_kind[0] == '\0';
-}
 
 void nj_sla_feed_workload(struct nj_sla *sla, const struct nj_workloads_item *item)
 {
@@ -201,11 +223,60 @@ static void workload_gone(struct nj_sla *sla, const struct nj_workloads_item *be
     nj_sla_mark(sla, NJ_SUPPRESS_DELETED, before->namespace, kind, before->name, at_ns + NJ_SLA_DELETED_NS);
 }
 
-static void workload_new(struct nj_sla *sla, const struct nj_workloads_item *item, int64_t at_ns)
+/* --- Jobs */
+
+/* What its last pods did is on its way for so long. */
+#define JOB_SETTLE_NS (10 * NJ_SEC)
+
+static void mark_job(struct nj_sla *sla, enum nj_suppress_why why, const struct nj_workloads_item *job,
+                     int64_t at_ns)
 {
-    if (at_ns - item->created_ns < NJ_SLA_STARTING_NS)
-        nj_sla_mark(sla, NJ_SUPPRESS_STARTING, item->namespace, nj_workloads_kind_name(item->kind),
-                    item->name, item->created_ns + nj_rollouts_allowance_ns(item->object));
+    /* Agents know its pods under the CronJob's name. */
+    bool owned = nj_streq(job->owner_kind, "CronJob");
+    nj_sla_mark(sla, why, job->namespace, owned ? "CronJob" : "Job", owned ? job->owner : job->name,
+                at_ns + JOB_SETTLE_NS);
+}
+
+static void note_job(struct nj_sla *sla, const struct nj_workloads_item *job, const char *what, int32_t wants,
+                     int64_t at_ns)
+{
+    NJ_CLEANUP_FREE char *detail = nj_asprintf("Job/%s %s", job->name, what);
+    const struct nj_tracker_fact fact = {.kind = NJ_FACT_SCALED,
+                                         .at_ns = at_ns,
+                                         .namespace = job->namespace,
+                                         .workload_kind = "Job",
+                                         .workload = job->name,
+                                         .detail = detail,
+                                         .value = wants};
+    nj_sla_fact(sla, &fact);
+}
+
+/* It wants pods for as long as it has work for them. Its own availability is nobody's concern. */
+static void job_change(struct nj_sla *sla, const struct nj_workloads_item *before,
+                       const struct nj_workloads_item *after, int64_t at_ns)
+{
+    const struct nj_workloads_item *job = after != NULL ? after : before;
+    int32_t wanted = before == NULL ? 0 : before->object->desired;
+    int32_t wants = after == NULL ? 0 : after->object->desired;
+    if (before != NULL && after != NULL && wanted == wants && !labels_differ(before->object, after->object))
+        return;
+    bool completed = after != NULL && nj_workloads_completed(after);
+    if (wanted != wants)
+        note_job(sla, job,
+                 after == NULL ? "is deleted"
+                 : completed   ? "is completed"
+                               : "wants other pods",
+                 wants, at_ns);
+    if (wanted > wants && after == NULL)
+        mark_job(sla, NJ_SUPPRESS_DELETED, job, at_ns);
+    else if (wanted > wants && completed)
+        mark_job(sla, NJ_SUPPRESS_COMPLETED, job, at_ns);
+    else if (wanted > wants && after->object->paused)
+        mark_job(sla, NJ_SUPPRESS_SCALE_DOWN, job, at_ns);
+    if (before != NULL)
+        nj_sla_feed_behind(sla, before);
+    if (after != NULL)
+        nj_sla_feed_behind(sla, after);
 }
 
 void nj_sla_workload_change(void *data, const struct nj_workloads_item *before,
@@ -214,6 +285,12 @@ void nj_sla_workload_change(void *data, const struct nj_workloads_item *before,
     struct nj_sla *sla = data;
     if (sla->stopped)
         return;
+    if ((after != NULL ? after : before)->kind == NJ_WORKLOADS_JOB) {
+        if (sla->ready)
+            job_change(sla, before, after, at_ns);
+        nj_sla_settle(sla);
+        return;
+    }
     nj_rollouts_change(sla->rollouts, sla->workloads, before, after, at_ns);
     if (!stands_alone(after != NULL ? after : before) || !sla->ready) {
         nj_sla_settle(sla);
@@ -228,7 +305,7 @@ void nj_sla_workload_change(void *data, const struct nj_workloads_item *before,
     if (after == NULL)
         workload_gone(sla, before, at_ns);
     else if (before == NULL)
-        workload_new(sla, after, at_ns);
+        mark_starting(sla, after);
     if (other && before != NULL)
         nj_sla_feed_behind(sla, before);
     if (other && after != NULL)

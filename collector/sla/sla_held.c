@@ -39,6 +39,8 @@ void nj_sla_marks_tick(struct nj_sla *sla)
 {
     struct nj_sla_mark *mark = NULL, *next = NULL;
     int64_t now_ns = nj_sla_time(sla);
+    if (sla->options.namespaces != NULL && nj_namespaces_going_changed(sla->options.namespaces, now_ns))
+        sla->held_changed = true;
     DL_FOREACH_SAFE (sla->marks, mark, next) {
         if (mark->mark.until_ns > now_ns)
             continue;
@@ -83,6 +85,21 @@ static size_t take_nodes(const struct nj_sla *sla, struct nj_suppress_node *ret)
     return count;
 }
 
+/* Names that are borrowed. */
+struct names {
+    const char **items;
+    size_t count;
+};
+
+static void take_name(void *data, const char *name)
+{
+    struct names *names = data;
+    size_t count = names->count;
+    if ((count & (count - 1)) == 0)
+        names->items = nj_realloc(names->items, count == 0 ? 1 : 2 * count, sizeof(*names->items));
+    names->items[names->count++] = name;
+}
+
 void nj_sla_publish(struct nj_sla *sla)
 {
     if (!sla->held_changed || sla->options.suppress == NULL || !sla->ready)
@@ -95,6 +112,9 @@ void nj_sla_publish(struct nj_sla *sla)
     size_t marks_count = 0, windows_count = 0;
     const struct nj_suppress_window *windows =
         nj_maintenance_windows(sla->maintenance, nj_sla_time(sla), &windows_count);
+    struct names going = {0};
+    if (sla->options.namespaces != NULL)
+        nj_namespaces_each_going(sla->options.namespaces, take_name, &going);
     const struct nj_sla_mark *mark;
     DL_FOREACH (sla->marks, mark)
         marks[marks_count++] = mark->mark;
@@ -104,12 +124,15 @@ void nj_sla_publish(struct nj_sla *sla)
                                                   .marks_count = marks_count,
                                                   .nodes = nodes,
                                                   .nodes_count = take_nodes(sla, nodes),
+                                                  .namespaces = going.items,
+                                                  .namespaces_count = going.count,
                                                   .windows = windows,
                                                   .windows_count = windows_count};
     nj_suppress_publish(sla->options.suppress, &snapshot);
     free(rollouts);
     free(marks);
     free(nodes);
+    free(going.items);
     if (sla->options.on_explained != NULL)
         sla->options.on_explained(sla->options.data);
 }

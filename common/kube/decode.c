@@ -30,6 +30,7 @@ const char *nj_kube_family(const char *address)
 static struct nj_workload_object empty_workload(enum nj_kube_kind kind)
 {
     return (struct nj_workload_object){.desired = kind == NJ_KUBE_DAEMON_SET ? 0 : 1,
+                                       .completions = -1,
                                        .strategy = "RollingUpdate",
                                        .progress_deadline_seconds =
                                            kind == NJ_KUBE_DEPLOYMENT ? NJ_KUBE_PROGRESS_DEADLINE_S : 0,
@@ -66,6 +67,7 @@ struct nj_kube_object nj_kube_object_empty(enum nj_kube_kind kind)
     case NJ_KUBE_STATEFUL_SET:
     case NJ_KUBE_DAEMON_SET:
     case NJ_KUBE_REPLICA_SET:
+    case NJ_KUBE_JOB:
         object.workload = empty_workload(kind);
         break;
     case NJ_KUBE_BUDGET:

@@ -206,6 +206,9 @@ static const char *const wanted_workload_status[] = {"observedGeneration",
                                                      "updateRevision",
                                                      "conditions",
                                                      NULL};
+static const char *const wanted_job_spec[] = {"parallelism", "completions", "selector",
+                                              "template",    "suspend",     NULL};
+static const char *const wanted_job_status[] = {"conditions", "active", "succeeded", "ready", NULL};
 static const char *const wanted_budget_spec[] = {"minAvailable", "maxUnavailable", "selector", NULL};
 static const char *const wanted_budget_status[] = {
     "observedGeneration", "disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods", NULL};
@@ -277,6 +280,9 @@ static bool decode_parts(struct nj_json_reader *reader, const struct parts *part
                decode_part(reader, &parts->spec, wanted_workload_spec, nj_json_read_workload_spec, object) &&
                decode_part(reader, &parts->status, wanted_workload_status, nj_json_read_workload_status,
                            object);
+    case NJ_KUBE_JOB:
+        return decode_part(reader, &parts->spec, wanted_job_spec, nj_json_read_job_spec, object) &&
+               decode_part(reader, &parts->status, wanted_job_status, nj_json_read_job_status, object);
     case NJ_KUBE_BUDGET:
         return decode_part(reader, &parts->spec, wanted_budget_spec, nj_json_read_budget_spec, object) &&
                decode_part(reader, &parts->status, wanted_budget_status, nj_json_read_budget_status, object);

@@ -68,6 +68,8 @@ nj_json_read_fn nj_json_read_ingress_spec;
 nj_json_read_fn nj_json_read_ingress_status;
 nj_json_read_fn nj_json_read_workload_spec;
 nj_json_read_fn nj_json_read_workload_status;
+nj_json_read_fn nj_json_read_job_spec;
+nj_json_read_fn nj_json_read_job_status;
 nj_json_read_fn nj_json_read_budget_spec;
 nj_json_read_fn nj_json_read_budget_status;
 nj_json_read_fn nj_json_read_node_spec;

@@ -19,14 +19,12 @@ static int32_t int_or(struct json_object *json, const char *key, int32_t absent)
     return json_object_is_type(nj_json_get(json, key), json_type_int) ? nj_json_int32(json, key) : absent;
 }
 
-void nj_json_read_workload_spec(struct nj_json_reader *reader, struct json_object *json,
-                                struct nj_kube_object *object)
+/* Its selector and its template. */
+static void read_common(struct nj_json_reader *reader, struct json_object *json,
+                        struct nj_workload_object *workload)
 {
-    struct nj_workload_object *workload = &object->workload;
     struct nj_kube_object pod = nj_kube_object_empty(NJ_KUBE_POD);
     struct json_object *template = nj_json_get(json, "template");
-    struct json_object *strategy =
-        nj_json_get(json, object->kind == NJ_KUBE_DEPLOYMENT ? "strategy" : "updateStrategy");
     read_selector(reader, nj_json_get(json, "selector"), &workload->selector, &workload->selector_count,
                   &workload->selector_has_expressions);
     nj_json_pairs(reader, nj_json_get(nj_json_get(template, "metadata"), "labels"),
@@ -34,6 +32,15 @@ void nj_json_read_workload_spec(struct nj_json_reader *reader, struct json_objec
     nj_json_read_pod_spec(reader, nj_json_get(template, "spec"), &pod);
     workload->containers = pod.pod.containers;
     workload->containers_count = pod.pod.containers_count;
+}
+
+void nj_json_read_workload_spec(struct nj_json_reader *reader, struct json_object *json,
+                                struct nj_kube_object *object)
+{
+    struct nj_workload_object *workload = &object->workload;
+    struct json_object *strategy =
+        nj_json_get(json, object->kind == NJ_KUBE_DEPLOYMENT ? "strategy" : "updateStrategy");
+    read_common(reader, json, workload);
     workload->min_ready_seconds = nj_json_int32(json, "minReadySeconds");
     if (object->kind != NJ_KUBE_DAEMON_SET)
         workload->desired = int_or(json, "replicas", workload->desired);
@@ -73,6 +80,27 @@ void nj_json_read_workload_status(struct nj_json_reader *reader, struct json_obj
         workload->current_revision = nj_json_string(reader, json, "currentRevision");
         workload->update_revision = nj_json_string(reader, json, "updateRevision");
     }
+}
+
+void nj_json_read_job_spec(struct nj_json_reader *reader, struct json_object *json,
+                           struct nj_kube_object *object)
+{
+    struct nj_workload_object *workload = &object->workload;
+    read_common(reader, json, workload);
+    workload->desired = int_or(json, "parallelism", workload->desired);
+    workload->completions = int_or(json, "completions", workload->completions);
+    workload->paused = nj_json_bool(json, "suspend", false);
+}
+
+void nj_json_read_job_status(struct nj_json_reader *reader, struct json_object *json,
+                             struct nj_kube_object *object)
+{
+    struct nj_workload_object *workload = &object->workload;
+    nj_json_conditions(reader, nj_json_get(json, "conditions"), &workload->conditions,
+                       &workload->conditions_count);
+    workload->replicas = nj_json_int32(json, "active");
+    workload->ready = nj_json_int32(json, "ready");
+    workload->succeeded = nj_json_int32(json, "succeeded");
 }
 
 /* An entry of managedFields. */

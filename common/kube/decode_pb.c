@@ -190,6 +190,9 @@ static bool decode_parts(struct nj_pb_arena *allocator, const struct parts *part
                            object) &&
                decode_part(allocator, spec, nj_pb_decode_workload_spec, object) &&
                decode_part(allocator, status, nj_pb_decode_workload_status, object);
+    case NJ_KUBE_JOB:
+        return decode_part(allocator, spec, nj_pb_decode_workload_spec, object) &&
+               decode_part(allocator, status, nj_pb_decode_workload_status, object);
     case NJ_KUBE_BUDGET:
         return decode_part(allocator, spec, nj_pb_decode_budget_spec, object) &&
                decode_part(allocator, status, nj_pb_decode_budget_status, object);

@@ -102,6 +102,20 @@ static bool replica_set_spec(struct nj_pb_arena *allocator, const struct nj_pb_f
     return set_common(allocator, pb->selector, pb->template_, workload);
 }
 
+static bool job_spec(struct nj_pb_arena *allocator, const struct nj_pb_field *field,
+                     struct nj_workload_object *workload)
+{
+    const K8s__JobSpec *pb = k8s__job_spec__unpack(&allocator->base, field->len, field->data);
+    if (pb == NULL)
+        return false;
+    if (pb->has_parallelism)
+        workload->desired = pb->parallelism;
+    if (pb->has_completions)
+        workload->completions = pb->completions;
+    workload->paused = pb->suspend;
+    return set_common(allocator, pb->selector, pb->template_, workload);
+}
+
 bool nj_pb_decode_workload_spec(struct nj_pb_arena *allocator, const struct nj_pb_field *field,
                                 struct nj_kube_object *object)
 {
@@ -112,6 +126,8 @@ bool nj_pb_decode_workload_spec(struct nj_pb_arena *allocator, const struct nj_p
         return daemon_set_spec(allocator, field, &object->workload);
     case NJ_KUBE_REPLICA_SET:
         return replica_set_spec(allocator, field, &object->workload);
+    case NJ_KUBE_JOB:
+        return job_spec(allocator, field, &object->workload);
     default:
         return deployment_spec(allocator, field, &object->workload);
     }
@@ -209,6 +225,19 @@ static bool replica_set_status(struct nj_pb_arena *allocator, const struct nj_pb
     return set_conditions(allocator, pb->conditions, pb->n_conditions, workload);
 }
 
+static bool job_status(struct nj_pb_arena *allocator, const struct nj_pb_field *field,
+                       struct nj_workload_object *workload)
+{
+    const K8s__JobStatus *pb = k8s__job_status__unpack(&allocator->base, field->len, field->data);
+    if (pb == NULL)
+        return false;
+    workload->replicas = pb->active;
+    workload->ready = pb->ready;
+    workload->succeeded = pb->succeeded;
+    return nj_pb_conditions(allocator, pb->conditions, pb->n_conditions, &workload->conditions,
+                            &workload->conditions_count);
+}
+
 bool nj_pb_decode_workload_status(struct nj_pb_arena *allocator, const struct nj_pb_field *field,
                                   struct nj_kube_object *object)
 {
@@ -219,6 +248,8 @@ bool nj_pb_decode_workload_status(struct nj_pb_arena *allocator, const struct nj
         return daemon_set_status(allocator, field, &object->workload);
     case NJ_KUBE_REPLICA_SET:
         return replica_set_status(allocator, field, &object->workload);
+    case NJ_KUBE_JOB:
+        return job_status(allocator, field, &object->workload);
     default:
         return deployment_status(allocator, field, &object->workload);
     }

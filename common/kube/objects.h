@@ -241,10 +241,12 @@ struct nj_node_object {
     const char *kubelet_version;
 };
 
-/* A Deployment, StatefulSet, DaemonSet or ReplicaSet (apps/v1). What a kind does not have reads as its
- * default. */
+/* A Deployment, StatefulSet, DaemonSet or ReplicaSet (apps/v1), or a Job (batch/v1). What a kind does not
+ * have reads as its default. */
 struct nj_workload_object {
-    int32_t desired; /* spec.replicas, 1 by default; DaemonSet: status.desiredNumberScheduled */
+    /* spec.replicas, 1 by default; DaemonSet: status.desiredNumberScheduled; Job: spec.parallelism, whether
+     * it is over or not. */
+    int32_t desired;
     const struct nj_kube_pair *selector; /* matchLabels */
     size_t selector_count;
     bool selector_has_expressions; /* matchExpressions, which are not read */
@@ -257,14 +259,16 @@ struct nj_workload_object {
     int32_t partition;    /* StatefulSet */
     int32_t min_ready_seconds;
     int64_t progress_deadline_seconds; /* Deployment: 600 by default; others: 0 */
-    bool paused;                       /* Deployment */
+    bool paused;                       /* Deployment; Job: suspended */
+    int32_t completions;    /* Job: pods that are to end well; -1: as many as run at a time, when one has */
     const char *changed_by; /* the field manager that changed the template last, "kubectl-set"; "" */
     /* Status. */
     int64_t observed_generation;
-    int32_t replicas; /* pods there are; DaemonSet: currentNumberScheduled */
+    int32_t replicas; /* pods there are; DaemonSet: currentNumberScheduled; Job: active */
     int32_t updated;  /* of them of the newest template */
     int32_t ready;
     int32_t available;                              /* StatefulSet before 1.22: the ready ones */
+    int32_t succeeded;                              /* Job: pods that have ended well */
     const char *current_revision, *update_revision; /* StatefulSet: names of ControllerRevisions */
     const struct nj_pod_condition *conditions;
     size_t conditions_count;
@@ -302,6 +306,7 @@ enum nj_kube_kind {
     NJ_KUBE_DAEMON_SET,
     NJ_KUBE_REPLICA_SET,
     NJ_KUBE_BUDGET, /* policy/v1 PodDisruptionBudget */
+    NJ_KUBE_JOB,    /* batch/v1: .workload */
 };
 
 struct nj_kube_object {

@@ -30,6 +30,7 @@ enum {
     AS_REPLICA_SET,
     AS_BUDGET,
     AS_ENDPOINTS,
+    AS_JOB,
     AS_COUNT
 };
 
@@ -166,6 +167,7 @@ static inline int see_object(void *data, const struct nj_kube_object *object)
     case NJ_KUBE_STATEFUL_SET:
     case NJ_KUBE_DAEMON_SET:
     case NJ_KUBE_REPLICA_SET:
+    case NJ_KUBE_JOB:
         *seen += see_workload(&object->workload);
         break;
     case NJ_KUBE_BUDGET:
@@ -233,6 +235,7 @@ static inline void decode_one(enum nj_kube_encoding encoding, int as, const uint
         [AS_REPLICA_SET] = NJ_KUBE_REPLICA_SET,
         [AS_BUDGET] = NJ_KUBE_BUDGET,
         [AS_ENDPOINTS] = NJ_KUBE_ENDPOINTS,
+        [AS_JOB] = NJ_KUBE_JOB,
     };
     size_t seen = 0;
     struct nj_arena arena;

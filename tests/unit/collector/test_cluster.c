@@ -236,6 +236,68 @@ static void a_projects_change_and_a_namespaces_end_are_followed(void **state)
     run_until_project(api, "shop", "");
 }
 
+static void note_going(void *data, const char *namespace)
+{
+    (void)nj_buf_printf(data, "%s;", namespace);
+}
+
+static void assert_going(struct api *api, const char *expected)
+{
+    struct nj_buf going = {0};
+    nj_namespaces_each_going(api->namespaces, note_going, &going);
+    assert_string_equal(expected, nj_buf_str(&going));
+    nj_buf_done(&going);
+}
+
+static void run_until_going_changes(struct api *api, const char *expected)
+{
+    while (!nj_namespaces_going_changed(api->namespaces, api->now_ns))
+        (void)uv_run(&api->test->loop.uv, UV_RUN_ONCE);
+    assert_going(api, expected);
+}
+
+/* The watch breaks with "410 Gone", and time passes until it lists anew. */
+static void list_anew(struct api *api, const char *items)
+{
+    int watches = api->watches;
+    api->items = items;
+    send_event(api, "ERROR", "{\"kind\":\"Status\",\"code\":410,\"reason\":\"Expired\"}");
+    while (api->watches == watches) {
+        (void)uv_run(&api->test->loop.uv, UV_RUN_ONCE);
+        api->now_ns += NJ_MS;
+    }
+}
+
+#define GOING ",\"deletionTimestamp\":\"2026-11-21T09:00:00Z\""
+
+static void a_namespace_that_is_being_deleted_is_named_until_a_while_after_its_end(void **state)
+{
+    struct api *api = *state;
+    api->now_ns = noon_ns;
+    api->test->clock.replay = &api->now_ns;
+    start_namespaces(api, NAMESPACE("shop", "1", "5", "") "," NAMESPACE("bank", "2", "6", GOING));
+    assert_true(nj_namespaces_going_changed(api->namespaces, noon_ns));
+    assert_false(nj_namespaces_going_changed(api->namespaces, noon_ns));
+    assert_going(api, "bank;");
+    send_event(api, "MODIFIED", NAMESPACE("shop", "1", "11", GOING));
+    run_until_going_changes(api, "bank;shop;");
+    send_event(api, "DELETED", NAMESPACE("shop", "1", "12", GOING));
+    send_event(api, "ADDED", NAMESPACE("zoo", "3", "13", GOING)); /* read after that */
+    run_until_going_changes(api, "bank;shop;zoo;");
+    assert_false(nj_namespaces_going_changed(api->namespaces, noon_ns + NJ_NAMESPACES_GONE_NS - 1));
+    assert_true(nj_namespaces_going_changed(api->namespaces, noon_ns + NJ_NAMESPACES_GONE_NS));
+    assert_going(api, "bank;zoo;");
+    /* Made anew under its name. */
+    send_event(api, "DELETED", NAMESPACE("zoo", "3", "14", GOING));
+    send_event(api, "ADDED", NAMESPACE("zoo", "4", "15", ""));
+    run_until_going_changes(api, "bank;");
+    /* Of what is gone from a list the uid alone is known. */
+    list_anew(api, NAMESPACE("zoo", "4", "15", ""));
+    assert_going(api, "bank;");
+    assert_true(nj_namespaces_going_changed(api->namespaces, noon_ns + NJ_DAY));
+    assert_going(api, "");
+}
+
 static void without_an_api_server_no_namespace_has_a_project(void **state)
 {
     struct api *api = *state;
@@ -320,12 +382,19 @@ static void run_until_told(struct api *api, const char *expected)
     nj_buf_clear(&api->told);
 }
 
-/* What has been sent is read, and nothing was said. */
+/* What has been sent is read, nothing was said of it, and nothing is when time goes by: a pod that has waited
+ * for long already is told at once, after what came before it. */
 static void assert_nothing_told(struct api *api)
 {
-    send_event(api, "ADDED", POD("last", "99", "", UNSCHEDULABLE));
-    api->now_ns += 60 * NJ_SEC;
+    send_event(api, "ADDED",
+               POD("last", "99", "", UNSCHEDULABLE_SINCE("2026-11-21T08:59:00Z", "no node fits")));
     run_until_told(api, "stuck last Pod/web-last no node fits;");
+    api->now_ns += 60 * NJ_SEC;
+    send_event(api, "ADDED",
+               POD("later", "100", "", UNSCHEDULABLE_SINCE("2026-11-21T08:59:00Z", "no node fits")));
+    run_until_told(api, "stuck later Pod/web-later no node fits;");
+    test_run_some(api->test);
+    assert_string_equal("", nj_buf_str(&api->told));
 }
 
 static void a_pod_that_no_node_takes_is_told_after_a_while(void **state)
@@ -352,7 +421,7 @@ static void gated_and_ending_pods_are_not_told(void **state)
         api, POD("a", "5", "", GATED) "," POD("b", "6", DELETING, UNSCHEDULABLE) "," POD("c", "7", "", ""));
     assert_nothing_told(api);
     /* The gate is opened, and no node fits. */
-    send_event(api, "MODIFIED", POD("a", "100", "", UNSCHEDULABLE));
+    send_event(api, "MODIFIED", POD("a", "101", "", UNSCHEDULABLE));
     run_until_told(api, "stuck a Pod/web-a no node fits;");
 }
 
@@ -487,18 +556,6 @@ static void pods_beyond_the_bound_are_counted_once_and_followed_when_there_is_ro
     nj_metrics_free(metrics);
 }
 
-/* The watch breaks with "410 Gone", and time passes until it lists anew. */
-static void list_anew(struct api *api, const char *items)
-{
-    int watches = api->watches;
-    api->items = items;
-    send_event(api, "ERROR", "{\"kind\":\"Status\",\"code\":410,\"reason\":\"Expired\"}");
-    while (api->watches == watches) {
-        (void)uv_run(&api->test->loop.uv, UV_RUN_ONCE);
-        api->now_ns += NJ_MS;
-    }
-}
-
 static void what_left_between_two_lists_is_asked_about(void **state)
 {
     struct api *api = *state;
@@ -546,6 +603,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_namespace_names_its_project_by_label_or_annotation),
         TEST(a_projects_change_and_a_namespaces_end_are_followed),
+        TEST(a_namespace_that_is_being_deleted_is_named_until_a_while_after_its_end),
         TEST(without_an_api_server_no_namespace_has_a_project),
         TEST(a_pod_that_no_node_takes_is_told_after_a_while),
         TEST(gated_and_ending_pods_are_not_told),

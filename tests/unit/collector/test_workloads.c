@@ -224,6 +224,47 @@ static void a_deployment_has_its_replica_sets_by_revision(void **state)
     assert_string_equal(nj_buf_str(&setup->found), "web-b2 ");
 }
 
+static int32_t wanted(struct setup *setup, const char *spec, const char *status)
+{
+    NJ_CLEANUP_FREE char *text =
+        nj_asprintf("{" META("pi", "") ",\"spec\":{" TEMPLATE("\"app\":\"pi\"") "%s},"
+                                                                                "\"status\":{%s}}",
+                    spec, status);
+    take(setup, NJ_WATCH_MODIFIED, NJ_KUBE_JOB, text);
+    return nj_workloads_find(setup->workloads, NJ_WORKLOADS_JOB, "shop", "pi")->object->desired;
+}
+
+#define CONDITION(type, status) "\"conditions\":[{\"type\":\"" type "\",\"status\":\"" status "\"}]"
+
+static void a_job_wants_pods_while_it_has_work_for_them(void **state)
+{
+    struct setup *setup = *state;
+    const struct nj_kube_pair selector[] = {{"app", "pi"}};
+    assert_int_equal(1, wanted(setup, "", ""));
+    const struct nj_workloads_item *job = nj_workloads_find(setup->workloads, NJ_WORKLOADS_JOB, "shop", "pi");
+    assert_int_equal(0, job->object->containers_count);
+    assert_int_equal(3, wanted(setup, ",\"parallelism\":3,\"completions\":5", "\"succeeded\":1"));
+    assert_int_equal(2, wanted(setup, ",\"parallelism\":3,\"completions\":5", "\"succeeded\":3"));
+    assert_int_equal(0, wanted(setup, ",\"parallelism\":3,\"completions\":5", "\"succeeded\":5"));
+    assert_int_equal(0, wanted(setup, ",\"suspend\":true", ""));
+    assert_int_equal(1, wanted(setup, "", CONDITION("Complete", "False")));
+    assert_false(nj_workloads_completed(nj_workloads_find(setup->workloads, NJ_WORKLOADS_JOB, "shop", "pi")));
+    /* A queue of work: when one finds it empty, the others end. */
+    assert_int_equal(3, wanted(setup, ",\"parallelism\":3", "\"active\":3"));
+    assert_int_equal(2, wanted(setup, ",\"parallelism\":3", "\"active\":2,\"succeeded\":1"));
+    assert_int_equal(0, wanted(setup, "", CONDITION("Failed", "True")));
+    assert_false(nj_workloads_completed(nj_workloads_find(setup->workloads, NJ_WORKLOADS_JOB, "shop", "pi")));
+    assert_int_equal(0, wanted(setup, "", CONDITION("Complete", "True")));
+    assert_true(nj_workloads_completed(nj_workloads_find(setup->workloads, NJ_WORKLOADS_JOB, "shop", "pi")));
+    /* Behind a Service they come last, and they are not what is measured. */
+    take(setup, NJ_WATCH_ADDED, NJ_KUBE_DEPLOYMENT,
+         "{" META("web", "") ",\"spec\":{" TEMPLATE("\"app\":\"pi\"") "}}");
+    assert_string_equal(behind(setup, "shop", selector, 1), "web pi ");
+    nj_buf_clear(&setup->found);
+    nj_workloads_each(setup->workloads, find_one, setup);
+    assert_string_equal(nj_buf_str(&setup->found), "web ");
+}
+
 static void each_kind_has_its_own_revision(void **state)
 {
     struct setup *setup = *state;
@@ -335,6 +376,7 @@ static void what_cannot_be_watched_stays_empty_and_is_told_once(void **state)
     forbidden->status = 403;
     setup->deployments = fake_resource(&setup->fake, "deployments", WEB);
     (void)fake_resource(&setup->fake, "replicasets", "");
+    (void)fake_resource(&setup->fake, "jobs", "");
     (void)fake_resource(&setup->fake, "poddisruptionbudgets", ""); /* daemonsets: 404 */
     options.loop = &setup->fake.test->loop;
     options.client = setup->fake.client;
@@ -364,6 +406,7 @@ int main(void)
         PLAIN(one_that_was_made_anew_is_another),
         PLAIN(a_service_has_the_workloads_whose_pods_it_selects),
         PLAIN(a_deployment_has_its_replica_sets_by_revision),
+        PLAIN(a_job_wants_pods_while_it_has_work_for_them),
         PLAIN(each_kind_has_its_own_revision),
         PLAIN(budgets_hold_for_the_pods_they_select),
         PLAIN(thousands_of_services_find_their_workloads),

@@ -277,6 +277,8 @@ static void workload(struct nj_buf *out, const struct nj_workload_object *w)
     number(out, "updated", 0, w->updated);
     number(out, "ready", 0, w->ready);
     number(out, "available", 0, w->available);
+    number(out, "completions", 0, w->completions);
+    number(out, "succeeded", 0, w->succeeded);
     text(out, "current_revision", 0, w->current_revision);
     text(out, "update_revision", 0, w->update_revision);
     conditions(out, w->conditions, w->conditions_count);
@@ -322,6 +324,7 @@ void describe_object(const struct nj_kube_object *object, struct nj_buf *out)
     case NJ_KUBE_STATEFUL_SET:
     case NJ_KUBE_DAEMON_SET:
     case NJ_KUBE_REPLICA_SET:
+    case NJ_KUBE_JOB:
         workload(out, &object->workload);
         break;
     case NJ_KUBE_BUDGET:

@@ -1056,6 +1056,51 @@ static void a_replica_set_is_equal_in_both_encodings(void **state)
     assert_template(&workload);
 }
 
+static const char job_text[] =
+    "{\"spec\":{\"parallelism\":3,\"completions\":8,\"suspend\":true," TEMPLATE "},\"status\":{\"active\":2,"
+    "\"ready\":1,\"succeeded\":5,\"conditions\":[{\"type\":\"Complete\",\"status\":\"True\","
+    "\"lastTransitionTime\":\"2026-11-21T09:13:19Z\",\"reason\":\"CompletionsReached\"}]}}";
+
+static void a_job_says_what_it_wants_and_has_done(void **state)
+{
+    struct packed packed = {.len = 0};
+    struct template template;
+    make_template(&template);
+    K8s__JobSpec spec = K8S__JOB_SPEC__INIT;
+    SET(spec, parallelism, 3);
+    SET(spec, completions, 8);
+    SET(spec, suspend, 1);
+    spec.selector = &template.selector;
+    spec.template_ = &template.pb;
+    K8s__Time time = K8S__TIME__INIT;
+    SET(time, seconds, 1795252399);
+    K8s__PodCondition complete = K8S__POD_CONDITION__INIT;
+    complete.type = (char *)"Complete";
+    complete.status = (char *)"True";
+    complete.reason = (char *)"CompletionsReached";
+    complete.lasttransitiontime = &time;
+    K8s__PodCondition *list[] = {&complete};
+    K8s__JobStatus status = K8S__JOB_STATUS__INIT;
+    status.conditions = list;
+    status.n_conditions = 1;
+    SET(status, active, 2);
+    SET(status, ready, 1);
+    SET(status, succeeded, 5);
+    put_message(&packed, 2, &spec.base);
+    put_message(&packed, 3, &status.base);
+    assert_equal(*state, NJ_KUBE_JOB, job_text, &packed);
+    struct nj_workload_object workload = from_json(*state, NJ_KUBE_JOB, job_text).workload;
+    assert_template(&workload);
+    assert_int_equal(workload.desired, 3);
+    assert_int_equal(workload.completions, 8);
+    assert_int_equal(workload.succeeded, 5);
+    assert_true(workload.paused);
+    assert_string_equal(workload.conditions[0].type, "Complete");
+    workload = from_json(*state, NJ_KUBE_JOB, "{}").workload;
+    assert_int_equal(workload.desired, 1);
+    assert_int_equal(workload.completions, -1);
+}
+
 static const char managed_text[] = "{\"metadata\":{\"name\":\"db\",\"managedFields\":["
                                    "{\"manager\":\"kubectl-create\",\"time\":\"2026-11-21T09:13:19Z\","
                                    "\"fieldsV1\":{\"f:spec\":{\"f:template\":{}}}},"
@@ -1181,9 +1226,9 @@ static void what_is_absent_or_odd_reads_as_empty(void **state)
         "\"manager\":1}]},\"status\":{\"capacity\":3,\"allocatable\":{\"pods\":null},\"conditions\":[0],"
         "\"nodeInfo\":1,\"loadBalancer\":{\"ingress\":[null,1]},\"podIPs\":[1]}}"};
     static const enum nj_kube_kind kinds[] = {
-        NJ_KUBE_META,        NJ_KUBE_POD,    NJ_KUBE_SERVICE,  NJ_KUBE_SLICE,        NJ_KUBE_INGRESS,
-        NJ_KUBE_DEPLOYMENT,  NJ_KUBE_CUSTOM, NJ_KUBE_NODE,     NJ_KUBE_STATEFUL_SET, NJ_KUBE_DAEMON_SET,
-        NJ_KUBE_REPLICA_SET, NJ_KUBE_BUDGET, NJ_KUBE_ENDPOINTS};
+        NJ_KUBE_META,        NJ_KUBE_POD,    NJ_KUBE_SERVICE,   NJ_KUBE_SLICE,        NJ_KUBE_INGRESS,
+        NJ_KUBE_DEPLOYMENT,  NJ_KUBE_CUSTOM, NJ_KUBE_NODE,      NJ_KUBE_STATEFUL_SET, NJ_KUBE_DAEMON_SET,
+        NJ_KUBE_REPLICA_SET, NJ_KUBE_BUDGET, NJ_KUBE_ENDPOINTS, NJ_KUBE_JOB};
     for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
         struct nj_buf text = {0};
         for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -1223,6 +1268,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_daemon_set_wants_as_many_as_there_are_nodes_for_it, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_replica_set_is_equal_in_both_encodings, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_job_says_what_it_wants_and_has_done, setup, teardown),
         cmocka_unit_test_setup_teardown(a_workload_says_who_changed_its_template_last, setup, teardown),
         cmocka_unit_test_setup_teardown(a_budget_says_what_it_allows, setup, teardown),
         cmocka_unit_test_setup_teardown(a_custom_resources_parts_are_their_text, setup, teardown),
