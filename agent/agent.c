@@ -277,7 +277,7 @@ int nj_agent_start(struct nj_loop *loop, const struct nj_agent_config *config, s
 {
     struct nj_agent *agent = NJ_NEW(struct nj_agent);
     agent->loop = loop;
-    agent->config = agent->live = config;
+    agent->config = config;
     agent->started_ns = nj_loop_wall_ns(loop);
     find_node(agent);
     make_metrics(agent);

@@ -16,8 +16,8 @@ struct nj_agent;
 int nj_agent_start(struct nj_loop *loop, const struct nj_agent_config *config, struct nj_agent **ret_agent,
                    struct nj_err *err);
 
-/* Takes over what can change while it runs (redaction, log bounds, stuck times); the log says which of the
- * changed settings need a restart. On an error nothing changed. */
+/* Takes over what can change while it runs (redaction, log bounds, stuck times): nj_agent_live_settings. On
+ * an error nothing changed. */
 int nj_agent_reload(struct nj_agent *agent, const struct nj_agent_config *config, struct nj_err *err);
 
 /* Sends what is queued, for a few seconds at most, closes every handle, frees the agent, then calls

@@ -23,7 +23,6 @@ enum { NJ_AGENT_NODE_NAME_MAX = 256 };
 struct nj_agent {
     struct nj_loop *loop;
     const struct nj_agent_config *config; /* that it was started with */
-    const struct nj_agent_config *live;   /* the newest: its live settings are in force */
     char node[NJ_AGENT_NODE_NAME_MAX];
     int64_t started_ns;
     struct nj_metrics *metrics;

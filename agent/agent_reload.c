@@ -1,6 +1,5 @@
 /* New settings, while the agent runs. */
 #include "agent/agent_internal.h"
-#include "common/base/log.h"
 
 struct nj_detector_times nj_agent_detector_times(const struct nj_agent_config *config)
 {
@@ -28,20 +27,6 @@ int nj_agent_redactor(const struct nj_agent_config *config, struct nj_redactor *
                            config->crash.redact.count, ret_redactor, err);
 }
 
-static void say_restart(void *data, const char *setting, bool live)
-{
-    (void)data;
-    if (!live)
-        nj_warn("main", "reload: %s differs from what was started with: restart to put it in force", setting);
-}
-
-static void say_changed(void *data, const char *setting, bool live)
-{
-    (void)data;
-    if (live)
-        nj_info("main", "reload: %s has changed", setting);
-}
-
 int nj_agent_reload(struct nj_agent *agent, const struct nj_agent_config *config, struct nj_err *err)
 {
     struct nj_redactor *redactor = NULL;
@@ -59,11 +44,8 @@ int nj_agent_reload(struct nj_agent *agent, const struct nj_agent_config *config
     agent->redactor = for_probes;
     struct nj_log_limits limits = nj_agent_log_limits(config);
     struct nj_detector_times times = nj_agent_detector_times(config);
-    nj_agent_config_compare(agent->config, config, say_restart, NULL);
-    nj_agent_config_compare(agent->live, config, say_changed, NULL);
     nj_capture_set(agent->capture, &limits, redactor);
     nj_detector_set_times(agent->detector, &times);
     nj_pods_wake(agent->pods);
-    agent->live = config;
     return 0;
 }

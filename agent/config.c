@@ -386,12 +386,5 @@ int nj_agent_config_check(const struct nj_agent_config *config, struct nj_err *e
     return 0;
 }
 
-/* The settings that nj_agent_reload() puts into force; a section stands for all in it. */
-static const char *const live_settings[] = {
+const char *const nj_agent_live_settings[] = {
     "log.", "stuck.", "crash.log_lines", "crash.log_bytes", "crash.redact", "crash.stable_after", NULL};
-
-void nj_agent_config_compare(const struct nj_agent_config *before, const struct nj_agent_config *after,
-                             void (*each)(void *data, const char *key, bool live), void *data)
-{
-    nj_config_compare(nj_agent_config_table, before, after, live_settings, each, data);
-}

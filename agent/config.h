@@ -60,9 +60,8 @@ extern const struct nj_config_field nj_agent_config_table[];
  * text. */
 int nj_agent_config_check(const struct nj_agent_config *config, struct nj_err *err);
 
-/* Calls each for every setting ("crash.log_dir") that differs; `live` ones take effect by nj_agent_reload(),
- * the others at the next start. */
-void nj_agent_config_compare(const struct nj_agent_config *before, const struct nj_agent_config *after,
-                             void (*each)(void *data, const char *key, bool live), void *data);
+/* The settings that nj_agent_reload() puts in force, the others wait for the next start: nj_config_compare().
+ */
+extern const char *const nj_agent_live_settings[];
 
 #endif

@@ -51,6 +51,7 @@ int main(int argc, char **argv)
         .program = "nightjar-agent",
         .summary = "Watches the pods of one Kubernetes node and captures every crash with its last words.",
         .table = nj_agent_config_table,
+        .live = nj_agent_live_settings,
         .config_size = sizeof(struct nj_agent_config),
         .check = check,
         .log_settings = log_settings,

@@ -322,7 +322,7 @@ int nj_collector_start(struct nj_loop *loop, const struct nj_collector_config *c
     collector->loop = loop;
     collector->projects.data = collector;
     (void)uv_timer_init(&loop->uv, &collector->projects);
-    collector->config = collector->live = config;
+    collector->config = config;
     collector->metrics = nj_metrics_new();
     collector->build_info =
         nj_metrics_gauge(collector->metrics, "nightjar_build_info",

@@ -16,8 +16,8 @@ struct nj_collector;
 int nj_collector_start(struct nj_loop *loop, const struct nj_collector_config *config,
                        struct nj_collector **ret_collector, struct nj_err *err);
 
-/* Takes over channels, routes, language and the like; the log says which of the changed settings need a
- * restart. On an error nothing changed. */
+/* Takes over channels, routes, language and the like: nj_collector_live_settings. On an error nothing
+ * changed. */
 int nj_collector_reload(struct nj_collector *collector, const struct nj_collector_config *config,
                         struct nj_err *err);
 

@@ -33,7 +33,6 @@ struct nj_collector_trouble {
 struct nj_collector {
     struct nj_loop *loop;
     const struct nj_collector_config *config; /* that it was started with; the writer's worker reads it too */
-    const struct nj_collector_config *live;   /* the newest: its live settings are in force */
     struct nj_metrics *metrics;
     struct nj_gauge *build_info;
     struct nj_keyring *keyring;

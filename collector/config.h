@@ -161,10 +161,8 @@ extern const struct nj_config_field nj_collector_config_table[];
  * that would listen beyond loopback without a token. 0 or -EINVAL with a text. */
 int nj_collector_config_check(const struct nj_collector_config *config, struct nj_err *err);
 
-/* Calls each for every setting ("notify.routes") that differs; `live` ones take effect by
- * nj_collector_reload(), the others at the next start. */
-void nj_collector_config_compare(const struct nj_collector_config *before,
-                                 const struct nj_collector_config *after,
-                                 void (*each)(void *data, const char *key, bool live), void *data);
+/* The settings that nj_collector_reload() puts in force, the others wait for the next start:
+ * nj_config_compare(). */
+extern const char *const nj_collector_live_settings[];
 
 #endif

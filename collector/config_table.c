@@ -128,22 +128,14 @@ const struct nj_config_field nj_collector_config_table[] = {
      .help = "REST API, metrics and health"},
     NJ_SETTINGS_END};
 
-/* The settings that nj_collector_reload() puts into force; a section stands for all in it. */
-static const char *const live_settings[] = {"log.",
-                                            "probes.derive",
-                                            "probes.builtin",
-                                            "probes.allowed_hosts",
-                                            "probes.cluster_domain",
-                                            "sla.outage_after",
-                                            "sla.maintenance",
-                                            "rollback.",
-                                            "notify.",
-                                            "api.max_streams",
-                                            NULL};
-
-void nj_collector_config_compare(const struct nj_collector_config *before,
-                                 const struct nj_collector_config *after,
-                                 void (*each)(void *data, const char *key, bool live), void *data)
-{
-    nj_config_compare(nj_collector_config_table, before, after, live_settings, each, data);
-}
+const char *const nj_collector_live_settings[] = {"log.",
+                                                  "probes.derive",
+                                                  "probes.builtin",
+                                                  "probes.allowed_hosts",
+                                                  "probes.cluster_domain",
+                                                  "sla.outage_after",
+                                                  "sla.maintenance",
+                                                  "rollback.",
+                                                  "notify.",
+                                                  "api.max_streams",
+                                                  NULL};

@@ -12,9 +12,10 @@
 
 #include "collector/config.h"
 
-/* Where a member of a section is within it. */
+/* Where a member of a section is within it. NOLINTBEGIN(bugprone-macro-parentheses): names take none */
 #define NJ_SETTING_OF(section, member)                                                                       \
     (offsetof(struct nj_collector_config, section.member) - offsetof(struct nj_collector_config, section))
+/* NOLINTEND(bugprone-macro-parentheses) */
 #define NJ_SETTINGS_END                                                                                      \
     {                                                                                                        \
         0                                                                                                    \

@@ -46,6 +46,7 @@ int main(int argc, char **argv)
         .summary =
             "Receives what the agents saw, folds it into incidents, tells people once, and serves REST.",
         .table = nj_collector_config_table,
+        .live = nj_collector_live_settings,
         .config_size = sizeof(struct nj_collector_config),
         .check = check,
         .log_settings = log_settings,

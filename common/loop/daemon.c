@@ -107,6 +107,30 @@ static void on_stop(uv_signal_t *handle, int number)
     process->daemon->stop(process->state, on_stopped, process);
 }
 
+static void say_restart(void *data, const char *setting, bool live)
+{
+    (void)data;
+    if (!live)
+        nj_warn("main", "reload: %s differs from what was started with: restart to put it in force", setting);
+}
+
+static void say_changed(void *data, const char *setting, bool live)
+{
+    (void)data;
+    if (live)
+        nj_info("main", "reload: %s has changed", setting);
+}
+
+static void say_differences(const struct process *process, const void *config)
+{
+    const struct nj_daemon *daemon = process->daemon;
+    const struct settings *first = process->settings;
+    while (first->older != NULL)
+        first = first->older;
+    nj_config_compare(daemon->table, first->config, config, daemon->live, say_restart, NULL);
+    nj_config_compare(daemon->table, process->settings->config, config, daemon->live, say_changed, NULL);
+}
+
 static void on_hangup(uv_signal_t *handle, int number)
 {
     struct process *process = handle->data;
@@ -127,6 +151,7 @@ static void on_hangup(uv_signal_t *handle, int number)
         nj_error("main", "reload: %s; the old settings stay in force", err.text);
         return;
     }
+    say_differences(process, config);
     keep_settings(process, config);
     nj_info("main", "settings reloaded");
 }

@@ -4,7 +4,8 @@
  *
  * SIGTERM and SIGINT drain: stop() is called, and the process ends with 0 when that is done; a second one
  * ends it at once with 128 + the signal's number, as does one that comes within start(). SIGHUP reads the
- * settings again: good ones are given to reload(), bad ones are logged and the old ones stay.
+ * settings again: good ones are given to reload(), bad ones are logged and the old ones stay. The log names
+ * each setting that has changed, and each that waits for a restart.
  */
 #ifndef NJ_LOOP_DAEMON_H
 #define NJ_LOOP_DAEMON_H
@@ -17,6 +18,7 @@ struct nj_daemon {
     const char *program; /* "nightjar-agent" */
     const char *summary; /* one line for --help */
     const struct nj_config_field *table;
+    const char *const *live; /* beginnings of the keys that reload() puts in force, NULL-terminated */
     size_t config_size;
     int (*check)(const void *config, struct nj_err *err); /* what no single field can check; may be NULL */
     void (*log_settings)(const void *config, enum nj_log_level *ret_level, enum nj_log_format *ret_format);

@@ -309,10 +309,10 @@ static void test_which_settings_need_a_restart(void **state)
     assert_int_equal(nj_config_load_text(nj_agent_config_table, "b", after_text, strlen(after_text), NULL, 0,
                                          &after, NULL),
                      0);
-    nj_agent_config_compare(&before, &before, note_change, &changes);
+    nj_config_compare(nj_agent_config_table, &before, &before, nj_agent_live_settings, note_change, &changes);
     assert_string_equal(changes.live, "");
     assert_string_equal(changes.restart, "");
-    nj_agent_config_compare(&before, &after, note_change, &changes);
+    nj_config_compare(nj_agent_config_table, &before, &after, nj_agent_live_settings, note_change, &changes);
     assert_string_equal(changes.live,
                         "log.level crash.log_bytes crash.redact_defaults crash.redact stuck.image ");
     assert_string_equal(changes.restart, "cluster collector.heartbeat crash.log_dir http.max_connections ");

@@ -299,7 +299,8 @@ static void a_reload_takes_over_who_is_told_and_what_is_checked(void **state)
                              " channels: [{name: w, type: webhook, url_file: /u}]}\n"
                              "api: {max_streams: 5, max_connections: 5}\n",
                              &after, NULL));
-    nj_collector_config_compare(&before, &after, note_change, &changes);
+    nj_config_compare(nj_collector_config_table, &before, &after, nj_collector_live_settings, note_change,
+                      &changes);
     assert_string_equal(
         "log.level probes.derive probes.allowed_hosts sla.outage_after sla.maintenance "
         "rollback.enabled notify.language notify.digest.zone notify.channels api.max_streams ",

@@ -145,10 +145,13 @@ static void stop(void *data, void (*on_stopped)(void *data), void *on_stopped_da
     say("stopping with %d\n", (int)state->settings->value);
 }
 
+static const char *const live[] = {"name", NULL};
+
 static const struct nj_daemon daemon_under_test = {
     .program = "nightjar-test",
     .summary = "Does nothing, at length.",
     .table = table,
+    .live = live,
     .config_size = sizeof(struct settings),
     .check = check,
     .log_settings = log_settings,
@@ -422,9 +425,15 @@ static void sighup_puts_good_settings_in_force(void **state)
     send_signal(run, SIGHUP);
     wait_said(run, "reloaded from 4 to 5, started with 4\n");
     wait_logged(run, "settings reloaded");
-    write_config(run, "value: 6\n");
+    assert_heard(run->logged, "value differs from what was started with: restart");
+    assert_not_heard(run->logged, "has changed");
+    run->logged_len = 0;
+    write_config(run, "value: 6\nname: other\n");
     send_signal(run, SIGHUP);
     wait_said(run, "reloaded from 5 to 6, started with 4\n");
+    wait_logged(run, "settings reloaded");
+    assert_heard(run->logged, "value differs from what was started with: restart");
+    assert_heard(run->logged, "name has changed");
     send_signal(run, SIGTERM);
     assert_int_equal(finish(run), 0);
     assert_heard(run->said, "stopping with 6");
