@@ -47,6 +47,7 @@ struct nj_api_sla_call {
     const char *namespace, *name, *state;
     enum nj_sla_basis basis;
     enum nj_api_sla_by by;
+    const char *zone; /* of days, weeks and months; NULL: UTC */
     int64_t from_ns, until_ns;
     int64_t skip;     /* so many rows of the list were given already */
     double objective; /* 0: none */

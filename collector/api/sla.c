@@ -1,6 +1,6 @@
 /*
- * What a service's availability was over a time, as a whole and by the days, weeks or months of UTC's
- * calendar; its outages; and beside it what its checks saw.
+ * What a service's availability was over a time, as a whole and by the days, weeks or months of a time
+ * zone; its outages; and beside it what its checks saw.
  */
 #include <errno.h>
 #include <math.h>
@@ -10,6 +10,7 @@
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
 #include "common/base/str.h"
+#include "common/base/zone.h"
 
 enum {
     RANGE_DAYS = 30,     /* without a word */
@@ -39,10 +40,22 @@ struct reporting {
 
 /* ---- periods */
 
-/* The beginning of the day, week (Monday) or month after the one that holds this time. UTC. */
-static int64_t next_begin(enum nj_api_sla_by by, int64_t at_ns)
+/* When a date begins in the zone: its first 00:00, or, where clocks are put forward over that, the moment in
+ * which they are. `there_ns` is 00:00 of it as if the zone were UTC. */
+static int64_t begin_of(const struct nj_zone *zone, int64_t there_ns)
 {
-    time_t seconds = (time_t)(at_ns / NJ_SEC);
+    int64_t before_ns = nj_zone_offset_ns(zone, there_ns - NJ_DAY);
+    int64_t after_ns = nj_zone_offset_ns(zone, there_ns + NJ_DAY);
+    bool is_before = nj_zone_offset_ns(zone, there_ns - before_ns) == before_ns;
+    bool is_after = nj_zone_offset_ns(zone, there_ns - after_ns) == after_ns;
+    return there_ns - (is_before || !is_after ? before_ns : after_ns);
+}
+
+/* The beginning of the day, week (ISO 8601: Monday) or month after the one that holds this time. A day on
+ * which clocks are put forward or back has 23 or 25 hours. */
+static int64_t next_begin(const struct nj_zone *zone, enum nj_api_sla_by by, int64_t at_ns)
+{
+    time_t seconds = (time_t)((at_ns + nj_zone_offset_ns(zone, at_ns)) / NJ_SEC);
     struct tm day = {0};
     (void)gmtime_r(&seconds, &day);
     day.tm_hour = day.tm_min = day.tm_sec = 0;
@@ -54,25 +67,31 @@ static int64_t next_begin(enum nj_api_sla_by by, int64_t at_ns)
         day.tm_mday = 1;
         day.tm_mon++;
     }
-    return (int64_t)timegm(&day) * NJ_SEC;
+    return begin_of(zone, (int64_t)timegm(&day) * NJ_SEC);
 }
 
-/* False when there are too many. */
-static bool make_periods(struct reporting *reporting)
+static int make_periods(struct reporting *reporting, struct nj_err *err)
 {
     const struct nj_api_sla_call *sla = &reporting->call->sla;
+    struct nj_zone *zone = NULL;
+    struct nj_err wrong = {0};
     if (sla->by == NJ_API_BY_RANGE)
-        return true;
+        return 0;
+    if (nj_zone_load(sla->zone == NULL ? "UTC" : sla->zone, &zone, &wrong) < 0)
+        return nj_err_set(err, -EINVAL, "zone: %s", wrong.text);
     reporting->periods = nj_calloc(PERIODS_MAX, sizeof(*reporting->periods));
-    for (int64_t at_ns = sla->from_ns; at_ns < sla->until_ns;) {
-        int64_t end_ns = next_begin(sla->by, at_ns);
-        if (reporting->count == PERIODS_MAX)
-            return false;
-        reporting->periods[reporting->count++] =
-            (struct period){.from_ns = at_ns, .until_ns = end_ns < sla->until_ns ? end_ns : sla->until_ns};
+    for (int64_t at_ns = sla->from_ns; at_ns < sla->until_ns && reporting->count <= PERIODS_MAX;) {
+        int64_t end_ns = next_begin(zone, sla->by, at_ns);
+        if (reporting->count++ < PERIODS_MAX)
+            reporting->periods[reporting->count - 1] = (struct period){
+                .from_ns = at_ns, .until_ns = end_ns < sla->until_ns ? end_ns : sla->until_ns};
         at_ns = end_ns;
     }
-    return true;
+    nj_zone_free(zone);
+    if (reporting->count > PERIODS_MAX)
+        return nj_err_set(err, -EOVERFLOW, "more than %d periods: ask for a shorter time, or by longer ones",
+                          PERIODS_MAX);
+    return 0;
 }
 
 static void begin_period(struct reporting *reporting)
@@ -289,12 +308,12 @@ static struct reporting begin_report(struct nj_api_call *call, struct nj_err *er
 static int report(struct reporting *reporting, struct nj_err *err)
 {
     struct nj_api_call *call = reporting->call;
-    if (!make_periods(reporting))
-        return nj_err_set(err, -EOVERFLOW, "more than %d periods: ask for a shorter time, or by longer ones",
-                          PERIODS_MAX);
+    int rc = make_periods(reporting, err);
+    if (rc < 0)
+        return rc;
     append_head(call);
     nj_api_field_ratio(&call->body, "objective", call->sla.objective > 0 ? call->sla.objective : -1);
-    int rc = compute(reporting, err);
+    rc = compute(reporting, err);
     if (rc == 0 && nj_streq(call->sla.kind, "Service"))
         rc = count_checks(reporting, resolution_of(call));
     append_periods(reporting);
@@ -327,6 +346,7 @@ void nj_api_service_sla(struct nj_api_call *call)
         return;
     }
     call->sla.by = (enum nj_api_sla_by)i;
+    call->sla.zone = nj_api_param(call, "zone");
     call->now_ns = nj_loop_wall_ns(call->api->options.loop);
     if (nj_api_param_service(call, RANGE_DAYS * NJ_DAY))
         nj_api_run(call, query_sla);

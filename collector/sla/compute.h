@@ -1,12 +1,17 @@
 /*
  * SLA from intervals: pure. Definitions, over [from, until):
- *   observed      time whose state is neither unknown nor none by design (nor before the service was)
- *   available     by READY: up or degraded; by SERVING: draining too (kube-proxy sends to terminating
- * endpoints that serve) planned       not available for a planned cause (rollout, scaling, scaled to zero,
- * maintenance) availability  available / observed; without planned: available / (observed - planned) coverage
- * observed / (until - from) outage        a longest run of not available, whatever its intervals; its cause
- * is the first unplanned one's, else the first's MTTR          mean length of the outages; MTBF: available
- * time / their number
+ *
+ * - observed: time whose state is neither unknown nor none by design (nor before the service was).
+ * - available, by READY: up or degraded; by SERVING: draining too (kube-proxy sends to terminating endpoints
+ *   that serve, when there are no others).
+ * - planned: not available for a planned cause (rollout, scaling, scaled to zero, maintenance).
+ * - availability: available / observed; without planned: available / (observed - planned).
+ * - coverage: observed / (until - from).
+ * - outage: a longest run of not available, whatever its intervals, as far as it lies within; its cause is
+ * the first unplanned one's, else the first's. Time that nobody observed ends it.
+ * - MTTR, mean time to restoration: the outages' time / their number. MTBF, mean operating time between
+ *   failures: available time / number of outages. IEC 60050-192 (https://www.electropedia.org), 192-07-23 and
+ *   192-05-13; available / observed is then MTBF / (MTBF + MTTR), 192-08-05's steady state availability.
  */
 #ifndef NJ_SLA_COMPUTE_H
 #define NJ_SLA_COMPUTE_H

@@ -4,10 +4,14 @@
 #include "tests/unit/test.h"
 
 #include <math.h>
+#include <sqlite3.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "collector/sla/rollouts.h"
+#include "common/base/alloc.h"
 #include "common/base/clock.h"
 #include "common/base/str.h"
 #include "tests/unit/collector/api_support.h"
@@ -311,6 +315,215 @@ static void days_weeks_and_months_are_utcs(void **state)
     reply_done(setup, &reply);
 }
 
+static void days_weeks_and_months_are_of_the_zone_that_is_asked_for(void **state)
+{
+    struct api_setup *setup = *state;
+    open_with_services(setup);
+    assert_periods(setup, "/api/v1/services/shop/web/sla?from=33h&by=day&zone=%2B08:00",
+                   "2026-11-20T00:00:00.000Z-2026-11-20T16:00:00.000Z "
+                   "2026-11-20T16:00:00.000Z-2026-11-21T09:00:00.000Z ");
+    /* It is Sunday there when the week ends. */
+    assert_periods(setup, "/api/v1/services/shop/web/sla?from=2026-11-14T00:00:00Z&by=week&zone=-05:00",
+                   "2026-11-14T00:00:00.000Z-2026-11-16T05:00:00.000Z "
+                   "2026-11-16T05:00:00.000Z-2026-11-21T09:00:00.000Z ");
+    assert_get_problem(setup, "/api/v1/services/shop/web/sla?by=day&zone=Mars/Olympus", 400, "zone: ");
+    assert_get_problem(setup, "/api/v1/services/shop/web/sla?by=day&zone=../../etc/passwd", 400, "zone: ");
+    assert_get_problem(setup, "/api/v1/services/shop/web/outages?zone=UTC", 400, "zone");
+}
+
+/* Of 23 and 25 hours; in Beirut clocks change at midnight: one day begins at 01:00, one has midnight twice.
+ */
+static void days_on_which_clocks_change_are_whole(void **state)
+{
+    struct api_setup *setup = *state;
+    open_with_services(setup);
+    if (access("/usr/share/zoneinfo/Europe/Berlin", R_OK) != 0 ||
+        access("/usr/share/zoneinfo/Asia/Beirut", R_OK) != 0)
+        skip();
+    assert_periods(setup,
+                   "/api/v1/services/shop/web/sla?by=day&zone=Europe/Berlin&from=2026-10-24T22:00:00Z&to="
+                   "2026-10-26T23:00:00Z",
+                   "2026-10-24T22:00:00.000Z-2026-10-25T23:00:00.000Z "
+                   "2026-10-25T23:00:00.000Z-2026-10-26T23:00:00.000Z ");
+    assert_periods(setup,
+                   "/api/v1/services/shop/web/sla?by=month&zone=Europe/Berlin&from=2026-03-01T00:00:00Z&to="
+                   "2026-05-01T00:00:00Z",
+                   "2026-03-01T00:00:00.000Z-2026-03-31T22:00:00.000Z "
+                   "2026-03-31T22:00:00.000Z-2026-04-30T22:00:00.000Z "
+                   "2026-04-30T22:00:00.000Z-2026-05-01T00:00:00.000Z ");
+    assert_periods(setup,
+                   "/api/v1/services/shop/web/sla?by=day&zone=Asia/Beirut&from=2026-03-27T22:00:00Z&to="
+                   "2026-03-29T21:00:00Z",
+                   "2026-03-27T22:00:00.000Z-2026-03-28T22:00:00.000Z "
+                   "2026-03-28T22:00:00.000Z-2026-03-29T21:00:00.000Z ");
+    assert_periods(setup,
+                   "/api/v1/services/shop/web/sla?by=day&zone=Asia/Beirut&from=2026-10-23T21:00:00Z&to="
+                   "2026-10-25T22:00:00Z",
+                   "2026-10-23T21:00:00.000Z-2026-10-24T22:00:00.000Z "
+                   "2026-10-24T22:00:00.000Z-2026-10-25T22:00:00.000Z ");
+}
+
+static void add_number(struct nj_buf *out, json_object *of, const char *name)
+{
+    json_object *found = at(of, name);
+    if (found == NULL)
+        (void)nj_buf_append_str(out, "- ");
+    else
+        (void)nj_buf_printf(out, "%.3g ", json_object_get_double(found));
+}
+
+/* "COVERAGE AVAILABILITY OUTAGES LONGEST MTTR |SECONDS-UNTIL ..." of a range; "-": null. */
+static void assert_range(struct api_setup *setup, const char *range, const char *expected)
+{
+    static const char *const names[] = {"coverage", "availability", "outageCount", "longestOutageSeconds",
+                                        "mttrSeconds"};
+    struct reply reply;
+    struct nj_buf got = {0};
+    char *target = nj_asprintf("/api/v1/services/shop/cut/sla?%s", range);
+    ok(setup, &reply, target);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        add_number(&got, at(reply.json, "total"), names[i]);
+    (void)nj_buf_append_char(&got, '|');
+    for (size_t i = 0; i < json_object_array_length(at(reply.json, "outages")); i++)
+        (void)nj_buf_printf(&got, "%s-%s", field(item(&reply, "outages", i), "seconds"),
+                            field(item(&reply, "outages", i), "until"));
+    assert_string_equal(nj_buf_str(&got), expected);
+    nj_buf_done(&got);
+    reply_done(setup, &reply);
+    free(target);
+}
+
+/* Up for 2000 s, down for 2000 s, up for 500 s; then it was deleted, 500 s ago. */
+static void a_range_cuts_outages_and_knows_nothing_of_what_was_deleted(void **state)
+{
+    struct api_setup *setup = *state;
+    api_begin(setup);
+    put_interval(setup, "Service", "shop", "cut", 5000, 3000, NJ_SERVICE_UP, NJ_OUTAGE_BY_NOTHING, "", "");
+    put_interval(setup, "Service", "shop", "cut", 3000, 1000, NJ_SERVICE_DOWN, NJ_OUTAGE_BY_CRASH, "", "");
+    put_interval(setup, "Service", "shop", "cut", 1000, 500, NJ_SERVICE_UP, NJ_OUTAGE_BY_NOTHING, "", "");
+    api_commit(setup);
+    open_with_services(setup);
+    assert_range(setup, "from=2500s&to=1500s", "1 0 1 1e+03 1e+03 |1000-");
+    assert_range(setup, "from=4000s&to=2000s", "1 0.5 1 1e+03 1e+03 |1000-");
+    assert_range(setup, "from=1500s&to=200s", "0.769 0.5 1 500 500 |500-2026-11-21T08:43:20.000Z");
+    assert_range(setup, "from=400s", "0 - 0 0 - |");
+    assert_range(setup, "from=9000s&to=6000s", "0 - 0 0 - |");
+    /* Nothing is known of what comes. */
+    assert_range(setup, "from=1000s&to=2026-12-24T00:00:00Z", "0.5 1 0 0 - |");
+    assert_get_problem(setup,
+                       "/api/v1/services/shop/cut/sla?from=2026-12-01T00:00:00Z&to=2026-12-24T00:00:00Z", 400,
+                       "before now");
+}
+
+/* ---- the same by SQL */
+
+enum { DICE_RANGES = 40, DICE_SECONDS = 40000 };
+
+static int below(int bound)
+{
+    return rand() % bound;
+}
+
+/* Any states with any causes, with times in which it was not there. */
+static void put_dice(struct api_setup *setup)
+{
+    for (int64_t from = DICE_SECONDS; from > 0;) {
+        int64_t until = from - 1 - below(900);
+        enum nj_service_state state = (enum nj_service_state)(1 + below(NJ_SERVICE_STATES - 1));
+        put_interval(setup, "Service", "shop", "dice", from, until < 0 ? 0 : until, state,
+                     state == NJ_SERVICE_UP ? NJ_OUTAGE_BY_NOTHING
+                                            : (enum nj_outage_cause)below(NJ_OUTAGE_CAUSES),
+                     "", "");
+        from = until - (below(6) == 0 ? below(500) : 0);
+    }
+}
+
+static sqlite3_stmt *ask_sql(sqlite3 *db, const char *sql, int64_t from_ns, int64_t until_ns)
+{
+    sqlite3_stmt *query = NULL;
+    if (sqlite3_prepare_v2(db, sql, -1, &query, NULL) != SQLITE_OK)
+        fail_msg("%s", sqlite3_errmsg(db));
+    assert_int_equal(SQLITE_OK, sqlite3_bind_int64(query, 1, from_ns));
+    assert_int_equal(SQLITE_OK, sqlite3_bind_int64(query, 2, until_ns));
+    return query;
+}
+
+/* The README's queries. */
+#define TIMES_SQL(available)                                                                                 \
+    "SELECT sum(part * is_observed) / 1e9, sum(part * " available                                            \
+    ") / 1e9, sum(part * (is_observed AND NOT "                                                              \
+    "" available                                                                                             \
+    " AND is_planned)) / 1e9 FROM (SELECT *, min(until_ns, ?2) - max(from_ns, ?1) AS part FROM "             \
+    "service_interval WHERE kind = 'Service' AND namespace = 'shop' AND name = 'dice' AND from_ns < ?2 AND " \
+    "until_ns > ?1)"
+#define OUTAGES_SQL(basis)                                                                                   \
+    "SELECT count(*), sum(NOT planned), avg(seconds), max(seconds) FROM (SELECT planned, "                   \
+    "(min(end_ns, ?2) - max(from_ns, ?1)) / 1e9 AS seconds FROM (SELECT *, from_ns + seconds * 1e9 AS "      \
+    "end_ns FROM service_outage WHERE kind = 'Service' AND namespace = 'shop' AND name = 'dice' AND basis "  \
+    "= "                                                                                                     \
+    "'" basis "') WHERE from_ns < ?2 AND end_ns > ?1)"
+
+static void compare_times(sqlite3 *db, bool serving, int64_t from_ns, int64_t until_ns, json_object *total)
+{
+    sqlite3_stmt *query =
+        ask_sql(db, serving ? TIMES_SQL("is_serving") : TIMES_SQL("is_available"), from_ns, until_ns);
+    assert_int_equal(SQLITE_ROW, sqlite3_step(query));
+    double observed = sqlite3_column_double(query, 0), available = sqlite3_column_double(query, 1);
+    double planned = sqlite3_column_double(query, 2);
+    assert_value(total, "observedSeconds", observed);
+    assert_value(total, "availableSeconds", available);
+    assert_value(total, "plannedSeconds", planned);
+    assert_value(total, "coverage", observed / ((double)(until_ns - from_ns) / 1e9));
+    assert_value(total, "availability", observed > 0 ? available / observed : (double)NAN);
+    assert_value(total, "availabilityWithoutPlanned",
+                 observed > planned ? available / (observed - planned) : (double)NAN);
+    assert_int_equal(SQLITE_OK, sqlite3_finalize(query));
+}
+
+/* What a range cuts off may have been all that was planned of an outage: their number by plan is of whole
+ * ones. */
+static void compare_outages(sqlite3 *db, bool serving, int64_t from_ns, int64_t until_ns, bool whole,
+                            json_object *total)
+{
+    sqlite3_stmt *query =
+        ask_sql(db, serving ? OUTAGES_SQL("serving") : OUTAGES_SQL("ready"), from_ns, until_ns);
+    assert_int_equal(SQLITE_ROW, sqlite3_step(query));
+    int count = sqlite3_column_int(query, 0);
+    assert_value(total, "outageCount", count);
+    if (whole)
+        assert_value(total, "unplannedOutageCount", sqlite3_column_int(query, 1));
+    assert_value(total, "mttrSeconds", count > 0 ? sqlite3_column_double(query, 2) : (double)NAN);
+    assert_value(total, "longestOutageSeconds", sqlite3_column_double(query, 3));
+    assert_int_equal(SQLITE_OK, sqlite3_finalize(query));
+}
+
+static void sql_gives_what_rest_gives(void **state)
+{
+    struct api_setup *setup = *state;
+    sqlite3 *db = NULL;
+    srand(23);
+    api_begin(setup);
+    put_dice(setup);
+    api_commit(setup);
+    open_with_services(setup);
+    assert_int_equal(SQLITE_OK, sqlite3_open_v2(setup->folder.database, &db, SQLITE_OPEN_READONLY, NULL));
+    for (int i = 0; i < DICE_RANGES; i++) {
+        struct reply reply;
+        bool serving = i % 2 == 0, whole = i < 2;
+        int from = whole ? DICE_SECONDS + 1 : 2 + below(DICE_SECONDS), to = whole ? 0 : below(from - 1);
+        char *target = nj_asprintf("/api/v1/services/shop/dice/sla?basis=%s&from=%ds&to=%ds",
+                                   serving ? "serving" : "ready", from, to);
+        ok(setup, &reply, target);
+        json_object *total = at(reply.json, "total");
+        int64_t from_ns = noon_ns - from * NJ_SEC, until_ns = noon_ns - to * NJ_SEC;
+        compare_times(db, serving, from_ns, until_ns, total);
+        compare_outages(db, serving, from_ns, until_ns, whole, total);
+        reply_done(setup, &reply);
+        free(target);
+    }
+    assert_int_equal(SQLITE_OK, sqlite3_close(db));
+}
+
 static void outages_have_their_causes(void **state)
 {
     struct api_setup *setup = *state;
@@ -528,6 +741,10 @@ int main(void)
         api_case(one_service_is_told_with_its_intervals),
         api_case(availability_is_computed_over_any_time),
         api_case(days_weeks_and_months_are_utcs),
+        api_case(days_weeks_and_months_are_of_the_zone_that_is_asked_for),
+        api_case(days_on_which_clocks_change_are_whole),
+        api_case(a_range_cuts_outages_and_knows_nothing_of_what_was_deleted),
+        api_case(sql_gives_what_rest_gives),
         api_case(outages_have_their_causes),
         api_case(what_checks_saw_stands_beside_it),
         api_case(rollouts_are_found),
