@@ -1,5 +1,4 @@
 /* Which templates are known to be bad or were rolled back, and how many were within the hour. */
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,8 +26,7 @@ const struct nj_rollback_note *nj_rollback_note_find(const struct nj_rollback *r
 
 static void drop(struct nj_rollback *rollback, struct nj_rollback_note *note)
 {
-    HASH_DEL(rollback->notes, note);
-    assert(rollback->notes != note);
+    NJ_TABLE_REMOVE(rollback->notes, note);
     free(note->key);
     free(note);
 }
