@@ -145,7 +145,7 @@ static int64_t trigger_of(const struct nj_kube_meta *meta)
 static int64_t generation_of(const struct nj_kube_object *object)
 {
     const char *version = object->meta.resource_version;
-    return object->kind == NJ_KUBE_ENDPOINTS ? (int64_t)(nj_hash64(version, strlen(version)) >> 1)
+    return object->kind == NJ_KUBE_ENDPOINTS ? (int64_t)(nj_hash64(version, strlen(version)) >> 2)
                                              : object->meta.generation;
 }
 

@@ -18,13 +18,14 @@ enum { NODES_MAX = 10 };
 
 struct setup {
     struct fake_kube fake;
-    struct fake_resource *services, *slices, *deployments, *pods;
+    struct fake_resource *services, *slices, *deployments, *pods, *jobs, *spaces;
     struct folder folder;
     struct nj_store *store;
     struct nj_metrics *metrics;
     struct nj_suppress *suppress;
     struct nj_model *model;
     struct nj_nodes *nodes;
+    struct nj_namespaces *namespaces;
     struct nj_sla *sla;
     struct nj_collector_config config;
     char cluster[8], objective[8];
@@ -144,6 +145,8 @@ static int setup_of(void **state)
     setup->slices = fake_resource(&setup->fake, "endpointslices", UP);
     setup->deployments = fake_resource(&setup->fake, "deployments", DEPLOYMENT("1", "1", ""));
     setup->pods = fake_resource(&setup->fake, "pods", "");
+    setup->jobs = fake_resource(&setup->fake, "jobs", "");
+    setup->spaces = fake_resource(&setup->fake, "namespaces", "");
     (void)fake_resource(&setup->fake, "nodes", "");
     (void)snprintf(setup->cluster, sizeof(setup->cluster), "lab");
     setup->config.cluster = setup->cluster;
@@ -174,12 +177,16 @@ static void start(struct setup *setup)
                                            .on_service = on_service,
                                            .on_synced = on_model_synced,
                                            .data = setup};
+    const struct nj_namespaces_options namespaces = {
+        .loop = loop, .client = setup->fake.client, .project_key = "project"};
+    assert_int_equal(0, nj_namespaces_start(&namespaces, &setup->namespaces, NULL));
     assert_int_equal(0, nj_nodes_start(&nodes, &setup->nodes, NULL));
     assert_int_equal(0, nj_model_start(&model, &setup->model, NULL));
     const struct nj_sla_options options = {.loop = loop,
                                            .client = setup->fake.client,
                                            .model = setup->model,
                                            .nodes = setup->nodes,
+                                           .namespaces = setup->namespaces,
                                            .metrics = setup->metrics,
                                            .suppress = setup->suppress,
                                            .config = &setup->config,
@@ -205,14 +212,15 @@ static bool is_watched(const struct fake_resource *resource)
 static void run_until_synced(struct setup *setup)
 {
     while (!setup->sla->ready || !nj_nodes_synced(setup->nodes) || !is_watched(setup->services) ||
-           !is_watched(setup->slices) || !is_watched(setup->deployments) ||
-           (setup->sla->asks != NULL && setup->fake.silent == NULL))
+           !is_watched(setup->slices) || !is_watched(setup->deployments) || !is_watched(setup->jobs) ||
+           !is_watched(setup->spaces) || (setup->sla->asks != NULL && setup->fake.silent == NULL))
         run_once(setup);
 }
 
 static void start_synced(struct setup *setup)
 {
     setup->slices->watches = setup->deployments->watches = setup->services->watches = 0;
+    setup->jobs->watches = setup->spaces->watches = 0;
     start(setup);
     run_until_synced(setup);
 }
@@ -230,6 +238,8 @@ static void stop(struct setup *setup)
         return;
     nj_sla_stop(setup->sla);
     nj_nodes_close(setup->nodes, test_set_flag, &setup->closed);
+    run_until_closed(setup);
+    nj_namespaces_close(setup->namespaces, test_set_flag, &setup->closed);
     run_until_closed(setup);
     nj_sla_close(setup->sla, test_set_flag, &setup->closed);
     run_until_closed(setup);
@@ -430,6 +440,132 @@ static void one_that_is_scaled_to_zero_is_not_told(void **state)
     incident.first_ns = setup->fake.now_ns;
     assert_true(nj_suppress_ask(setup->suppress, &incident, setup->fake.now_ns, reason, sizeof(reason)));
     assert_string_equal(reason, "scale-down");
+}
+
+/* Why an incident of this workload's pods would be held back now. */
+static void assert_holds(struct setup *setup, const char *kind, const char *workload, const char *expected)
+{
+    struct nj_incident incident = make_incident(1, "f");
+    char reason[64] = "";
+    incident.kind = NJ_INCIDENT_POD_FAILURE;
+    incident.namespace = "shop";
+    incident.workload_kind = kind;
+    incident.workload = workload;
+    incident.first_ns = setup->fake.now_ns;
+    (void)nj_suppress_ask(setup->suppress, &incident, setup->fake.now_ns, reason, sizeof(reason));
+    assert_string_equal(reason, expected);
+}
+
+/* ---- Jobs */
+
+#define JOB(version, owner, spec, status)                                                                    \
+    "{" FAKE_META("shop", "pi", "j1", version,                                                               \
+                  ",\"creationTimestamp\":\"" LONG_AGO "\"" owner) ",\"spec\":{\"template\":{\"metadata\":{" \
+                                                                   "\"labels\":{\"app\":\"web\"}}}" spec     \
+                                                                   "},"                                      \
+                                                                   "\"status\":{" status "}}"
+#define OF_CRON_JOB                                                                                          \
+    ",\"ownerReferences\":[{\"apiVersion\":\"batch/v1\",\"kind\":\"CronJob\",\"name\":\"nightly\",\"uid\":"  \
+    "\"c1\",\"controller\":true}]"
+#define COMPLETE "\"succeeded\":1,\"conditions\":[{\"type\":\"Complete\",\"status\":\"True\"}]"
+
+static void change_job(struct setup *setup, const char *type, const char *object, int32_t wanted)
+{
+    const struct nj_workloads_item *item;
+    fake_send(setup->jobs, type, object);
+    do {
+        run_once(setup);
+        item = nj_workloads_find(setup->sla->workloads, NJ_WORKLOADS_JOB, "shop", "pi");
+    } while ((item == NULL ? -1 : item->object->desired) != wanted);
+}
+
+static void a_service_of_a_job_misses_nothing_when_that_is_completed(void **state)
+{
+    struct setup *setup = *state;
+    setup->deployments->items = "";
+    setup->jobs->items = JOB("1", OF_CRON_JOB, "", "\"active\":1");
+    start_synced(setup);
+    /* Its pod has ended: the slice says so first. */
+    be_down(setup, SLICE("2", ""));
+    wait_seconds(setup, 1);
+    assert_holds(setup, "CronJob", "nightly", "");
+    change_job(setup, "MODIFIED", JOB("2", OF_CRON_JOB, "", COMPLETE), 0);
+    assert_holds(setup, "CronJob", "nightly", "job completed");
+    assert_holds(setup, "Deployment", "nightly", "");
+    wait_seconds(setup, 20);
+    assert_holds(setup, "CronJob", "nightly", "");
+    /* Cleaned up. */
+    change_job(setup, "DELETED", JOB("3", OF_CRON_JOB, "", COMPLETE), -1);
+    wait_seconds(setup, 20);
+    assert_holds(setup, "CronJob", "nightly", "");
+    assert_told(setup, "");
+    assert_intervals(setup, "Service", "up 0-60;down scaled_to_zero 60-61;scaled_to_zero scaled_to_zero 61-;");
+    /* A Job is not measured by itself. */
+    assert_intervals(setup, "Job", "");
+}
+
+static void a_job_that_is_deleted_or_suspended_takes_its_pods_along(void **state)
+{
+    struct setup *setup = *state;
+    setup->jobs->items = JOB("1", "", "", "\"active\":1");
+    start_synced(setup);
+    change_job(setup, "MODIFIED", JOB("2", "", ",\"suspend\":true", ""), 0);
+    assert_holds(setup, "Job", "pi", "scale-down");
+    wait_seconds(setup, 11);
+    assert_holds(setup, "Job", "pi", "");
+    change_job(setup, "MODIFIED", JOB("3", "", "", "\"active\":1"), 1);
+    assert_holds(setup, "Job", "pi", "");
+    change_job(setup, "DELETED", JOB("4", "", "", ""), -1);
+    assert_holds(setup, "Job", "pi", "deletion");
+}
+
+/* What its pods did is what people want to hear. */
+static void a_job_that_fails_explains_nothing(void **state)
+{
+    struct setup *setup = *state;
+    setup->jobs->items = JOB("1", "", "", "\"active\":1");
+    start_synced(setup);
+    change_job(setup, "MODIFIED",
+               JOB("2", "", "", "\"conditions\":[{\"type\":\"Failed\",\"status\":\"True\"}]"), 0);
+    assert_holds(setup, "Job", "pi", "");
+}
+
+/* ---- namespaces */
+
+static void a_namespace_that_is_being_deleted_explains_what_goes_with_it(void **state)
+{
+    struct setup *setup = *state;
+    start_synced(setup);
+    wait_seconds(setup, 1);
+    assert_holds(setup, "Deployment", "web", "");
+    fake_send(setup->spaces, "ADDED",
+              "{\"metadata\":{\"name\":\"shop\",\"uid\":\"n1\",\"resourceVersion\":\"20\","
+              "\"deletionTimestamp\":\"2026-11-21T09:00:00Z\"}}");
+    test_run_some(setup->fake.test);
+    wait_seconds(setup, 1);
+    assert_holds(setup, "Deployment", "web", "namespace deleted");
+    fake_send(setup->spaces, "DELETED",
+              "{\"metadata\":{\"name\":\"shop\",\"uid\":\"n1\",\"resourceVersion\":\"21\","
+              "\"deletionTimestamp\":\"2026-11-21T09:00:00Z\"}}");
+    test_run_some(setup->fake.test);
+    wait_seconds(setup, 60);
+    assert_holds(setup, "Deployment", "web", "namespace deleted");
+    wait_seconds(setup, 61);
+    assert_holds(setup, "Deployment", "web", "");
+}
+
+/* ---- marks */
+
+static void what_is_deleted_is_not_missed(void **state)
+{
+    struct setup *setup = *state;
+    start_synced(setup);
+    fake_send(setup->deployments, "DELETED", DEPLOYMENT("9", "1", ""));
+    while (nj_workloads_find(setup->sla->workloads, NJ_WORKLOADS_DEPLOYMENT, "shop", "web") != NULL)
+        run_once(setup);
+    assert_holds(setup, "Deployment", "web", "deletion");
+    wait_seconds(setup, 121);
+    assert_holds(setup, "Deployment", "web", "");
 }
 
 /* ---- restarts */
@@ -655,6 +791,11 @@ int main(void)
         sla_case(what_agents_tell_is_its_cause),
         sla_case(a_service_that_is_deleted_is_not_away_any_more),
         sla_case(one_that_is_scaled_to_zero_is_not_told),
+        sla_case(a_service_of_a_job_misses_nothing_when_that_is_completed),
+        sla_case(a_job_that_is_deleted_or_suspended_takes_its_pods_along),
+        sla_case(a_job_that_fails_explains_nothing),
+        sla_case(a_namespace_that_is_being_deleted_explains_what_goes_with_it),
+        sla_case(what_is_deleted_is_not_missed),
         sla_case(a_restart_in_which_nothing_happened_leaves_no_gap),
         sla_case(a_gap_is_filled_from_what_the_pods_know_and_the_rest_is_unknown),
         sla_case(a_gap_of_which_the_pods_know_nothing_is_unknown_until_now),

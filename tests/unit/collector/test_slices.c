@@ -288,6 +288,24 @@ static void an_endpoint_that_is_in_two_slices_for_a_moment_counts_once(void **st
     assert_counts(setup, 2, 2, 2);
 }
 
+/* For that moment nobody is sent to it: what is seen then is what was. */
+static void an_endpoint_that_leaves_a_slice_before_it_is_in_another_is_back_with_that(void **state)
+{
+    struct setup *setup = *state;
+    setup->slices->items =
+        text(setup, "%s,%s",
+             slice(setup, "a", "IPv4", POD("10.1.0.1", "p1", READY) "," POD("10.1.0.2", "p2", READY)),
+             slice(setup, "b", "IPv4", ""));
+    start(setup);
+    tell(setup, setup->slices, "MODIFIED", slice(setup, "a", "IPv4", POD("10.1.0.1", "p1", READY)));
+    assert_counts(setup, 1, 1, 1);
+    tell(setup, setup->slices, "MODIFIED", slice(setup, "b", "IPv4", POD("10.1.0.2", "p2", READY)));
+    assert_counts(setup, 2, 2, 2);
+    tell(setup, setup->slices, "DELETED", slice(setup, "a", "IPv4", ""));
+    tell(setup, setup->slices, "ADDED", slice(setup, "c", "IPv4", POD("10.1.0.1", "p1", READY)));
+    assert_counts(setup, 2, 2, 2);
+}
+
 static void one_of_several_slices_goes_with_its_endpoints_alone(void **state)
 {
     struct setup *setup = *state;
@@ -623,6 +641,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_pod_of_both_families_counts_once),
         TEST(an_endpoint_that_is_in_two_slices_for_a_moment_counts_once),
+        TEST(an_endpoint_that_leaves_a_slice_before_it_is_in_another_is_back_with_that),
         TEST(one_of_several_slices_goes_with_its_endpoints_alone),
         TEST(a_list_after_a_break_tells_of_a_slice_that_was_lost),
         TEST(who_publishes_not_ready_addresses_is_ready_by_its_own_word),
