@@ -17,9 +17,8 @@
 #define NJ_SLA_BLIND_NS (5 * NJ_SEC) /* a watch that is broken for longer leaves a gap */
 #define NJ_SLA_DRAIN_NS                                                                                      \
     (15 * NJ_MIN) /* after it was cordoned, or the last eviction, a node counts as drained */
-#define NJ_SLA_SCALE_DOWN_NS NJ_MIN /* and as long its pods' grace where that is longer */
+#define NJ_SLA_SCALE_DOWN_NS NJ_MIN /* that a pod ends later than that is its deletion, as its agent sees */
 #define NJ_SLA_DELETED_NS (2 * NJ_MIN)
-#define NJ_SLA_STARTING_NS (10 * NJ_MIN)
 
 enum {
     NJ_SLA_FACTS_MAX = 20000,
