@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/inspect/expose_internal.h"
+#include "agent/inspect/expose_write.h"
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
 #include "common/base/str.h"

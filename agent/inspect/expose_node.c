@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/inspect/expose_internal.h"
+#include "agent/inspect/expose_write.h"
 #include "common/base/clock.h"
 
 #define AT(member) offsetof(struct nj_node_figures, member)
