@@ -227,9 +227,30 @@ static void look_at_deletion(struct nj_pod_view *view)
     view->ending_ns = pod->delete_requested_ns;
 }
 
-/* status.reason and the condition DisruptionTarget name who ended the pod. What the API server's side does
- * (eviction, preemption, taints, garbage collection) is a deletion and shows as one; what the kubelet does is
- * told. */
+static void tell_failure(struct nj_pod_view *view, const char *kind, const char *reason, const char *message,
+                         int64_t at_ns)
+{
+    char id[NJ_EVENT_ID_MAX];
+    struct nj_event event = {.id = nj_event_id(id, kind, nj_pod_memory_identity(view->memory), NULL),
+                             .at_ns = at_ns != 0 ? at_ns : view->now_ns,
+                             .type = NJ_EVENT_POD_FAILURE,
+                             .failure = {.reason = reason, .message = message}};
+    struct nj_finding finding = {0};
+    nj_detector_tell(view->detector, view->memory, "", &event, &finding, view->now_ns);
+}
+
+/* The API server's side ends a pod (eviction, preemption, taints, garbage collection): that is a deletion and
+ * shows as one, but is told, as it explains what becomes of the pod's services. After a restart of the agent
+ * it is told once more, under the same id. */
+static void look_at_disruption(struct nj_pod_view *view, const struct nj_pod_condition *target)
+{
+    if (!view->deleting || view->memory->disruption_told)
+        return;
+    view->memory->disruption_told = true;
+    tell_failure(view, "pod_disruption", target->reason, target->message, target->last_transition_ns);
+}
+
+/* status.reason and the condition DisruptionTarget name who ended the pod. */
 static void look_at_failure(struct nj_pod_view *view)
 {
     const struct nj_pod_object *pod = view->pod;
@@ -240,18 +261,14 @@ static void look_at_failure(struct nj_pod_view *view)
     bool by_kubelet = disrupted && strcmp(target->reason, "TerminationByKubelet") == 0;
     view->over = strcmp(pod->phase, "Failed") == 0 || strcmp(pod->phase, "Succeeded") == 0;
     view->failed = by_kubelet || (strcmp(pod->phase, "Failed") == 0 && pod->reason[0] != '\0');
+    if (disrupted && !by_kubelet)
+        look_at_disruption(view, target);
     if (!view->failed || nj_view_remember(view)->failure_told)
         return;
     view->memory->failure_told = true;
-    char id[NJ_EVENT_ID_MAX];
-    struct nj_event event = {
-        .id = nj_event_id(id, "pod_failure", nj_pod_memory_identity(view->memory), NULL),
-        .at_ns = disrupted && target->last_transition_ns != 0 ? target->last_transition_ns : view->now_ns,
-        .type = NJ_EVENT_POD_FAILURE,
-        .failure = {.reason = pod->reason[0] != '\0' ? pod->reason : target->reason,
-                    .message = pod->message[0] != '\0' || target == NULL ? pod->message : target->message}};
-    struct nj_finding finding = {0};
-    nj_detector_tell(view->detector, view->memory, "", &event, &finding, view->now_ns);
+    tell_failure(view, "pod_failure", pod->reason[0] != '\0' ? pod->reason : target->reason,
+                 pod->message[0] != '\0' || target == NULL ? pod->message : target->message,
+                 disrupted ? target->last_transition_ns : 0);
 }
 
 void nj_detector_pod(struct nj_detector *detector, enum nj_watch_event_type type,

@@ -74,6 +74,7 @@ struct nj_pod_memory {
 
     /* Not stored: */
     int64_t delete_requested_ns; /* earliest seen; 0: none */
+    bool disruption_told;        /* that the API server's side ends it */
     bool listed;                 /* seen since this process started */
     bool dirty;                  /* differs from the record that was last handed out */
     bool recorded;               /* a record is stored, or handed out to be */

@@ -66,15 +66,8 @@ static enum nj_incident_kind kind_of_waiting(const char *reason)
 
 static enum nj_severity severity_of(const struct nj_incident *record)
 {
-    static const char *const by_design[] = {"Preempting",
-                                            "NodeShutdown",
-                                            "Terminated",
-                                            "Shutdown",
-                                            "NodeAffinity",
-                                            "EvictionByEvictionAPI",
-                                            "PreemptionByScheduler",
-                                            "TerminationByKubelet",
-                                            NULL};
+    static const char *const by_design[] = {"Preempting",   "NodeShutdown",         "Terminated", "Shutdown",
+                                            "NodeAffinity", "TerminationByKubelet", NULL};
     if (record->kind == NJ_INCIDENT_POD_FAILURE && is_one_of(record->reason, by_design))
         return NJ_SEVERITY_INFO;
     return record->crash_loop ? NJ_SEVERITY_CRITICAL : NJ_SEVERITY_WARNING;
@@ -359,6 +352,8 @@ static int64_t apply(struct nj_engine *engine, const struct nj_event_origin *ori
         report.kind = kind_of_waiting(event->stuck.reason);
         return apply_stuck(engine, &report);
     case NJ_EVENT_POD_FAILURE:
+        if (nj_pod_failure_is_deletion(event->failure.reason))
+            return 0;
         report.kind = NJ_INCIDENT_POD_FAILURE;
         report.container = "";
         return apply_lasting(engine, &report, event->failure.reason, event->failure.message, "");

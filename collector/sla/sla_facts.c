@@ -13,22 +13,16 @@ void nj_sla_fact(struct nj_sla *sla, const struct nj_tracker_fact *fact)
 
 /* --- pods */
 
-/* By the eviction API, the scheduler or a taint, and the node's own end: the cluster's operator wanted it. */
+/* By the API server's side, the scheduler that makes room, and the node's own end: the cluster's operator
+ * wanted it. */
 static bool is_drained(const char *reason)
 {
-    static const char *const reasons[] = {"EvictionByEvictionAPI",
-                                          "DeletionByTaintManager",
-                                          "PreemptionByScheduler",
-                                          "PreemptionByKubeScheduler",
-                                          "Preempting",
-                                          "NodeShutdown",
-                                          "Terminated",
-                                          "Shutdown"};
+    static const char *const reasons[] = {"Preempting", "NodeShutdown", "Terminated", "Shutdown"};
     for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
         if (nj_streq(reason, reasons[i]))
             return true;
     }
-    return false;
+    return nj_pod_failure_is_deletion(reason);
 }
 
 static void pod_failed(struct nj_sla *sla, const struct nj_event *event, struct nj_tracker_fact *fact)

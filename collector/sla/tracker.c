@@ -359,6 +359,7 @@ void nj_tracker_service(struct nj_tracker *tracker, const struct nj_tracker_serv
         return;
     }
     service->lost_count = lost_count;
+    service->guessed = first && service->known;
     memcpy(service->lost, lost, lost_count * sizeof(*lost));
     service->scaled = wanted;
     change(tracker, service, given, state, at_ns);

@@ -35,7 +35,8 @@ static bool is_of_lost_pod(const struct nj_fact *fact, const struct nj_tracked *
     return false;
 }
 
-/* The latest fact of the kind that can have to do with the interval. */
+/* The latest fact of the kind that can have to do with the interval. Of pods that were lost while nobody
+ * looked only the workload is known. */
 static const struct nj_fact *near_fact(const struct nj_tracker *tracker, const struct nj_tracked *service,
                                        enum nj_tracker_fact_kind kind, bool of_pod)
 {
@@ -44,7 +45,7 @@ static const struct nj_fact *near_fact(const struct nj_tracker *tracker, const s
     int64_t until_ns = service->now.from_ns + NJ_TRACKER_SETTLE_NS;
     DL_FOREACH (tracker->facts, fact) {
         if (fact->kind == kind && fact->at_ns >= from_ns && fact->at_ns <= until_ns &&
-            (of_pod ? is_of_lost_pod(fact, service) : is_of_workload(fact, service)))
+            (of_pod && !service->guessed ? is_of_lost_pod(fact, service) : is_of_workload(fact, service)))
             found = fact;
     }
     return found;

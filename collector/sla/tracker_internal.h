@@ -29,6 +29,7 @@ struct nj_tracked {
     size_t endpoints_count;
     struct nj_tracked_endpoint lost[NJ_TRACKER_LOST_MAX]; /* at the beginning of `now`, and since then */
     size_t lost_count;
+    bool guessed;  /* `lost` is: nobody looked when it was lost */
     bool looked;   /* since the start, or since nothing could be seen */
     bool known;    /* it has a current interval */
     bool was_up;   /* ever */

@@ -92,6 +92,12 @@ struct nj_pod_failure {
     const char *message;
 };
 
+/* Whether the API server's side ended the pod, as the reason of its condition DisruptionTarget says (an
+ * eviction by the API, preemption, a taint, garbage collection): a deletion, which explains what becomes of
+ * the pod's services and is no trouble itself. Source:
+ * kubernetes.io/docs/concepts/workloads/pods/disruptions. */
+bool nj_pod_failure_is_deletion(const char *reason);
+
 /* Which monitor, and which of its targets: what a state or a series belongs to. */
 struct nj_check_key {
     const char *monitor; /* id: "apimonitor.NAMESPACE.NAME", "service.NAMESPACE.NAME",

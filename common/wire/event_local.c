@@ -50,6 +50,18 @@ static void texts_of(struct nj_event *event, struct texts *texts)
     }
 }
 
+bool nj_pod_failure_is_deletion(const char *reason)
+{
+    static const char *const reasons[] = {"EvictionByEvictionAPI", "PreemptionByScheduler",
+                                          "PreemptionByKubeScheduler", "DeletionByTaintManager",
+                                          "DeletionByPodGC"};
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+        if (strcmp(reason, reasons[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 bool nj_event_is_local(enum nj_event_type type)
 {
     return type == NJ_EVENT_OUTAGE || type == NJ_EVENT_ROLLOUT_FAILED || type == NJ_EVENT_SLO;

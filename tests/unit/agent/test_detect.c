@@ -786,22 +786,33 @@ static void test_kubelet_made_ends(void **state)
     assert_int_equal(crashes(f), 0);
 }
 
-/* The API server's side ends a pod: that is a deletion, and shows as one. */
+/* The API server's side ends a pod: that is a deletion, shows as one, and is told once as what explains it.
+ */
 static void test_evicted_by_the_api(void **state)
 {
     struct fixture *f = *state;
     static const char *const reasons[] = {"EvictionByEvictionAPI", "PreemptionByScheduler",
                                           "DeletionByTaintManager", "DeletionByPodGC"};
-    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+    for (int i = 0; i < (int)(sizeof(reasons) / sizeof(reasons[0])); i++) {
         f->pod.object.meta.uid = reasons[i];
         f->pod.object.pod.conditions_count = 0;
+        f->pod.object.meta.deleted_ns = 0;
+        f->c->state = running(1);
         condition(&f->pod, "DisruptionTarget", "True", reasons[i], 50);
+        look(f, 50);
+        assert_int_equal(f->sim.events_count, i);
+        delete_at(&f->pod, 80, 30);
+        look(f, 50);
         f->c->state = ended("x://0", 1, "Error", 1, 51);
         look(f, 51);
+        assert_int_equal(f->sim.events_count, i + 1);
+        assert_string_equal(sim_get(&f->sim, NJ_EVENT_POD_FAILURE, NULL, NULL, i)->reason, reasons[i]);
+        assert_true(nj_pod_failure_is_deletion(reasons[i]));
     }
-    assert_int_equal(f->sim.events_count, 0);
+    assert_int_equal(crashes(f), 0);
     f->pod.object.meta.uid = "not-any-more";
     f->pod.object.pod.conditions_count = 0;
+    f->pod.object.meta.deleted_ns = 0;
     condition(&f->pod, "DisruptionTarget", "False", "", 50);
     look(f, 51);
     assert_int_equal(crashes(f), 1);

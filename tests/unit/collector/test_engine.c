@@ -595,6 +595,11 @@ static void a_pod_that_was_ended_counts_once_and_by_design_is_mild(void **state)
     shutdown.failure.reason = "NodeShutdown";
     assert_int_equal(2, apply(fixture, &shutdown));
     assert_changes(fixture, "2 pod_failure open warning n=3 lost=0 r3;+2 u3/;+2 u4/;");
+    /* What the API server's side ends is deleted on purpose. */
+    shutdown.subject.pod_uid = "u5";
+    shutdown.failure.reason = "EvictionByEvictionAPI";
+    assert_int_equal(0, apply(fixture, &shutdown));
+    assert_changes(fixture, "");
 }
 
 /* How an agent tells a crash that it finds long after: that all is well comes first. */

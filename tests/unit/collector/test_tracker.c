@@ -528,6 +528,29 @@ static void each_cause_is_found_in_whatever_order_it_is_told(void **state)
     }
 }
 
+/* The collector's own node is drained: it comes back when the service's only pod is another one already. */
+static void what_was_lost_while_nobody_looked_is_known_by_its_workload(void **state)
+{
+    (void)state;
+    for (int of_it = 0; of_it < 2; of_it++) {
+        struct sim sim = {.desired = 1};
+        begin(&sim);
+        slice(&sim, "09:13:20", "a:rs");
+        restart(&sim, at("09:14:00"));
+        slice(&sim, "09:14:04", "b:");
+        const struct nj_tracker_fact evicted = {.kind = NJ_FACT_POD_DRAINED,
+                                                .at_ns = at("09:14:01"),
+                                                .namespace = "shop",
+                                                .workload_kind = "Deployment",
+                                                .workload = of_it ? "web" : "other",
+                                                .pod_uid = "a"};
+        nj_tracker_fact(sim.tracker, &evicted);
+        assert_int_equal(nj_tracker_now(sim.tracker, "shop", "web")->cause,
+                         of_it ? NJ_OUTAGE_BY_DRAIN : NJ_OUTAGE_BY_FAILED_READINESS);
+        teardown(&sim);
+    }
+}
+
 /* The intervals in which it was away, and why: "SECOND-SECOND CAUSE", from 09:00. */
 static void assert_away(struct sim *sim, const char *expected)
 {
@@ -663,6 +686,7 @@ int main(void)
         cmocka_unit_test(a_scaling_while_nobody_looked_is_one),
         cmocka_unit_test(slices_come_after_a_service_and_go_before_it),
         cmocka_unit_test(each_cause_is_found_in_whatever_order_it_is_told),
+        cmocka_unit_test(what_was_lost_while_nobody_looked_is_known_by_its_workload),
         cmocka_unit_test(what_is_away_within_a_window_is_away_for_that),
         cmocka_unit_test(a_window_is_remembered_across_a_restart),
         cmocka_unit_test(what_comes_late_is_dated_by_its_trigger),
