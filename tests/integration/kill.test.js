@@ -78,7 +78,6 @@ const options = {
   wecomsim: ['--rate', '1000'],
   collector: (lab) => ({
     notify: {
-      storm_after: 1000, // storms have tests of their own
       channels: [
         { name: 'wecom', type: 'wecom_robot', url_file: lab.robotFile(), rate_per_minute: 1000 },
         { name: 'hook', type: 'webhook', url_file: lab.path('hook-url'), rate_per_minute: 1000, retries: 100 },

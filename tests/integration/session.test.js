@@ -5,17 +5,13 @@ import { labTest } from '../lib/lab-test.js';
 import { outcome } from '../lib/outcome.js';
 import { assertCrashes, assertIncidents, assertMessages, assertServiceIncidents, CRASHES, recordedLog } from './expected.js';
 
-/** So much happens so fast that messages would be gathered: storms have tests of their own. */
-const apart = { storm_after: 1000 };
-
-const recorded = { recording: RECORDING, speed: 80, collector: { notify: apart } };
+const recorded = { recording: RECORDING, speed: 80 };
 
 /** For what comes all at once: no message has to wait for the next minute. */
 const unlimited = {
   wecomsim: ['--rate', '1000'],
   collector: (lab) => ({
     notify: {
-      ...apart,
       channels: [{ name: 'wecom', type: 'wecom_robot', url_file: lab.robotFile(), rate_per_minute: 1000 }],
     },
   }),
@@ -58,7 +54,6 @@ labTest('messages in English, as text, to several channels by route', {
   wecomsim: ['--robot', 'one', '--robot', 'two', '--rate', '1000'],
   collector: (lab) => ({
     notify: {
-      ...apart,
       language: 'en',
       channels: [
         { name: 'one', type: 'wecom_robot', url_file: lab.robotFile('one'), format: 'text', attach_log: false },

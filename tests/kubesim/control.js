@@ -33,6 +33,12 @@ function stateOf({ simulation, faults }) {
   };
 }
 
+function timeOf(text) {
+  const at = parseTime(text);
+  if (at === undefined) throw new Error(`${text} is no time`);
+  return at;
+}
+
 /** What `until=` means. @returns {() => boolean} */
 function parseCondition(text, { simulation }) {
   const { counters, timeline } = simulation;
@@ -44,6 +50,8 @@ function parseCondition(text, { simulation }) {
       return () => simulation.finished;
     case 'started':
       return () => timeline.started;
+    case 'stopped':
+      return () => timeline.stopped;
     case 'watch':
       return () => counters.open(what) >= count;
     case 'requests':
@@ -53,8 +61,7 @@ function parseCondition(text, { simulation }) {
     case 'fault':
       return () => (counters.faults[what] ?? 0) >= count;
     case 'time': {
-      const at = parseTime(rest.join(':'));
-      if (at === undefined) throw new Error(`${rest.join(':')} is no time`);
+      const at = timeOf(rest.join(':'));
       return () => timeline.now >= at;
     }
     default:
@@ -88,6 +95,7 @@ export function makeControl(kubesim) {
     'POST /kubesim/clock': async (body) => {
       if (body.speed !== undefined) timeline.speed = parseSpeed(body.speed);
       if (body.pace !== undefined) simulation.pace.follow(body.pace);
+      if (body.stopAt !== undefined) timeline.stopAt = body.stopAt === null ? undefined : timeOf(body.stopAt);
       if (body.hold !== undefined) timeline.isHeld = () => counters.open('pods') < body.hold;
       if (body.advance !== undefined) await timeline.advance(fromSeconds(body.advance));
       return state();

@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import { parseArgs } from 'node:util';
 import { parseListen } from '../lib/http.js';
 import { parseGenerate } from './generate.js';
+import { parseLag } from './reorder.js';
 import { builtInTypes, customType } from './resources.js';
 import { TOP_SPEED } from './timeline.js';
 
@@ -13,6 +14,10 @@ ready, and ends on SIGTERM.
 
 What it serves
   --recording DIR        a recorded session (tests/recordings/README.md)
+  --lag RESOURCE=S[..S]  what a recorded watch tells comes so many seconds later (or any time between), in its order; "*" for
+                         every watch; may be repeated, the last that fits counts
+  --split-slices         each recorded EndpointSlice is two, between which endpoints move now and then
+  --seed N               of what is random in these (1)
   --generate SPEC        a made-up cluster, "pods=100,nodes=1,namespaces=5,replicas=10,size=5000,churn=0,crashes=0,seed=1":
                          size is bytes of a pod's JSON, churn and crashes are numbers a (virtual) second
   --namespaces FILE      JSON array of Namespaces (labels and annotations) in place of the made-up ones
@@ -45,14 +50,15 @@ Server
 
 Control API (JSON)
   GET    /kubesim/state      virtual time, finished or not, versions, counts, open watches
-  GET    /kubesim/wait?until=COND&timeout=S   waits for finished, started,
+  GET    /kubesim/wait?until=COND&timeout=S   waits for finished, started, stopped,
                              watch:RESOURCE:N (open now), requests:VERB RESOURCE:N, events:RESOURCE:N (sent),
                              fault:ACTION:N (came true) or time:RFC3339, then answers as state
   GET    /kubesim/requests   the newest requests;  ?clear=1 forgets them and sets all counts to 0
   POST   /kubesim/start      begins with --start control
   POST   /kubesim/clock      {"speed": N|"max"}, {"hold": N}: time stands still while fewer than N watches of pods are open,
                              {"pace": [URL...]}: after each event it waits for two answers from these, {"advance": virtual
-                             seconds, at once}
+                             seconds, at once}, {"stopAt": RFC3339, or null}: time goes to that moment, with all that
+                             happens at it, and no further; what is sent at it is not waited for
   GET, POST, DELETE /kubesim/faults   {"action", "verb", "resource", "agent", "times", "skip", "at", ...}; DELETE ?id=N or all
   POST   /kubesim/crash      {"namespace", "pod", "container", "exitCode", "reason", "message", "lines", "restartAfter"}
   POST   /kubesim/compact    history is forgotten: {"resource"} or all; continue tokens, too
@@ -69,6 +75,9 @@ bad-frame, huge-frame, error-event (status, 410), no-bookmarks.
 const OPTIONS = {
   recording: { type: 'string' },
   generate: { type: 'string' },
+  lag: { type: 'string', multiple: true, default: [] },
+  'split-slices': { type: 'boolean', default: false },
+  seed: { type: 'string', default: '1' },
   namespaces: { type: 'string' },
   'custom-resource': { type: 'string', multiple: true, default: [] },
   history: { type: 'string', default: '100000' },
@@ -112,6 +121,7 @@ export function parseOptions(args) {
   }
   return {
     recording: values.recording,
+    order: { lags: values.lag.map(parseLag), splitSlices: values['split-slices'], seed: parseCount('seed', values.seed) },
     generate: values.generate === undefined ? undefined : parseGenerate(values.generate),
     namespaces: values.namespaces ? JSON.parse(fs.readFileSync(values.namespaces, 'utf8')) : [],
     types: [...builtInTypes(), ...values['custom-resource'].map(customType)],

@@ -10,6 +10,7 @@ import { Pace } from './pace.js';
 import { PodLogs } from './podlogs.js';
 import { scheduleRecordedLogs } from './recorded-logs.js';
 import { deriveNamespaces, readRecording } from './recording.js';
+import { reorder } from './reorder.js';
 import { KubeObject, Store } from './store.js';
 import { Timeline } from './timeline.js';
 
@@ -27,6 +28,7 @@ export class Simulation {
    * @param {object} options
    * @param {import('./resources.js').ResourceType[]} options.types
    * @param {string} [options.recording]  folder
+   * @param {object} [options.order]      see reorder.js
    * @param {object} [options.generate]   see generate.js
    * @param {object[]} options.namespaces Namespaces that replace the made-up ones, as in JSON
    * @param {string} [options.clockFile]
@@ -39,7 +41,7 @@ export class Simulation {
    */
   constructor(options) {
     const startAt = options.clockFile ? undefined : realNow();
-    const recorded = options.recording && readRecording(options.recording, options.types, startAt);
+    const recorded = options.recording && reorder(readRecording(options.recording, options.types, startAt), options.order);
     const startNs = recorded ? recorded.start : realNow();
     this.clock = options.clockFile ? new ClockFileWriter(options.clockFile, startNs) : undefined;
     this.timeline = new Timeline({ startNs, speed: options.speed, clock: this.clock });
@@ -138,11 +140,14 @@ export class Simulation {
     return this.applied === this.total;
   }
 
-  /** Resolves when what was sent to the watches has left this process, and those that are waited for have seen it. */
+  /**
+   * Resolves when what was sent to the watches has left this process, and those that are waited for have seen it; where time is
+   * to stop, whoever made it stop may want them while they have not.
+   */
   flush = async () => {
     await Promise.all([...this.counters.watches].map((watch) => watch.flushed(FLUSH_TIMEOUT_MS)));
     const sent = Object.values(this.counters.events).reduce((sum, count) => sum + count, 0);
-    if (sent !== this.#sent) await this.pace.wait();
+    if (sent !== this.#sent && this.timeline.now !== this.timeline.stopAt) await this.pace.wait();
     this.#sent = sent;
   };
 

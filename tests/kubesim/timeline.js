@@ -24,6 +24,9 @@ export class Timeline {
   #stopped = false;
   /** While it says so, time stands still; only advance() goes on. @type {() => boolean} */
   isHeld = () => false;
+  /** Time goes to this moment, with all that happens at it, and no further. @type {bigint | undefined} */
+  stopAt;
+  #reached;
 
   /**
    * @param {object} options
@@ -52,6 +55,11 @@ export class Timeline {
 
   get started() {
     return this.#last !== undefined;
+  }
+
+  /** It stands at the moment at which it was to stop, and all that happens until then has happened. */
+  get stopped() {
+    return this.stopAt !== undefined && this.#reached === this.stopAt;
   }
 
   get pending() {
@@ -103,14 +111,18 @@ export class Timeline {
     return this.#running;
   }
 
-  async #runUntil(target, isHeld = () => false) {
+  async #runUntil(wanted, isHeld = () => false) {
+    const { stopAt } = this;
+    const target = stopAt !== undefined && stopAt < wanted ? stopAt : wanted;
     while (!this.#stopped && this.#actions.length > 0 && this.#actions[0].at <= target) {
       if (isHeld()) return;
       const { at, run } = this.#actions.shift();
       this.#show(at);
       await run();
     }
-    if (!isHeld()) this.#show(target);
+    if (isHeld()) return;
+    this.#show(target);
+    if (target === stopAt) this.#reached = stopAt;
   }
 
   #show(ns) {

@@ -54,19 +54,22 @@ async function command(url, options) {
   return json;
 }
 
+const readRecorded = (...where) => (fs.existsSync(path.join(...where)) ? fs.readFileSync(path.join(...where), 'utf8') : '');
+
+/** What a recorded watch tells, without bookmarks. @returns {{at: string, type: string, object: object}[]} */
+export function recordedEvents(recording, kind) {
+  return readRecorded(recording, kind, 'watch.ndjson')
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line))
+    .map(({ at, event }) => ({ at, ...event }))
+    .filter(({ type }) => type !== 'BOOKMARK');
+}
+
 /** Every object of a kind that a recording tells of, as often as it does. @returns {object[]} */
 function objectsOf(recording, kind) {
-  const read = (file) => {
-    const where = path.join(recording, kind, file);
-    return fs.existsSync(where) ? fs.readFileSync(where, 'utf8') : '';
-  };
-  return [
-    ...(JSON.parse(read('list.json') || '{}').items ?? []),
-    ...read('watch.ndjson')
-      .split('\n')
-      .filter(Boolean)
-      .map((line) => JSON.parse(line).event.object),
-  ];
+  const listed = JSON.parse(readRecorded(recording, kind, 'list.json') || '{}').items ?? [];
+  return [...listed, ...recordedEvents(recording, kind).map(({ object }) => object)];
 }
 
 /** Every node that a recording tells of: of each an agent runs. @returns {string[]} */
