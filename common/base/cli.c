@@ -68,7 +68,9 @@ static void append_flag(struct nj_buf *out, const char *name, const char *argume
     append_wrapped(out, help, HELP_COLUMN, HELP_COLUMN);
 }
 
-static void append_setting(struct nj_buf *out, const struct nj_config_field *field, const char *prefix)
+/* Of a list's entry nothing can be a flag. */
+static void append_setting(struct nj_buf *out, const struct nj_config_field *field, const char *prefix,
+                           bool in_entry)
 {
     bool in_file_only = field->type == NJ_CONFIG_LIST || field->type == NJ_CONFIG_MAP;
     struct nj_buf text = {0};
@@ -77,28 +79,26 @@ static void append_setting(struct nj_buf *out, const struct nj_config_field *fie
     nj_config_append_type(&text, field);
     if (nj_str(field->fallback)[0] != '\0')
         (void)nj_buf_printf(&text, "; default %s", field->fallback);
-    (void)nj_buf_append_str(&text, in_file_only ? "; in the file only)" : ")");
-    (void)nj_buf_printf(out, "  %s%s%s\n%*s", in_file_only ? "" : "--", prefix, field->key, SETTING_INDENT,
-                        "");
+    (void)nj_buf_append_str(&text, in_file_only && !in_entry ? "; in the file only)" : ")");
+    (void)nj_buf_printf(out, "  %s%s%s\n%*s", in_file_only || in_entry ? "" : "--", prefix, field->key,
+                        SETTING_INDENT, "");
     append_wrapped(out, nj_buf_str(&text), SETTING_INDENT, SETTING_INDENT);
     nj_buf_done(&text);
 }
 
-static void append_settings(struct nj_buf *out, const struct nj_config_field *fields, const char *prefix)
+static void append_settings(struct nj_buf *out, const struct nj_config_field *fields, const char *prefix,
+                            bool in_entry)
 {
     for (const struct nj_config_field *field = fields; field->key != NULL; field++) {
         if (field->type == NJ_CONFIG_SECTION) {
             NJ_CLEANUP_FREE char *inner = nj_asprintf("%s%s.", prefix, field->key);
-            append_settings(out, field->fields, inner);
+            append_settings(out, field->fields, inner, in_entry);
             continue;
         }
-        append_setting(out, field, prefix);
+        append_setting(out, field, prefix, in_entry);
         if (field->type == NJ_CONFIG_LIST) {
             NJ_CLEANUP_FREE char *inner = nj_asprintf("%s%s[].", prefix, field->key);
-            for (const struct nj_config_field *entry = field->fields; entry->key != NULL; entry++) {
-                (void)nj_buf_printf(out, "  %s%s\n%*s", inner, entry->key, SETTING_INDENT, "");
-                append_wrapped(out, nj_str(entry->help), SETTING_INDENT, SETTING_INDENT);
-            }
+            append_settings(out, field->fields, inner, true);
         }
     }
 }
@@ -128,7 +128,7 @@ static enum nj_cli_action answer_help(struct nj_cli *cli)
     (void)nj_buf_append_str(&out,
                             "\nSettings, each as --KEY=VALUE or as KEY in the file, where a dot leads into a "
                             "section:\n");
-    append_settings(&out, cli->table, "");
+    append_settings(&out, cli->table, "", false);
     (void)nj_buf_printf(
         &out, "\nExit status: 0 after a clean stop, %d for a wrong command line, %d for wrong settings.\n",
         NJ_CLI_USAGE, NJ_CLI_CONFIG);

@@ -2,6 +2,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "common/base/alloc.h"
 #include "common/base/config_value.h"
 #include "common/base/str.h"
 
@@ -101,11 +102,17 @@ static void print_help(struct printer *printer, const struct nj_config_field *fi
 }
 
 /* What an entry of a list may hold, as comments. */
-static void print_entry_help(struct printer *printer, const struct nj_config_field *fields)
+static void print_entry_help(struct printer *printer, const struct nj_config_field *fields,
+                             const char *section)
 {
     for (const struct nj_config_field *field = fields; field->key != NULL; field++) {
         struct nj_buf text = {0};
-        (void)nj_buf_printf(&text, "- %s: %s (", field->key, nj_str(field->help));
+        if (field->type == NJ_CONFIG_SECTION) {
+            NJ_CLEANUP_FREE char *inner = nj_asprintf("%s%s.", section, field->key);
+            print_entry_help(printer, field->fields, inner);
+            continue;
+        }
+        (void)nj_buf_printf(&text, "- %s%s: %s (", section, field->key, nj_str(field->help));
         nj_config_append_type(&text, field);
         if (nj_str(field->fallback)[0] != '\0')
             (void)nj_buf_printf(&text, "; default %s", field->fallback);
@@ -196,7 +203,7 @@ static void print_field(struct printer *printer, const struct nj_config_field *f
         print_help(printer, field);
         if (field->type == NJ_CONFIG_LIST) {
             print_comment(printer, "Each entry:");
-            print_entry_help(printer, field->fields);
+            print_entry_help(printer, field->fields, "");
         }
     }
     start_line(printer);

@@ -143,7 +143,8 @@ static void prints_help_for_every_flag(void **state)
         "\n  --zones\n        with a default (list of texts; default [a, b])\n",
         "\n  labels\n        keys and values (keys with values, at most 3; in the file only)\n",
         "\n  routes\n        who is told what (list, at most 20; in the file only)\n",
-        "\n  routes[].wait\n",
+        "\n  routes[].wait\n        how long to wait (duration, 1s to 1h; default 30s)\n",
+        "\n  routes[].match.namespace\n        pattern (text; default *)\n",
     };
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
         if (strstr(result.out, parts[i]) == NULL)

@@ -97,6 +97,7 @@ static void prints_defaults_with_help_and_ranges(void **state)
     assert_non_null(strstr(text, "zones:\n  - \"a\"\n  - \"b\"\n"));
     assert_non_null(strstr(text, "labels: {}\n"));
     assert_non_null(strstr(text, "# - wait: how long to wait (duration, 1s to 1h; default 30s)\n"));
+    assert_non_null(strstr(text, "# - match.exact: no pattern (true or false"));
     assert_non_null(strstr(text, "\nroutes: []\n"));
     check_round_trip(&config);
     nj_config_done(sample_table, &config);
