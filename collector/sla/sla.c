@@ -194,6 +194,9 @@ static void make_metrics(struct nj_sla *sla)
                                      "Times that a Service or workload was not followed because of "
                                      "sla.max_services, or a rollout because too many run.");
     sla->rollouts_gauge = nj_metrics_gauge(metrics, "nightjar_rollouts_running", "", "Rollouts that go on.");
+    sla->namespaces_gauge = nj_metrics_gauge(
+        metrics, "nightjar_namespaces_going", "",
+        "Namespaces that are being deleted or were a moment ago: what they take along is held back.");
     for (int i = NJ_ROLLOUT_DONE; i < NJ_ROLLOUT_OUTCOMES; i++) {
         char labels[64];
         (void)snprintf(labels, sizeof(labels), "outcome=\"%s\"",

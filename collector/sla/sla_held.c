@@ -129,6 +129,7 @@ void nj_sla_publish(struct nj_sla *sla)
                                                   .windows = windows,
                                                   .windows_count = windows_count};
     nj_suppress_publish(sla->options.suppress, &snapshot);
+    nj_gauge_set(sla->namespaces_gauge, (int64_t)going.count);
     free(rollouts);
     free(marks);
     free(nodes);

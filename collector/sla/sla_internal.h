@@ -118,7 +118,7 @@ struct nj_sla {
     size_t asking;
     struct nj_sla_template *templates;
     size_t fetching;
-    struct nj_gauge *services_gauge, *workloads_gauge, *rollouts_gauge, *left_out;
+    struct nj_gauge *services_gauge, *workloads_gauge, *rollouts_gauge, *namespaces_gauge, *left_out;
     struct nj_counter *rollouts_total[NJ_ROLLOUT_OUTCOMES], *gaps, *asked, *unfetched, *forgotten_marks;
     void (*on_closed)(void *data);
     void *on_closed_data;
