@@ -16,7 +16,8 @@ struct setup {
     struct nj_slo_book *slo;
     int told, over;
     char severity[16];
-    double burn, budget_left;
+    double burn, burn_limit, budget_left;
+    int64_t window_ns;
 };
 
 static void on_event(void *data, const struct nj_event *event)
@@ -28,6 +29,8 @@ static void on_event(void *data, const struct nj_event *event)
     setup->over += event->slo.over ? 1 : 0;
     (void)snprintf(setup->severity, sizeof(setup->severity), "%s", event->slo.severity);
     setup->burn = event->slo.burn;
+    setup->burn_limit = event->slo.burn_limit;
+    setup->window_ns = event->slo.window_ns;
     setup->budget_left = event->slo.budget_left;
 }
 
@@ -91,6 +94,134 @@ static void an_outage_burns_the_budget_and_is_told_until_it_is_long_over(void **
     for (int minute = 3; minute < 12 * 60; minute++)
         nj_slo_tick(setup.slo, noon_ns + minute * NJ_MIN);
     assert_int_equal(1, setup.over);
+    nj_slo_free(setup.slo);
+}
+
+/* Away for so long, so many times, beginning every `every_ns`; then up. Returns the time. */
+static int64_t go_away(struct setup *setup, int64_t from_ns, int times, int64_t length_ns, int64_t every_ns)
+{
+    for (int i = 0; i < times; i++) {
+        int64_t down_ns = from_ns + i * every_ns, up_ns = down_ns + length_ns;
+        state(setup, NJ_SERVICE_DOWN, NJ_OUTAGE_BY_CRASH, down_ns, 0);
+        nj_slo_tick(setup->slo, up_ns);
+        state(setup, NJ_SERVICE_DOWN, NJ_OUTAGE_BY_CRASH, down_ns, up_ns);
+        state(setup, NJ_SERVICE_UP, NJ_OUTAGE_BY_NOTHING, up_ns, 0);
+        if (i + 1 < times)
+            state(setup, NJ_SERVICE_UP, NJ_OUTAGE_BY_NOTHING, up_ns, down_ns + every_ns);
+    }
+    return from_ns + (times - 1) * every_ns + length_ns;
+}
+
+/* Google's SRE workbook, table 5-8, for 99.9 % of 30 days: 2 % of the budget (43.2 min) in an hour, 5 % in
+ * six, 10 % in three days. What is just too little is not told; what is just too much is, by that pair. */
+static void budgets_burn_as_in_the_workbook(void **unused)
+{
+    static const struct {
+        int times;
+        int64_t length_ns, every_ns;
+        int told;
+        const char *severity;
+        int64_t window_ns;
+        double limit, spent;
+    } cases[] = {
+        {1, 51 * NJ_SEC, NJ_HOUR, 0, "", 0, 0, 51. / 2592},
+        {1, 52 * NJ_SEC, NJ_HOUR, 1, "critical", NJ_HOUR, 14.4, 52. / 2592},
+        {10, 129 * NJ_SEC / 10, 30 * NJ_MIN, 0, "", 0, 0, 129. / 2592},
+        {11, 12 * NJ_SEC, 30 * NJ_MIN, 1, "critical", 6 * NJ_HOUR, 6, 132. / 2592},
+        {11, 23 * NJ_SEC, 6 * NJ_HOUR, 0, "", 0, 0, 253. / 2592},
+        {12, 22 * NJ_SEC, 6 * NJ_HOUR, 1, "warning", 3 * NJ_DAY, 1, 264. / 2592},
+    };
+    (void)unused;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct setup setup;
+        begin(&setup, 0.999);
+        state(&setup, NJ_SERVICE_UP, NJ_OUTAGE_BY_NOTHING, noon_ns - 40 * NJ_DAY, noon_ns);
+        int64_t now_ns = go_away(&setup, noon_ns, cases[i].times, cases[i].length_ns, cases[i].every_ns);
+        assert_int_equal(cases[i].told, setup.told);
+        assert_int_equal(0, setup.over);
+        assert_string_equal(cases[i].severity, setup.severity);
+        assert_int_equal(cases[i].window_ns, setup.window_ns);
+        assert_true(cases[i].limit == setup.burn_limit);
+        double left = nj_slo_budget_left(setup.slo, "shop", "web", now_ns);
+        assert_true(left > 1 - cases[i].spent - 1e-9 && left < 1 - cases[i].spent + 1e-9);
+        nj_slo_free(setup.slo);
+    }
+}
+
+/* The short window ends the alert soon after the trouble has, though the long one is still burnt. */
+static void a_fast_burn_is_over_minutes_after_the_outage(void **unused)
+{
+    struct setup setup;
+    (void)unused;
+    begin(&setup, 0.999);
+    state(&setup, NJ_SERVICE_UP, NJ_OUTAGE_BY_NOTHING, noon_ns - 40 * NJ_DAY, noon_ns);
+    int64_t up_ns = go_away(&setup, noon_ns, 1, NJ_MIN, NJ_HOUR);
+    nj_slo_tick(setup.slo, up_ns + 4 * NJ_MIN);
+    assert_int_equal(0, setup.over);
+    nj_slo_tick(setup.slo, up_ns + 5 * NJ_MIN);
+    assert_int_equal(1, setup.over);
+    nj_slo_free(setup.slo);
+}
+
+static void a_budget_can_be_overdrawn(void **unused)
+{
+    struct setup setup;
+    (void)unused;
+    begin(&setup, 0.999);
+    state(&setup, NJ_SERVICE_UP, NJ_OUTAGE_BY_NOTHING, noon_ns - 40 * NJ_DAY, noon_ns);
+    int64_t now_ns = go_away(&setup, noon_ns, 1, 3888 * NJ_SEC, NJ_DAY); /* one and a half of it */
+    double left = nj_slo_budget_left(setup.slo, "shop", "web", now_ns);
+    assert_true(left > -0.501 && left < -0.499);
+    assert_true(setup.budget_left > -0.501 && setup.budget_left < -0.499);
+    /* A month later it is whole again. */
+    assert_true(nj_slo_budget_left(setup.slo, "shop", "web", now_ns + 31 * NJ_DAY) == 1);
+    nj_slo_free(setup.slo);
+}
+
+static void an_alert_ends_with_its_objective_or_with_a_lower_one(void **unused)
+{
+    static const char *const others[] = {NULL, "50", "no number"};
+    (void)unused;
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        struct setup setup;
+        begin(&setup, 0);
+        assert_int_equal(0, nj_slo_set_objective(setup.slo, "shop", "web", "99.9"));
+        state(&setup, NJ_SERVICE_UP, NJ_OUTAGE_BY_NOTHING, noon_ns - 40 * NJ_DAY, noon_ns);
+        state(&setup, NJ_SERVICE_DOWN, NJ_OUTAGE_BY_CRASH, noon_ns, 0);
+        nj_slo_tick(setup.slo, noon_ns + NJ_MIN);
+        assert_int_equal(1, setup.told);
+        bool wrong = nj_slo_set_objective(setup.slo, "shop", "web", others[i]) < 0;
+        assert_true(wrong == (i == 2));
+        /* Once. */
+        assert_int_equal(0, nj_slo_set_objective(setup.slo, "shop", "web", others[i]));
+        nj_slo_tick(setup.slo, noon_ns + 2 * NJ_MIN);
+        assert_int_equal(1, setup.over);
+        nj_slo_free(setup.slo);
+    }
+}
+
+/* What lasted when nobody could look any more may be over. */
+static void what_nobody_sees_burns_nothing(void **unused)
+{
+    struct setup setup;
+    struct nj_buf out = {0};
+    (void)unused;
+    begin(&setup, 0.99);
+    state(&setup, NJ_SERVICE_UP, NJ_OUTAGE_BY_NOTHING, noon_ns - 40 * NJ_DAY, noon_ns);
+    state(&setup, NJ_SERVICE_DOWN, NJ_OUTAGE_BY_CRASH, noon_ns, 0);
+    nj_slo_blind(setup.slo, noon_ns + NJ_HOUR);
+    double seen = nj_slo_availability(setup.slo, "shop", "web", NJ_DAY, noon_ns + NJ_HOUR);
+    double later = nj_slo_availability(setup.slo, "shop", "web", NJ_DAY, noon_ns + 13 * NJ_HOUR);
+    assert_true(seen > 22.9 / 24 && seen < 23.1 / 24);
+    assert_true(later > 10.9 / 12 && later < 11.1 / 12); /* of the 12 hours that were seen */
+    assert_true(nj_slo_availability(setup.slo, "shop", "web", NJ_HOUR, noon_ns + 13 * NJ_HOUR) < 0);
+    assert_int_equal(0, nj_slo_exposition(setup.slo, noon_ns + 13 * NJ_HOUR, &out));
+    assert_null(strstr(nj_buf_str(&out), "nightjar_service_up{"));
+    assert_null(strstr(nj_buf_str(&out), "window=\"1h\""));
+    nj_slo_blind(setup.slo, 0);
+    assert_int_equal(0, nj_slo_exposition(setup.slo, noon_ns + 13 * NJ_HOUR, &out));
+    assert_non_null(strstr(nj_buf_str(&out), "nightjar_service_up{namespace=\"shop\",service=\"web\"} 0\n"));
+    nj_buf_done(&out);
     nj_slo_free(setup.slo);
 }
 
@@ -274,6 +405,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_outage_burns_the_budget_and_is_told_until_it_is_long_over),
+        cmocka_unit_test(budgets_burn_as_in_the_workbook),
+        cmocka_unit_test(a_fast_burn_is_over_minutes_after_the_outage),
+        cmocka_unit_test(a_budget_can_be_overdrawn),
+        cmocka_unit_test(an_alert_ends_with_its_objective_or_with_a_lower_one),
+        cmocka_unit_test(what_nobody_sees_burns_nothing),
         cmocka_unit_test(what_was_planned_or_not_seen_costs_nothing),
         cmocka_unit_test(a_rollout_that_turns_out_to_have_failed_costs_after_all),
         cmocka_unit_test(history_is_put_before_what_was_told_since),
