@@ -160,26 +160,34 @@ static struct span *insert(struct service *service, size_t at)
     return &service->spans[at];
 }
 
+static void take_out(struct service *service, size_t at)
+{
+    service->count--;
+    memmove(service->spans + at, service->spans + at + 1, (service->count - at) * sizeof(*service->spans));
+}
+
 static uint64_t hash_of(const char *text)
 {
     return nj_str(text)[0] == '\0' ? 0 : nj_hash64(text, strlen(text));
 }
 
-/* `correct`: what is known of it already is corrected. */
+/* `correct`: what is known of it already is corrected. One that had no length may be another one now. */
 static void take(struct service *service, const struct nj_interval *interval, bool correct)
 {
     enum span_class class;
     if (service->first_ns == 0 || interval->from_ns < service->first_ns)
         service->first_ns = interval->from_ns;
-    if (!classify(interval, &class))
-        return;
+    bool counts = classify(interval, &class);
     size_t at = place_of(service, interval->from_ns);
-    struct span *span =
-        at < service->count && service->spans[at].from_ns == interval->from_ns ? &service->spans[at] : NULL;
-    if (span != NULL && !correct)
+    bool known = at < service->count && service->spans[at].from_ns == interval->from_ns;
+    if (known && !correct)
         return;
-    if (span == NULL)
-        span = insert(service, at);
+    if (!counts) {
+        if (known)
+            take_out(service, at);
+        return;
+    }
+    struct span *span = known ? &service->spans[at] : insert(service, at);
     if (span != NULL)
         *span = (struct span){.from_ns = interval->from_ns,
                               .until_ns = interval->until_ns,
@@ -199,7 +207,8 @@ void nj_slo_history(struct nj_slo_book *slo, const struct nj_interval *interval)
 {
     /* Of one that is gone nobody asks any more. */
     struct service *service = find(slo, interval->namespace, interval->service);
-    if (service != NULL)
+    /* What lasted at the start was told then, and may be over. */
+    if (service != NULL && interval->until_ns != 0)
         take(service, interval, false);
 }
 

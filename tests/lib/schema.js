@@ -2,7 +2,7 @@
 
 const KNOWN = new Set([
   '$ref', 'allOf', 'type', 'format', 'enum', 'items', 'properties', 'required', 'additionalProperties', 'nullable', 'minimum',
-  'maximum', 'default', 'pattern', 'description',
+  'maximum', 'default', 'pattern', 'description', 'maxLength', 'minItems', 'maxItems',
 ]);
 
 const typeOf = (value) => {
@@ -34,7 +34,12 @@ export function violations(document, schema, value, where = '$') {
     return [`${where}: ${value} is no RFC 3339 time in UTC`];
   }
   if (schema.minimum !== undefined && value < schema.minimum) return [`${where}: ${value} < ${schema.minimum}`];
+  if (schema.maximum !== undefined && value > schema.maximum) return [`${where}: ${value} > ${schema.maximum}`];
   if (schema.pattern && !new RegExp(schema.pattern).test(value)) return [`${where}: ${value} !~ ${schema.pattern}`];
+  if (schema.maxLength !== undefined && value.length > schema.maxLength) return [`${where}: longer than ${schema.maxLength}`];
+  if (type === 'array' && (value.length < (schema.minItems ?? 0) || value.length > (schema.maxItems ?? Infinity))) {
+    return [`${where}: ${value.length} items`];
+  }
   if (type === 'array') return value.flatMap((item, i) => violations(document, schema.items, item, `${where}[${i}]`));
   if (type !== 'object' || !schema.properties) return [];
   return [

@@ -200,6 +200,31 @@ static void an_alert_ends_with_its_objective_or_with_a_lower_one(void **unused)
     }
 }
 
+/* What had no length is replaced: of two states at one moment the later holds. */
+static void a_state_that_lasted_no_time_burns_nothing(void **unused)
+{
+    struct setup setup;
+    (void)unused;
+    begin(&setup, 0.99);
+    state(&setup, NJ_SERVICE_UP, NJ_OUTAGE_BY_NOTHING, noon_ns - NJ_DAY, noon_ns);
+    state(&setup, NJ_SERVICE_DOWN, NJ_OUTAGE_BY_CRASH, noon_ns, 0);
+    state(&setup, NJ_SERVICE_SCALED_TO_ZERO, NJ_OUTAGE_BY_SCALED_TO_ZERO, noon_ns, 0);
+    state(&setup, NJ_SERVICE_UP, NJ_OUTAGE_BY_NOTHING, noon_ns, 0);
+    nj_slo_tick(setup.slo, noon_ns + NJ_HOUR);
+    assert_int_equal(0, setup.told);
+    assert_true(nj_slo_availability(setup.slo, "shop", "web", NJ_HOUR, noon_ns + NJ_HOUR) == 1);
+    /* Nor when what was stored meanwhile says so. */
+    const struct nj_interval stored = {.namespace = "shop",
+                                       .service = "web",
+                                       .from_ns = noon_ns,
+                                       .state = NJ_SERVICE_DOWN,
+                                       .cause = NJ_OUTAGE_BY_CRASH,
+                                       .reference = ""};
+    nj_slo_history(setup.slo, &stored);
+    assert_true(nj_slo_availability(setup.slo, "shop", "web", NJ_HOUR, noon_ns + NJ_HOUR) == 1);
+    nj_slo_free(setup.slo);
+}
+
 /* What lasted when nobody could look any more may be over. */
 static void what_nobody_sees_burns_nothing(void **unused)
 {
@@ -410,6 +435,7 @@ int main(void)
         cmocka_unit_test(a_budget_can_be_overdrawn),
         cmocka_unit_test(an_alert_ends_with_its_objective_or_with_a_lower_one),
         cmocka_unit_test(what_nobody_sees_burns_nothing),
+        cmocka_unit_test(a_state_that_lasted_no_time_burns_nothing),
         cmocka_unit_test(what_was_planned_or_not_seen_costs_nothing),
         cmocka_unit_test(a_rollout_that_turns_out_to_have_failed_costs_after_all),
         cmocka_unit_test(history_is_put_before_what_was_told_since),
