@@ -88,8 +88,8 @@ void nj_rollouts_set_templates(struct nj_rollouts *rollouts, int64_t id, const c
     }
     if (nj_streq(subject->revision, record->view.revision))
         (void)nj_rollouts_record_set(&subject->hash, record->view.template_hash);
-    if (subject->now == record && nj_rollouts_resolve_late(subject))
-        nj_rollouts_tell(rollouts, subject->last);
+    if (subject->doubter == record)
+        nj_rollouts_resolve_told(rollouts, subject, NULL);
     if (changed)
         nj_rollouts_tell(rollouts, record);
 }

@@ -68,6 +68,10 @@ void nj_rollouts_go_on(struct nj_rollouts *rollouts, struct nj_rollouts_record *
                        const struct nj_workloads_item *item, int64_t at_ns)
 {
     const struct nj_pod_condition *late = nj_rollouts_deadline_passed(item, record->view.began_ns);
+    if (nj_rollouts_deadline_passed(item, INT64_MIN + NJ_SEC) == NULL)
+        record->late_before_ns = 0; /* what follows is its own */
+    else if (late != NULL && late->last_transition_ns == record->late_before_ns)
+        late = NULL;
     bool told = take_numbers(record, item, at_ns);
     if (told)
         record->moved_ns = at_ns;
@@ -85,11 +89,11 @@ void nj_rollouts_go_on(struct nj_rollouts *rollouts, struct nj_rollouts_record *
 
 /* ---- beginning */
 
-/* Whether what the subject is rolling out now is what it had before its last rollout. */
+/* Whether what the doubter brings is what there was before the doubted one. */
 static bool is_earlier(const struct nj_rollouts_subject *subject, const struct nj_workloads_item *replica_set)
 {
-    const struct nj_rollout *now = &subject->now->view;
-    const struct nj_rollout *last = &subject->last->view;
+    const struct nj_rollout *now = &subject->doubter->view;
+    const struct nj_rollout *last = &subject->doubted->view;
     switch (subject->kind) {
     case NJ_WORKLOADS_DEPLOYMENT: /* times of creation are whole seconds */
         return nj_streq(now->template_hash, last->from_hash) ||
@@ -97,8 +101,9 @@ static bool is_earlier(const struct nj_rollouts_subject *subject, const struct n
                 replica_set->created_ns < last->began_ns - NJ_SEC);
     case NJ_WORKLOADS_STATEFUL_SET:
         return nj_streq(now->revision, last->from_revision);
-    default: /* a DaemonSet's revision only counts */
-        return nj_streq(now->images, last->from_images) && !nj_streq(now->images, last->images);
+    default: /* a DaemonSet's revision only counts: before the templates are known, the images tell */
+        return (now->template_hash[0] != '\0' && nj_streq(now->template_hash, last->from_hash)) ||
+               (nj_streq(now->images, last->from_images) && !nj_streq(now->images, last->images));
     }
 }
 
@@ -106,7 +111,9 @@ static bool is_earlier(const struct nj_rollouts_subject *subject, const struct n
 static bool take_hash(struct nj_rollouts_record *record, const struct nj_workloads_item *replica_set)
 {
     struct nj_rollouts_subject *subject = record->subject;
-    const struct nj_rollouts_record *last = subject->last == record ? NULL : subject->last;
+    const struct nj_rollouts_record *last = subject->doubter == record ? subject->doubted
+                                            : subject->last == record  ? NULL
+                                                                       : subject->last;
     bool changed = false;
     if (replica_set == NULL)
         return false;
@@ -124,29 +131,37 @@ static bool take_hash(struct nj_rollouts_record *record, const struct nj_workloa
     return changed;
 }
 
-/* Was the last one undone? True: what is told of it has changed. */
-static bool resolve(struct nj_rollouts_subject *subject, const struct nj_workloads_item *replica_set)
+static bool is_known(const struct nj_rollouts_subject *subject, const struct nj_workloads_item *replica_set)
 {
-    if (!subject->last_in_doubt || (replica_set == NULL && subject->kind == NJ_WORKLOADS_DEPLOYMENT))
+    switch (subject->kind) {
+    case NJ_WORKLOADS_DEPLOYMENT:
+        return replica_set != NULL;
+    case NJ_WORKLOADS_DAEMON_SET:
+        return subject->doubter->view.template_hash[0] != '\0';
+    default:
+        return true;
+    }
+}
+
+bool nj_rollouts_resolve(struct nj_rollouts_subject *subject, const struct nj_workloads_item *replica_set)
+{
+    struct nj_rollouts_record *doubted = subject->doubted;
+    if (doubted == NULL || doubted->view.outcome == NJ_ROLLOUT_ROLLED_BACK ||
+        !is_earlier(subject, replica_set))
         return false;
-    subject->last_in_doubt = false;
-    if (!is_earlier(subject, replica_set))
-        return false;
-    nj_rollouts_undo(subject->last);
+    nj_rollouts_undo(doubted);
     return true;
 }
 
-bool nj_rollouts_resolve_late(struct nj_rollouts_subject *subject)
+void nj_rollouts_resolve_told(struct nj_rollouts *rollouts, struct nj_rollouts_subject *subject,
+                              const struct nj_workloads_item *replica_set)
 {
-    struct nj_rollouts_record *last = subject->last;
-    const struct nj_rollout *now = &subject->now->view;
-    if (last == NULL || subject->kind == NJ_WORKLOADS_DEPLOYMENT || now->template_hash[0] == '\0' ||
-        !nj_streq(now->template_hash, last->view.from_hash) ||
-        !nj_streq(now->from_revision, last->view.revision) ||
-        (last->view.outcome != NJ_ROLLOUT_SUPERSEDED && last->view.outcome != NJ_ROLLOUT_FAILED))
-        return false;
-    nj_rollouts_undo(last);
-    return true;
+    if (subject->doubted == NULL)
+        return;
+    if (nj_rollouts_resolve(subject, replica_set))
+        nj_rollouts_tell(rollouts, subject->doubted);
+    if (is_known(subject, replica_set))
+        nj_rollouts_set_doubt(rollouts, subject, NULL, NULL);
 }
 
 static const struct nj_workloads_item *replica_set_of(struct nj_workloads *workloads,
@@ -203,6 +218,9 @@ static struct nj_rollouts_record *add_record(struct nj_rollouts *rollouts,
         .min_available = item->object->available,
     };
     struct nj_rollouts_record *record = nj_rollouts_record_new(&view);
+    /* The one before may have failed in this very second, which is why this one began. */
+    const struct nj_pod_condition *late = nj_rollouts_deadline_passed(item, INT64_MIN + NJ_SEC);
+    record->late_before_ns = late == NULL ? 0 : late->last_transition_ns;
     record->subject = subject;
     record->counted_ns = began_ns;
     subject->now = record;
@@ -217,14 +235,14 @@ void nj_rollouts_begin(struct nj_rollouts *rollouts, struct nj_workloads *worklo
 {
     struct nj_rollouts_record *before = supersede(rollouts, subject, began_ns);
     struct nj_rollouts_record *record = NULL;
+    const struct nj_workloads_item *replica_set = replica_set_of(workloads, subject, item->revision);
     if (rollouts->running < rollouts->options.max_rollouts) {
-        const struct nj_workloads_item *replica_set = replica_set_of(workloads, subject, item->revision);
         record = add_record(rollouts, subject, item, began_ns);
         record->moved_ns = at_ns;
         record->unseen = unseen;
-        subject->last_in_doubt = before != NULL;
+        nj_rollouts_set_doubt(rollouts, subject, before, before == NULL ? NULL : record);
         (void)take_hash(record, replica_set);
-        (void)resolve(subject, replica_set);
+        (void)nj_rollouts_resolve(subject, replica_set);
         nj_rollouts_subject_set_template(subject, record->view.revision, record->view.template_hash,
                                          record->view.images);
     } else {
@@ -236,6 +254,8 @@ void nj_rollouts_begin(struct nj_rollouts *rollouts, struct nj_workloads *worklo
         nj_rollouts_tell(rollouts, before);
     if (record == NULL)
         return;
+    if (subject->doubted != NULL && is_known(subject, replica_set))
+        nj_rollouts_set_doubt(rollouts, subject, NULL, NULL);
     nj_rollouts_tell(rollouts, record);
     want_difference(rollouts, record, item);
 }
@@ -252,8 +272,12 @@ static void take_replica_set(struct nj_rollouts *rollouts, const struct nj_workl
         if (!nj_streq(subject->revision, item->revision))
             return;
         (void)nj_rollouts_record_set(&subject->hash, item->template_hash);
-        if (subject->last != NULL && nj_streq(subject->last->view.revision, item->revision) &&
-            take_hash(subject->last, item)) {
+        if (subject->last == NULL || !nj_streq(subject->last->view.revision, item->revision))
+            return;
+        bool changed = take_hash(subject->last, item);
+        if (subject->doubter == subject->last) /* it was done before its ReplicaSet was told */
+            nj_rollouts_resolve_told(rollouts, subject, item);
+        if (changed) {
             nj_rollouts_tell(rollouts, subject->last);
             want_difference(rollouts, subject->last, NULL);
         }
@@ -262,8 +286,7 @@ static void take_replica_set(struct nj_rollouts *rollouts, const struct nj_workl
     if (!nj_streq(subject->now->view.revision, item->revision))
         return;
     bool changed = take_hash(subject->now, item);
-    if (resolve(subject, item))
-        nj_rollouts_tell(rollouts, subject->last);
+    nj_rollouts_resolve_told(rollouts, subject, item);
     if (changed)
         nj_rollouts_tell(rollouts, subject->now);
     want_difference(rollouts, subject->now, NULL);

@@ -25,7 +25,9 @@ struct nj_rollouts_subject {
     int64_t changed_ns;                    /* when its spec changed last */
     int64_t away_ns, allowance_ns;         /* since when a service is not available; 0: all are */
     struct nj_rollouts_record *now, *last; /* that goes on, that ended; NULL */
-    bool last_in_doubt;                    /* whether the new template is an earlier one is not known yet */
+    /* One that ended by the doubter's beginning, and may have been undone by it: its template is not known
+     * yet. NULL: none. It may be `last`, which it then belongs to. */
+    struct nj_rollouts_record *doubted, *doubter;
     UT_hash_handle hh;
 };
 
@@ -50,10 +52,11 @@ struct nj_rollouts {
 struct nj_rollouts_record {
     struct nj_rollout view;
     struct nj_rollouts_subject *subject;
-    int64_t moved_ns;   /* when its numbers changed last */
-    int64_t changed_ns; /* when the number of new pods did */
-    int64_t counted_ns; /* until when outage_ns is counted */
-    bool brought_one;   /* a new pod has been available */
+    int64_t late_before_ns; /* since when the one before has been past its deadline; 0: it was not */
+    int64_t moved_ns;       /* when its numbers changed last */
+    int64_t changed_ns;     /* when the number of new pods did */
+    int64_t counted_ns;     /* until when outage_ns is counted */
+    bool brought_one;       /* a new pod has been available */
     bool difference_wanted;
     bool by_hand; /* its pods change when somebody deletes them */
     bool unseen;  /* it began while nobody looked: its ReplicaSet will say when */
@@ -92,9 +95,14 @@ void nj_rollouts_end(struct nj_rollouts *rollouts, struct nj_rollouts_record *re
                      enum nj_rollout_outcome outcome, int64_t at_ns);
 /* One that has ended turns out to have been undone. */
 void nj_rollouts_undo(struct nj_rollouts_record *record);
-/* The template that is being rolled out became known by its hash: was the one before undone by it? True: what
- * is told of that has changed. */
-bool nj_rollouts_resolve_late(struct nj_rollouts_subject *subject);
+/* Was the doubted one undone? What is told of it then has changed: true. `replica_set`: the doubter's, NULL
+ * when it is not known or there is none. */
+bool nj_rollouts_resolve(struct nj_rollouts_subject *subject, const struct nj_workloads_item *replica_set);
+/* Likewise, and tells it. */
+void nj_rollouts_resolve_told(struct nj_rollouts *rollouts, struct nj_rollouts_subject *subject,
+                              const struct nj_workloads_item *replica_set);
+void nj_rollouts_set_doubt(struct nj_rollouts *rollouts, struct nj_rollouts_subject *subject,
+                           struct nj_rollouts_record *doubted, struct nj_rollouts_record *doubter);
 
 /* What the subject's template is superseded by. */
 void nj_rollouts_begin(struct nj_rollouts *rollouts, struct nj_workloads *workloads,

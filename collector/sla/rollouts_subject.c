@@ -51,6 +51,7 @@ void nj_rollouts_forget_record(struct nj_rollouts *rollouts, struct nj_rollouts_
 void nj_rollouts_subject_forget(struct nj_rollouts *rollouts, struct nj_rollouts_subject *subject)
 {
     rollouts->running -= subject->now != NULL;
+    nj_rollouts_set_doubt(rollouts, subject, NULL, NULL);
     nj_rollouts_forget_record(rollouts, subject->now);
     nj_rollouts_forget_record(rollouts, subject->last);
     NJ_TABLE_REMOVE(rollouts->subjects, subject);
@@ -70,6 +71,15 @@ void nj_rollouts_subject_set_template(struct nj_rollouts_subject *subject, const
     (void)nj_rollouts_record_set(&subject->revision, revision);
     (void)nj_rollouts_record_set(&subject->hash, hash);
     (void)nj_rollouts_record_set(&subject->images, images);
+}
+
+void nj_rollouts_set_doubt(struct nj_rollouts *rollouts, struct nj_rollouts_subject *subject,
+                           struct nj_rollouts_record *doubted, struct nj_rollouts_record *doubter)
+{
+    if (subject->doubted != NULL && subject->doubted != subject->last)
+        nj_rollouts_forget_record(rollouts, subject->doubted);
+    subject->doubted = doubted;
+    subject->doubter = doubter;
 }
 
 void nj_rollouts_tell(const struct nj_rollouts *rollouts, const struct nj_rollouts_record *record)
@@ -106,9 +116,11 @@ void nj_rollouts_end(struct nj_rollouts *rollouts, struct nj_rollouts_record *re
     nj_rollouts_count_outage(record, at_ns);
     record->view.ended_ns = at_ns > record->view.began_ns ? at_ns : record->view.began_ns + 1;
     record->view.outcome = outcome;
-    nj_rollouts_forget_record(rollouts, subject->last);
+    if (subject->last == subject->doubter)
+        nj_rollouts_set_doubt(rollouts, subject, NULL, NULL);
+    if (subject->last != subject->doubted)
+        nj_rollouts_forget_record(rollouts, subject->last);
     subject->last = record;
     subject->now = NULL;
-    subject->last_in_doubt = false;
     rollouts->running--;
 }

@@ -339,6 +339,8 @@ static void on_rollout(void *data, const struct nj_rollout *rollout)
     bool is_new = running == NULL;
     nj_sla_write_rollout(sla, rollout);
     nj_rollback_note(sla->rollback, rollout);
+    if (is_new && rollout->ended_ns > 0) /* more is known of one that has ended long ago */
+        return;
     if (is_new)
         running = take_new(sla, rollout);
     else

@@ -139,6 +139,9 @@ export class ApiServer {
     if (['slow', 'truncate'].includes(fault.action)) return false;
     this.counters.faultMet(fault);
     switch (fault.action) {
+      case 'delay':
+        await new Promise((resolve) => setTimeout(resolve, fault.delayMs));
+        return false;
       case 'status':
         throw fault.reason === 'ResourceVersionTooLarge' || (fault.status === 504 && !fault.reason)
           ? tooLarge(0, 0)

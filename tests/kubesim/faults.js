@@ -4,7 +4,7 @@
  */
 
 /** Befall any request. */
-const REQUEST_ACTIONS = ['status', 'hang', 'close', 'garbage', 'slow', 'truncate'];
+const REQUEST_ACTIONS = ['status', 'hang', 'close', 'garbage', 'slow', 'truncate', 'delay'];
 /** Befall a watch that has begun. */
 const WATCH_ACTIONS = ['end', 'reset', 'stall', 'bad-frame', 'huge-frame', 'error-event', 'no-bookmarks'];
 const VERBS = ['*', 'list', 'watch', 'get', 'log', 'create', 'update', 'patch', 'delete'];
@@ -24,9 +24,10 @@ const VERBS = ['*', 'list', 'watch', 'get', 'log', 'create', 'update', 'patch', 
  * @property {string} [message]
  * @property {number} [retryAfter] seconds
  * @property {number} bytesPerSecond slow
+ * @property {number} delayMs    delay: it is looked at so much later
  */
 
-const DEFAULTS = { verb: '*', resource: '*', agent: '', times: 1, skip: 0, at: 0, status: 500, bytesPerSecond: 2000 };
+const DEFAULTS = { verb: '*', resource: '*', agent: '', times: 1, skip: 0, at: 0, status: 500, bytesPerSecond: 2000, delayMs: 0 };
 
 /** What went wrong in a rule, in words; undefined: nothing. */
 function problem(rule) {

@@ -68,7 +68,7 @@ Control API (JSON)
   POST   /kubesim/tokens     {"accept": [TOKEN...], "write": TOKEN}: what is accepted, what the token file says
 
 Faults: status (status, reason, message, retryAfter; 504 is "too large resource version"), hang, close, garbage, slow
-(bytesPerSecond), truncate; and for watches, after "at" events: end, reset and stall (in the middle of event "at"),
+(bytesPerSecond), truncate, delay (delayMs); and for watches, after "at" events: end, reset and stall (in the middle of event "at"),
 bad-frame, huge-frame, error-event (status, 410), no-bookmarks.
 `;
 

@@ -26,6 +26,7 @@ apps/v1 deployments Deployment yes
 apps/v1 replicasets ReplicaSet yes
 apps/v1 statefulsets StatefulSet yes
 apps/v1 daemonsets DaemonSet yes
+apps/v1 controllerrevisions ControllerRevision yes
 batch/v1 jobs Job yes status.successful
 batch/v1 cronjobs CronJob yes
 discovery.k8s.io/v1 endpointslices EndpointSlice yes

@@ -1,7 +1,9 @@
-/** The verbs that write: create, update, patch (as a merge, or applied by the server) and delete, in JSON. */
+/** The verbs that write: create, update, patch (as a merge, by JSON Patch, or applied by the server) and delete, in JSON. */
 import { randomUUID } from 'node:crypto';
 import { readJson } from '../lib/http.js';
+import { jsonPatched, withSpecChange } from './json-patch.js';
 import { notFound, StatusError } from './status.js';
+import { KubeObject } from './store.js';
 
 /** JSON merge patch, RFC 7396. */
 function merged(target, patch) {
@@ -61,6 +63,16 @@ function applied({ type, name }, current, json, query) {
   return result;
 }
 
+/** What the patch makes of the object. */
+function patched(target, current, json, request, query) {
+  const contentType = request.headers['content-type'] ?? '';
+  if (/^application\/apply-patch\+yaml/.test(contentType)) return applied(target, current, json, query);
+  if (!/^application\/json-patch\+json/.test(contentType)) return merged(current.json, json);
+  const next = jsonPatched(current.json, json);
+  checkVersion(target, current, next);
+  return withSpecChange(target.type, current.json, next, query.get('fieldManager') ?? 'unknown');
+}
+
 /** What a request to `/status` may change, and what one to the object itself may not. */
 function withinSubresource(target, current, next) {
   if (target.subresource === 'status') return { ...current.json, status: next.status };
@@ -95,9 +107,9 @@ export async function applyWrite(store, verb, target, request, query) {
   if (verb === 'delete') return { status: 200, object: store.write('DELETED', type, current.json) };
   checkVersion(target, current, json);
   if (verb === 'patch') {
-    const isApply = /^application\/apply-patch\+yaml/.test(request.headers['content-type'] ?? '');
-    const next = isApply ? applied(target, current, json, query) : merged(current.json, json);
-    return { status: 200, object: store.write('MODIFIED', type, withinSubresource(target, current, next)) };
+    const next = withinSubresource(target, current, patched(target, current, json, request, query));
+    const isDryRun = query.get('dryRun') === 'All';
+    return { status: 200, object: isDryRun ? new KubeObject(type, next) : store.write('MODIFIED', type, next) };
   }
   const { name: sameName, namespace: sameNamespace, uid, creationTimestamp } = current.meta;
   const metadata = { ...json.metadata, name: sameName, namespace: sameNamespace, uid, creationTimestamp };
