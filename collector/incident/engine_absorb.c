@@ -14,8 +14,7 @@ static bool absorbs(enum nj_trouble_kind kind)
     return kind >= NJ_TROUBLE_NODE_NOT_READY && kind <= NJ_TROUBLE_NODE_NETWORK;
 }
 
-/* The node's open incident, when it has a trouble that absorbs; else NULL. */
-static struct nj_open *absorbing(struct nj_engine *engine, const char *cluster, const char *node)
+struct nj_open *nj_absorbing(struct nj_engine *engine, const char *cluster, const char *node)
 {
     const struct nj_subject of_node = {.namespace = "", .workload_kind = "Node", .workload = node};
     struct nj_open *open = NULL;
@@ -65,21 +64,21 @@ void nj_calm_remove(struct nj_engine *engine, struct nj_calm_node *calm)
 void nj_absorb_begun(struct nj_engine *engine, const char *cluster, const char *node)
 {
     struct nj_calm_node *calm = calm_find(engine, cluster, node);
-    if (calm != NULL && absorbing(engine, cluster, node) != NULL)
+    if (calm != NULL && nj_absorbing(engine, cluster, node) != NULL)
         nj_calm_remove(engine, calm);
 }
 
 void nj_absorb_ended(struct nj_engine *engine, const char *cluster, const char *node,
                      enum nj_trouble_kind kind, int64_t now_ns)
 {
-    if (absorbs(kind) && absorbing(engine, cluster, node) == NULL)
+    if (absorbs(kind) && nj_absorbing(engine, cluster, node) == NULL)
         calm_put(engine, cluster, node, now_ns);
 }
 
 /* In trouble, or just out of it. */
 static bool is_unwell(struct nj_engine *engine, const char *cluster, const char *node)
 {
-    return absorbing(engine, cluster, node) != NULL || calm_find(engine, cluster, node) != NULL;
+    return nj_absorbing(engine, cluster, node) != NULL || calm_find(engine, cluster, node) != NULL;
 }
 
 static bool is_absorbed(const struct nj_open *open)
@@ -90,7 +89,7 @@ static bool is_absorbed(const struct nj_open *open)
 /* The trouble is over for long enough: what outlasts it has a cause of its own. */
 static bool is_calm(struct nj_engine *engine, const struct nj_incident *record)
 {
-    if (absorbing(engine, record->cluster, record->node) != NULL)
+    if (nj_absorbing(engine, record->cluster, record->node) != NULL)
         return false;
     const struct nj_calm_node *calm = calm_find(engine, record->cluster, record->node);
     if (calm == NULL) { /* it recovered while the collector was down, or its incident was given up */
@@ -130,7 +129,7 @@ struct nj_open *nj_report_join(struct nj_engine *engine, const struct nj_report 
 
 void nj_absorb_eviction(struct nj_engine *engine, const struct nj_report *report)
 {
-    struct nj_open *open = absorbing(engine, report->origin->cluster, nj_report_node(report));
+    struct nj_open *open = nj_absorbing(engine, report->origin->cluster, nj_report_node(report));
     if (open == NULL || !nj_streq(report->event->failure.reason, "Evicted"))
         return;
     open->record.evictions++;

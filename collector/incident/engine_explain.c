@@ -109,6 +109,10 @@ static struct nj_open *trouble_explains(struct nj_engine *engine, const struct n
     struct nj_open *found = told_by_id(engine, open, incident_of(record->suppressed));
     if (found == NULL)
         found = told_by_id(engine, open, open->explained_by);
+    if (found == NULL && nj_streq(record->cause, "node_loss")) {
+        struct nj_open *node = nj_absorbing(engine, record->cluster, record->node);
+        found = is_told(node) ? node : NULL;
+    }
     bool of_pods = nj_streq(record->cause, "crash") || nj_streq(record->cause, "unschedulable");
     if (found != NULL || !of_pods || !behind(record->detail, kind, &workload))
         return found;
@@ -173,8 +177,12 @@ static void name_services(struct nj_engine *engine, struct nj_open *open)
     size_t before = strlen(open->record.services_down);
     DL_FOREACH2(engine->of_kind[NJ_INCIDENT_SERVICE_OUTAGE], outage, kind_next)
     {
-        if (incident_of(outage->record.suppressed) == open->record.id)
-            (void)nj_buf_printf(&names, "%s%s", names.len == 0 ? "" : ", ", outage->record.workload);
+        if (incident_of(outage->record.suppressed) != open->record.id)
+            continue;
+        (void)nj_buf_printf(&names, "%s", names.len == 0 ? "" : ", ");
+        if (open->record.namespace[0] == '\0')
+            (void)nj_buf_printf(&names, "%s/", outage->record.namespace);
+        (void)nj_buf_printf(&names, "%s", outage->record.workload);
     }
     bool more = names.len > before;
     bool changed = nj_open_set(&open->record.services_down, nj_buf_str(&names), NJ_ENGINE_NAME_MAX);

@@ -62,6 +62,8 @@ void nj_engine_tick_ooms(struct nj_engine *engine, int64_t now_ns);
 enum nj_asked { NJ_ASKED_AT_OPENING, NJ_ASKED_BY_EVENT, NJ_ASKED_AGAIN };
 
 /* Each has a reason to hold it back, or not. */
+/* The node's open incident, when it has a trouble that absorbs; else NULL. */
+struct nj_open *nj_absorbing(struct nj_engine *engine, const char *cluster, const char *node);
 bool nj_absorb_holds(struct nj_engine *engine, const struct nj_open *open, enum nj_asked asked,
                      char reason[NJ_ENGINE_SUPPRESSED_MAX]);
 bool nj_explain_holds(struct nj_engine *engine, const struct nj_open *open,

@@ -90,7 +90,7 @@ static void append_share(struct nj_buf *out, int32_t ready, int32_t desired)
 /* "web is not available, 0 of 3 ready: pod web-1 deleted" */
 static void set_outage(struct nj_open *open, const struct nj_report *report)
 {
-    static const char incident[] = "incident/";
+    static const char incident[] = "incident/", node[] = "node/";
     const struct nj_outage *outage = &report->event->outage;
     struct nj_incident *record = &open->record;
     struct nj_buf text = {0}, workload = {0};
@@ -110,6 +110,8 @@ static void set_outage(struct nj_open *open, const struct nj_report *report)
     open->explained_by = strncmp(reference, incident, strlen(incident)) == 0
                              ? strtoll(reference + strlen(incident), NULL, 10)
                              : 0;
+    if (strncmp(reference, node, strlen(node)) == 0)
+        set(&record->node, reference + strlen(node));
     nj_buf_done(&text);
     nj_buf_done(&workload);
 }

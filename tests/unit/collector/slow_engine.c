@@ -354,6 +354,11 @@ static void worsen(struct slow_engine *slow, const struct slow_incident *inciden
         (void)nj_buf_printf(&slow->transitions, "^%d;", (int)incident->id);
 }
 
+static bool is_of_no_namespace(enum nj_incident_kind kind)
+{
+    return kind == NJ_INCIDENT_NODE || kind == NJ_INCIDENT_CAPACITY || kind == NJ_INCIDENT_REGISTRY;
+}
+
 /* The names of the services that it explains, in the order in which they came; worse when there are more. */
 static void name_services(struct slow_engine *slow, int64_t id)
 {
@@ -368,7 +373,8 @@ static void name_services(struct slow_engine *slow, int64_t id)
                 by_incident(outage) != id)
                 continue;
             size_t len = strlen(names);
-            (void)snprintf(names + len, sizeof(names) - len, "%s%s", len == 0 ? "" : ", ", outage->workload);
+            (void)snprintf(names + len, sizeof(names) - len, "%s%s%s", len == 0 ? "" : ", ",
+                           is_of_no_namespace(incident->kind) ? "shop/" : "", outage->workload);
         }
     }
     bool more = strlen(names) > strlen(incident->services_down);

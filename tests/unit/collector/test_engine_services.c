@@ -342,6 +342,41 @@ static void an_outage_is_explained_by_what_it_refers_to_or_by_nothing(void **sta
     assert_told(fixture, "5 service_outage opened;");
 }
 
+static void an_outage_by_a_lost_node_is_that_nodes(void **state)
+{
+    struct fixture *fixture = *state;
+    struct nj_event node = {.id = "node",
+                            .type = NJ_EVENT_TROUBLE,
+                            .subject = of("Node", "n1"),
+                            .trouble = {.kind = NJ_TROUBLE_NODE_NOT_READY,
+                                        .severity = "critical",
+                                        .detail = "",
+                                        .message = "",
+                                        .process = ""}};
+    node.subject.namespace = "";
+    node.subject.node = "n1";
+    assert_int_equal(1, apply(fixture, &node));
+    struct nj_event event = outage_of("front", "node_loss");
+    event.outage.reference = "node/n1";
+    assert_int_equal(2, apply(fixture, &event));
+    assert_told(fixture, "1 node opened;1 node worsened;");
+    assert_string_equal("incident 1", record(fixture, 2)->suppressed);
+    assert_string_equal("shop/front", record(fixture, 1)->services_down);
+    assert_string_equal("n1", record(fixture, 2)->node);
+    /* Of a node that nobody has told of it is told itself. */
+    event = outage_of("api", "node_loss");
+    event.outage.reference = "node/n2";
+    assert_int_equal(3, apply(fixture, &event));
+    assert_told(fixture, "3 service_outage opened;");
+    /* The node is back, the service is not. */
+    node.type = NJ_EVENT_TROUBLE;
+    node.trouble.over = true;
+    (void)apply(fixture, &node);
+    pass(fixture, 5 * NJ_SEC);
+    pass(fixture, NJ_ENGINE_LET_GO_NS);
+    assert_told(fixture, "1 node over;2 service_outage opened;");
+}
+
 static void an_explained_outage_is_known_after_a_restart(void **state)
 {
     struct fixture *fixture = *state;
@@ -621,6 +656,7 @@ int main(void)
         TEST(a_cause_that_is_known_better_corrects_it_without_a_word),
         TEST(an_outage_that_a_crash_explains_makes_the_crash_worse),
         TEST(an_outage_is_explained_by_what_it_refers_to_or_by_nothing),
+        TEST(an_outage_by_a_lost_node_is_that_nodes),
         TEST(an_explained_outage_is_known_after_a_restart),
         TEST(a_failed_rollout_says_what_differs_and_the_last_words),
         TEST(what_new_pods_do_belongs_to_the_rollout_that_failed),
