@@ -5,7 +5,7 @@ import { RECORDING, recordedEvents } from '../lib/lab.js';
 import { labTest } from '../lib/lab-test.js';
 import { metricSum } from '../lib/prometheus.js';
 import { servicesOf } from '../lib/outcome.js';
-import { formatTime, parseTime } from '../lib/time.js';
+import { formatTime, fromSeconds, parseTime } from '../lib/time.js';
 import { until } from '../lib/wait.js';
 import { subjectOf } from './expected.js';
 
@@ -25,6 +25,9 @@ const TRUTH_BY_SERVING = [
 ];
 
 const TOLERANCE_MS = 50;
+
+/** When the Service is deleted. */
+const DELETED_AT = '2026-11-21T09:19:08.250Z';
 
 const options = {
   recording: RECORDING,
@@ -94,6 +97,8 @@ labTest('the recorded outages with their causes, and what is told of them', opti
   const services = await servicesOf(lab);
   const web = services.find(({ namespace, service }) => namespace === 'shop' && service === 'web');
   assert.equal(web.outages.length, 4);
+  const headless = services.find(({ namespace, service }) => namespace === 'shop' && service === 'web-headless');
+  assert.deepEqual(headless.outages.map(({ cause }) => cause), TRUTH.map(([, , cause]) => cause), 'it was not away before its slice came');
   assert.ok(web.coverage > 0.7 && web.availability > 0.5 && web.availability < 1, JSON.stringify(web));
 
   const { text } = await lab.api('/metrics');
@@ -200,5 +205,60 @@ describe('the same with the collector killed at each event in turn', { concurren
         await assertTruth(lab, how);
       });
     }
+  }
+});
+
+/** Seconds for which the collector is away before and after an event. */
+const ABSENCES = [
+  [0.5, 1.2],
+  [2, 3],
+  [1, 8],
+];
+
+/** Triggers and pods' transitions have whole seconds. */
+const WHOLE_SECOND_MS = 1000 + TOLERANCE_MS;
+
+/** Whatever is said of a time further from a change than a second is true, or it is said that nobody knows. */
+function assertTrueOrUnknown(intervals, truth, isAvailable, what) {
+  const changes = truth.flatMap(([from, until]) => [Date.parse(from), Date.parse(until)]);
+  const wasAway = (ms) => truth.some(([from, until]) => ms >= Date.parse(from) && ms < Date.parse(until));
+  for (const { from, until, state } of intervals.filter(({ state: is }) => is !== 'unknown')) {
+    const end = Math.min(until ? Date.parse(until) : Infinity, Date.parse(DELETED_AT));
+    for (let ms = Date.parse(from); ms < end; ms += 10) {
+      if (changes.some((change) => Math.abs(ms - change) <= WHOLE_SECOND_MS)) continue;
+      const said = `${what}: ${state} from ${from} to ${until}`;
+      assert.equal(!isAvailable.includes(state), wasAway(ms), `${said}, at ${new Date(ms).toISOString()}\n${JSON.stringify(intervals, null, 1)}`);
+    }
+  }
+}
+
+describe('where the collector was away while time went on, what is said is true within a second, or unknown', { concurrency: 2 }, () => {
+  for (const [beforeS, afterS] of ABSENCES) {
+    labTest(`from ${beforeS} s before an event until ${afterS} s after it`, options, async (lab, t) => {
+      await lab.startAll();
+      await paceBoth(lab);
+      await lab.run();
+      let awayMs = 0;
+      let back = 0n;
+      for (const at of momentsOfWeb().map(parseTime)) {
+        const leaves = at - fromSeconds(beforeS);
+        if (leaves < back + fromSeconds(1)) continue;
+        await goTo(lab, leaves);
+        await lab.collector.kill();
+        back = at + fromSeconds(afterS);
+        await goTo(lab, back);
+        await startAgain(lab);
+        awayMs += (beforeS + afterS) * 1000;
+      }
+      await lab.control('clock', { stopAt: null });
+      await lab.finish();
+      const { json } = await lab.api('/api/v1/services/shop/web?from=2026-11-21T09:13:00Z&to=2026-11-21T09:20:00Z');
+      assertTrueOrUnknown(json.intervals, TRUTH, ['up', 'degraded'], 'by ready');
+      assertTrueOrUnknown(json.intervals, TRUTH_BY_SERVING, ['up', 'degraded', 'draining'], 'by serving');
+      const unknown = json.intervals.filter(({ state }) => state === 'unknown');
+      const unknownMs = unknown.reduce((sum, { from, until }) => sum + Date.parse(until) - Date.parse(from), 0);
+      t.diagnostic(`away for ${awayMs / 1000} s, of which ${unknownMs / 1000} s are unknown`);
+      assert.ok(unknownMs < awayMs / 2, 'of half of it the cluster still knows');
+    });
   }
 });
