@@ -88,7 +88,10 @@ bool nj_collector_is_ready(void *data, struct nj_buf *out)
 
 void nj_collector_collect_metrics(void *data)
 {
-    nj_ingest_collect(((struct nj_collector *)data)->ingest);
+    struct nj_collector *collector = data;
+    nj_ingest_collect(collector->ingest);
+    if (collector->notifier != NULL)
+        nj_notifier_collect(collector->notifier);
 }
 
 void nj_collector_append_metrics(void *data, struct nj_buf *out)

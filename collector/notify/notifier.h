@@ -74,6 +74,9 @@ void nj_notifier_kick(struct nj_notifier *notifier);
 /* Alerts that wait or are being sent, as last seen, at most 2000 a channel; for tests and readiness. */
 size_t nj_notifier_waiting(const struct nj_notifier *notifier);
 
+/* Before metrics are read: brings up to date what nobody tells it of. */
+void nj_notifier_collect(struct nj_notifier *notifier);
+
 /* Lets what is being sent finish (bounded by the channels' timeouts), sends nothing new, then calls on_closed
  * (may be NULL), from inside this call when there is nothing to wait for. Worker, HTTP client and store must
  * outlive that. Takes NULL. */

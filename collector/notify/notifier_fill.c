@@ -141,7 +141,6 @@ int64_t nj_notifier_job_fill(struct nj_notifier *notifier, int64_t now_ns)
     notifier->upkeep_wanted = notifier->upkeep_wanted && notifier->closing;
     notifier->clock_back = false;
     notifier->upkeep = (struct nj_ledger_result){.daily_ns = notifier->daily_ns};
-    nj_notifier_measure(notifier, now_ns);
     int64_t wake_ns = notifier->job_upkeeps ? INT64_MAX : notifier->upkeep_ns;
     for (struct nj_channel *channel = notifier->channels; channel != NULL; channel = channel->next) {
         add_recovery(notifier, channel);

@@ -118,7 +118,6 @@ struct nj_notifier {
 /* (notifier_metrics.c) */
 void nj_notifier_make_metrics(struct nj_notifier *notifier);
 void nj_channel_make_metrics(struct nj_channel *channel);
-void nj_notifier_measure(struct nj_notifier *notifier, int64_t now_ns);
 
 /* Submits the job if there is anything for it, and arms the timer. */
 void nj_notifier_schedule(struct nj_notifier *notifier);

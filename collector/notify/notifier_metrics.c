@@ -80,8 +80,9 @@ void nj_notifier_make_metrics(struct nj_notifier *notifier)
                                              bounds, sizeof(bounds) / sizeof(bounds[0]));
 }
 
-void nj_notifier_measure(struct nj_notifier *notifier, int64_t now_ns)
+void nj_notifier_collect(struct nj_notifier *notifier)
 {
+    int64_t now_ns = nj_loop_wall_ns(notifier->options.loop);
     struct nj_pipeline *pipeline = notifier->options.pipeline;
     if (pipeline == NULL)
         return;

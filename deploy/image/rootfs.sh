@@ -57,6 +57,10 @@ done
 cp -L /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
 add_package /usr/sbin/update-ca-certificates
 cp -L /etc/os-release "$root/etc/"
+# Zones by name, for quiet hours and digests.
+cp -RL /usr/share/zoneinfo "$root/usr/share/"
+rm -rf "$root/usr/share/zoneinfo/posix" "$root/usr/share/zoneinfo/right"
+add_package /usr/share/zoneinfo/Asia/Shanghai
 printf 'root:x:0:0:root:/:/sbin/nologin\nnightjar:x:65532:65532:nightjar:/:/sbin/nologin\n' > "$root/etc/passwd"
 printf 'root:x:0:\nnightjar:x:65532:\n' > "$root/etc/group"
 printf 'hosts: files dns\n' > "$root/etc/nsswitch.conf"

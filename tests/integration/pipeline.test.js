@@ -1,0 +1,516 @@
+/** Who hears of what, once: repeats, escalations, silences, quiet hours, digests, marks, and a collector that is killed meanwhile. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { test } from 'node:test';
+import { ask, binary } from '../lib/lab.js';
+import { labTest } from '../lib/lab-test.js';
+import { metricSum } from '../lib/prometheus.js';
+import { toYaml } from '../lib/yaml.js';
+import { until } from '../lib/wait.js';
+
+const [MINUTE, HOUR, DAY] = [60, 3600, 86_400];
+const [ONCALL, BOSS] = ['robot:robot-1', 'robot:robot-2'];
+const JSON_TYPE = { 'content-type': 'application/json' };
+
+/** Each pod is a workload of its own, so that each crash is an incident of its own. */
+const cluster = {
+  generate: 'pods=40,replicas=1',
+  speed: 1,
+  wecomsim: ['--robot', 'robot-1', '--robot', 'robot-2', '--rate', '1000'],
+  agent: { crash: { stable_after: '24h' } },
+};
+
+const settings = (lab, notify, more) => ({
+  incident: { stale_after: '365d' },
+  notify: {
+    language: 'en',
+    storm_after: 0,
+    channels: [
+      { name: 'wecom', type: 'wecom_robot', url_file: lab.robotFile('robot-1'), attach_log: false, rate_per_minute: 1000, timeout: '10s' },
+      { name: 'boss', type: 'wecom_robot', url_file: lab.robotFile('robot-2'), attach_log: false, rate_per_minute: 1000, timeout: '10s' },
+    ],
+    routes: [{ group: 'oncall', channels: ['wecom'] }],
+    ...notify,
+  },
+  ...more,
+});
+
+/** One that repeats and escalates. */
+const persistent = (lab) =>
+  settings(lab, { routes: [{ group: 'oncall', channels: ['wecom'], repeat: '1h', escalate: { after: '15m', channels: ['boss'] } }] });
+
+const advance = (lab, seconds) => lab.control('clock', { advance: seconds });
+const nowMs = async (lab) => Date.parse((await lab.control('state')).time);
+
+/** Time passes, and what it brings is done. */
+async function pass(lab, seconds) {
+  await advance(lab, seconds);
+  await lab.settled({ looks: 12 });
+}
+
+const post = (lab, where, body) => lab.api(where, { method: 'POST', body, headers: JSON_TYPE });
+
+/** Begins the test's cluster; returns what makes the next pod crash and gives its incident. */
+async function begin(lab) {
+  await lab.startAll();
+  await lab.run();
+  const pods = (await ask(`${lab.cluster.api}/api/v1/pods`)).json.items.map(({ metadata }) => metadata);
+  return async (more) => {
+    const { namespace, name } = pods.pop();
+    await lab.control('crash', { namespace, pod: name, exitCode: 3, restartAfter: null, ...more });
+    return until(async () => (await lab.incidents()).find(({ pod }) => pod === name), { what: `an incident of ${name}`, programs: lab.programs });
+  };
+}
+
+async function deletePod(lab, { namespace, pod }) {
+  const { status, text } = await ask(`${lab.cluster.api}/api/v1/namespaces/${namespace}/pods/${pod}`, { method: 'DELETE' });
+  assert.equal(status, 200, text);
+}
+
+const is = ({ id }) => new RegExp(`#${id}\\b`);
+
+/** What a channel was told of an incident, in short. */
+async function told(lab, incident, channel = ONCALL) {
+  const texts = (await lab.messages(channel)).map(({ text }) => text).filter((text) => is(incident).test(text));
+  return texts.map((text) => {
+    const [line] = text.split('\n');
+    if (/Digest/.test(line)) return 'digest';
+    if (/Resolved/.test(line)) return 'resolved';
+    if (/still open/.test(text)) return 'repeated';
+    if (/nobody has acknowledged/.test(text)) return 'escalated';
+    return 'opened';
+  });
+}
+
+async function assertTold(lab, incident, channel, expected) {
+  assert.deepEqual(await told(lab, incident, channel), expected, `#${incident.id} on ${channel}`);
+}
+
+const comes = (lab, incident, channel, what, times = 1) =>
+  until(async () => (await told(lab, incident, channel)).filter((one) => one === what).length === times, {
+    what: `#${incident.id} is ${what} on ${channel}`,
+    programs: [lab.collector],
+    timeoutMs: 20_000,
+  });
+
+async function silence(lab, matchers, more) {
+  const body = { matchers, author: 'li', reason: 'known', until: new Date((await nowMs(lab)) + 10 * HOUR * 1000).toISOString(), ...more };
+  return post(lab, '/api/v1/silences', body);
+}
+
+async function silenced(lab, matchers, more) {
+  const { status, json, text } = await silence(lab, matchers, more);
+  assert.equal(status, 201, text);
+  return json;
+}
+
+const endSilence = (lab, { id }) => lab.api(`/api/v1/silences/${id}`, { method: 'DELETE' });
+
+async function killAndRestart(lab) {
+  await lab.collector.kill();
+  lab.startCollector();
+  await lab.collectorReady();
+}
+
+// ---- what follows the first message
+
+labTest('what nobody looks after is repeated and told further; what is acknowledged, over or silenced is not', { ...cluster, collector: persistent }, async (lab) => {
+  const crash = await begin(lab);
+  const [acked, ended, quiet, left] = [await crash(), await crash(), await crash(), await crash()];
+  for (const incident of [acked, ended, quiet, left]) await comes(lab, incident, ONCALL, 'opened');
+
+  const ack = { by: 'wang', note: 'mine' };
+  assert.equal((await post(lab, `/api/v1/incidents/${acked.id}/acknowledge`, ack)).status, 201);
+  const second = await post(lab, `/api/v1/incidents/${acked.id}/acknowledge`, { by: 'zhao' });
+  assert.deepEqual([second.status, second.json.by], [200, 'wang'], 'the first one counts');
+  await deletePod(lab, ended);
+  await comes(lab, ended, ONCALL, 'resolved');
+  const pause = await silenced(lab, [{ name: 'workload', value: quiet.workload }]);
+
+  await pass(lab, 14 * MINUTE);
+  assert.deepEqual(await lab.messages(BOSS), [], 'nobody is woken before the time');
+  await advance(lab, 2 * MINUTE);
+  await comes(lab, left, BOSS, 'escalated');
+  await advance(lab, HOUR);
+  await comes(lab, left, ONCALL, 'repeated');
+  await lab.settled();
+  assert.equal((await lab.messages(BOSS)).length, 1);
+  await assertTold(lab, acked, ONCALL, ['opened']);
+  await assertTold(lab, ended, ONCALL, ['opened', 'resolved']);
+  await assertTold(lab, quiet, ONCALL, ['opened']);
+
+  // What a silence held back comes when it ends.
+  assert.equal((await endSilence(lab, pause)).json.state, 'expired');
+  await advance(lab, 2 * MINUTE);
+  await comes(lab, quiet, BOSS, 'escalated');
+  await comes(lab, quiet, ONCALL, 'repeated');
+
+  // The end goes where the beginning went, and nowhere else.
+  for (const incident of [acked, quiet, left]) await deletePod(lab, incident);
+  for (const incident of [acked, quiet, left]) await comes(lab, incident, ONCALL, 'resolved');
+  await lab.settled();
+  await assertTold(lab, left, BOSS, ['escalated', 'resolved']);
+  await assertTold(lab, acked, BOSS, []);
+  await pass(lab, DAY);
+  await assertTold(lab, left, ONCALL, ['opened', 'repeated', 'resolved']);
+});
+
+// ---- silences
+
+labTest('silences: =, !=, =~ and !~; their ends; and what is refused', { ...cluster, collector: (lab) => settings(lab) }, async (lab) => {
+  const crash = await begin(lab);
+  const probe = await crash();
+  await comes(lab, probe, ONCALL, 'opened');
+  const pods = (await ask(`${lab.cluster.api}/api/v1/pods`)).json.items.map(({ metadata }) => metadata.name);
+  const next = () => pods[pods.indexOf(probe.pod) - made - 1];
+  let made = 0;
+  const nextCrash = async () => {
+    made++;
+    return crash();
+  };
+  const cases = [
+    (pod) => [{ name: 'pod', value: pod }],
+    (pod) => [{ name: 'cluster', value: 'lab' }, { name: 'pod', value: `not-${pod}`, isEqual: false }],
+    (pod) => [{ name: 'pod', value: `.*${pod.slice(1)}`, isRegex: true }],
+    () => [{ name: 'kind', value: 'crash' }, { name: 'pod', value: 'a-pod-of-nobody|another', isRegex: true, isEqual: false }],
+  ];
+  const held = [];
+  for (const matchers of cases) {
+    const one = await silenced(lab, matchers(next()));
+    const incident = await nextCrash();
+    assert.equal(incident.suppressed, `silence ${one.id}`, JSON.stringify(matchers(incident.pod)));
+    held.push({ one, incident });
+    await endSilence(lab, one);
+  }
+  // The trouble stays: each is told now, and once.
+  for (const { incident } of held) await comes(lab, incident, ONCALL, 'opened');
+  // What does not match is told.
+  await silenced(lab, [{ name: 'pod', value: `${next()}x` }]);
+  await silenced(lab, [{ name: 'pod', value: next().slice(0, -1), isRegex: true }]);
+  await silenced(lab, [{ name: 'cluster', value: 'lab' }, { name: 'pod', value: next(), isEqual: false }, { name: 'kind', value: 'node' }]);
+  await comes(lab, await nextCrash(), ONCALL, 'opened');
+
+  // One that ends by itself; what is over by then is told to nobody; a restart forgets nothing.
+  const soon = new Date((await nowMs(lab)) + HOUR * 1000).toISOString();
+  const own = await silenced(lab, [{ name: 'kind', value: 'crash' }], { until: soon });
+  const [stays, goes] = [await nextCrash(), await nextCrash()];
+  await deletePod(lab, goes);
+  await killAndRestart(lab);
+  await pass(lab, HOUR - 2 * MINUTE);
+  await assertTold(lab, stays, ONCALL, []);
+  await advance(lab, 3 * MINUTE);
+  await comes(lab, stays, ONCALL, 'opened');
+  await pass(lab, MINUTE);
+  for (const { incident } of [...held, { incident: stays }]) await assertTold(lab, incident, ONCALL, ['opened']);
+  await assertTold(lab, goes, ONCALL, []);
+  const { json: kept } = await lab.api(`/api/v1/silences/${own.id}`);
+  assert.deepEqual([kept.state, kept.author, kept.reason, kept.until], ['expired', 'li', 'known', soon]);
+  assert.equal((await lab.api('/api/v1/silences?state=expired')).json.items.length, cases.length + 1);
+  assert.equal((await lab.api('/api/v1/silences?state=active')).json.items.length, 3);
+  assert.equal(metricSum(await lab.collectorMetrics(), 'nightjar_silences'), 3);
+
+  const past = new Date((await nowMs(lab)) - HOUR * 1000).toISOString();
+  const good = [{ name: 'namespace', value: 'shop' }];
+  for (const [matchers, more, words] of [
+    [[{ name: 'pod', value: 'web-(', isRegex: true }], {}, /matchers\[0\]\.value: no regular expression: .*parenthes/],
+    [[{ name: 'colour', value: 'red' }], {}, /matchers\[0\]\.name: 'colour' is none of kind/],
+    [[{ name: 'pod', value: '.*', isRegex: true }], {}, /would match all/],
+    [[{ name: 'pod', value: 'x'.repeat(513) }], {}, /at most 512 bytes/],
+    [Array.from({ length: 21 }, () => good[0]), {}, /1 to 20/],
+    [good, { until: past }, /until: must be later/],
+    [good, { from: soon, until: past }, /until: must be later/],
+    [good, { from: '2099-01-01T00:00:00Z', until: '2098-01-01T00:00:00Z' }, /until: must be later/],
+    [good, { author: '' }, /author/],
+    [good, { reason: ' ' }, /reason/],
+    [good, { reason: 'x'.repeat(1025) }, /reason: .*1024/],
+    [[{ name: 'pod', value: 'x' }], { maintenance: true }, /maintenance: goes with matchers of cluster, project, .* matchers\[0\] is of pod/],
+    [good, { maintenance: true, from: past }, /maintenance cannot begin before now/],
+  ]) {
+    const { status, text } = await silence(lab, matchers, more);
+    assert.equal(status, 400, text);
+    assert.match(text, words);
+  }
+  assert.equal((await lab.api('/api/v1/silences/99', { method: 'DELETE' })).status, 404);
+});
+
+// ---- maintenance
+
+const SERVICE = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'web', namespace: 'team-1' }, spec: { clusterIP: '10.0.0.9', ports: [{ port: 80 }] } };
+
+/** A Service of one pod. @returns what makes it ready or not */
+async function makeService(lab, pod) {
+  const create = async (where, body) => {
+    const { status, text } = await ask(`${lab.cluster.api}${where}`, { method: 'POST', body, headers: JSON_TYPE });
+    assert.equal(status, 201, text);
+  };
+  const { namespace, name, uid } = pod;
+  const metadata = { name: 'web', namespace };
+  await create(`/api/v1/namespaces/${namespace}/services`, { ...SERVICE, metadata, spec: { ...SERVICE.spec, selector: { app: 'web' } } });
+  const slice = (ready) => ({
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { name: 'web-1', namespace, labels: { 'kubernetes.io/service-name': 'web' } },
+    addressType: 'IPv4',
+    ports: [{ port: 80 }],
+    endpoints: [{ addresses: ['127.0.0.9'], conditions: { ready, serving: ready, terminating: false }, nodeName: 'node1', targetRef: { kind: 'Pod', namespace, name, uid } }],
+  });
+  const where = `/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices`;
+  await create(where, slice(true));
+  const state = async () => (await lab.api(`/api/v1/services/${namespace}/web`)).json?.now?.state;
+  await until(async () => (await state()) === 'up', { what: 'the service is up', programs: [lab.collector] });
+  return async (ready) => {
+    const { endpoints } = slice(ready);
+    const { status, text } = await ask(`${lab.cluster.api}${where}/web-1`, {
+      method: 'PATCH', body: { endpoints }, headers: { 'content-type': 'application/merge-patch+json' },
+    });
+    assert.equal(status, 200, text);
+    await until(async () => (await state()) === (ready ? 'up' : 'down'), { what: `the service is ${ready ? 'up' : 'down'}`, programs: [lab.collector] });
+  };
+}
+
+labTest('what is away within a silence of maintenance is planned, to the moment and across restarts', { ...cluster, collector: (lab) => settings(lab) }, async (lab) => {
+  await begin(lab);
+  const pod = (await ask(`${lab.cluster.api}/api/v1/pods`)).json.items[0].metadata;
+  const setReady = await makeService(lab, pod);
+  const began = new Date(await nowMs(lab)).toISOString();
+  await pass(lab, HOUR);
+
+  // Down an hour, of which the window takes the half hour in the middle; the collector is away when it ends.
+  const from = (await nowMs(lab)) + 15 * MINUTE * 1000;
+  const window = { from: new Date(from).toISOString(), until: new Date(from + 30 * MINUTE * 1000).toISOString(), maintenance: true };
+  const { id, maintenance } = await silenced(lab, [{ name: 'namespace', value: pod.namespace }, { name: 'service', value: 'we.', isRegex: true }], window);
+  assert.equal(maintenance, true);
+  await setReady(false);
+  const outage = await until(async () => {
+    await advance(lab, 2);
+    return (await lab.incidents({ kind: 'service_outage' }))[0];
+  }, { what: 'an outage', programs: [lab.collector] });
+  await comes(lab, outage, ONCALL, 'opened');
+  await pass(lab, 20 * MINUTE);
+  await lab.collector.kill();
+  await advance(lab, 30 * MINUTE);
+  lab.startCollector();
+  await lab.collectorReady();
+  await pass(lab, 10 * MINUTE);
+  await setReady(true);
+  await pass(lab, HOUR);
+
+  const query = `from=${began}&to=${new Date(await nowMs(lab)).toISOString()}`;
+  const { json: sla } = await lab.api(`/api/v1/services/${pod.namespace}/web/sla?${query}`);
+  const { json: outages } = await lab.api(`/api/v1/services/${pod.namespace}/web/outages?${query}`);
+  const show = JSON.stringify([sla, outages], null, 1);
+  const range = sla.total;
+  assert.ok(Math.abs(range.plannedSeconds - 30 * MINUTE) < 1, `half an hour was planned: ${show}`);
+  assert.ok(range.availabilityWithoutPlanned > range.availability && range.availabilityWithoutPlanned < 1, show);
+  // Of another service nothing is planned by it, and it is over.
+  assert.equal((await lab.api(`/api/v1/silences/${id}`)).json.state, 'expired');
+});
+
+// ---- quiet hours, digests
+
+/** An offset from UTC in which it is about this hour now, "+07:00". */
+function zoneOf(hour) {
+  const offset = ((hour - new Date().getUTCHours() + 36) % 24) - 12;
+  return `${offset < 0 ? '-' : '+'}${String(Math.abs(offset)).padStart(2, '0')}:00`;
+}
+
+const clockIn = (zone, ms) => {
+  const [, sign, hours] = /^([+-])(\d\d)/.exec(zone);
+  return new Date(ms + (sign === '-' ? -1 : 1) * Number(hours) * HOUR * 1000).toISOString().slice(11, 16);
+};
+
+labTest('quiet hours over midnight: what is severe is told, the rest once in the morning; groups are told apart', {
+  ...cluster,
+  collector: (lab) => settings(lab, {
+    routes: [
+      { group: 'night', namespace: 'team-1', channels: ['wecom'], quiet: { from: '22:00', to: '07:00', zone: zoneOf(23), below: 'critical' } },
+      { group: 'day', channels: ['boss'] },
+    ],
+  }),
+}, async (lab) => {
+  const crash = await begin(lab);
+  const pods = (await ask(`${lab.cluster.api}/api/v1/pods`)).json.items.map(({ metadata }) => metadata);
+  const zone = zoneOf(23);
+  const found = { night: [], day: [] };
+  while (found.night.length < 4 || found.day.length < 1) {
+    const incident = await crash();
+    found[incident.namespace === 'team-1' ? 'night' : 'day'].push(incident);
+  }
+  for (const incident of found.day) await comes(lab, incident, BOSS, 'opened');
+  await deletePod(lab, found.night[0]);
+  await killAndRestart(lab);
+  await lab.settled({ told: false });
+  assert.deepEqual(await lab.messages(ONCALL), []);
+  const setReady = await makeService(lab, pods.find(({ namespace }) => namespace === 'team-1'));
+  await setReady(false);
+  await advance(lab, 10);
+  const outage = await until(async () => (await lab.incidents({ kind: 'service_outage' }))[0], { what: 'an outage', programs: [lab.collector] });
+  assert.equal(outage.severity, 'critical');
+  await comes(lab, outage, ONCALL, 'opened');
+  const waits = async ({ id }) => (await lab.api(`/api/v1/incidents/${id}/notifications`)).json.items.map(({ transition, status }) => `${transition} ${status}`);
+  assert.deepEqual(await waits(found.night[0]), ['resolved held', 'opened held']);
+  assert.deepEqual(await waits(found.night[1]), ['opened held']);
+  // To five minutes before the end, which is on the next day.
+  const now = await nowMs(lab);
+  const [hours, minutes] = clockIn(zone, now).split(':').map(Number);
+  const leftS = (24 + 7 - hours) * HOUR - minutes * MINUTE;
+  await advance(lab, leftS - 5 * MINUTE);
+  await lab.settled({ told: false });
+  for (const incident of found.night) await assertTold(lab, incident, ONCALL, []);
+  await advance(lab, 6 * MINUTE);
+  for (const incident of found.night) await comes(lab, incident, ONCALL, 'digest');
+  await lab.settled();
+  const messages = (await lab.messages(ONCALL)).filter(({ text }) => !is(outage).test(text));
+  assert.equal(messages.length, 1, 'as one');
+  assert.match(messages[0].text, /Alert group: night/);
+  assert.equal(clockIn(zone, Date.parse(messages[0].at)).slice(0, 3), '07:');
+  for (const incident of found.day) await assertTold(lab, incident, ONCALL, []);
+});
+
+labTest('the day is told once, folded by cause, at its time of day in its zone', {
+  ...cluster,
+  collector: (lab) => settings(lab, { digest: { at: '09:00', zone: 'Asia/Shanghai', channels: ['boss'] } }),
+}, async (lab) => {
+  const crash = await begin(lab);
+  const alike = [];
+  for (let index = 0; index < 5; index++) alike.push(await crash());
+  const other = await crash({ exitCode: 1 });
+  for (const incident of [...alike, other]) await comes(lab, incident, ONCALL, 'opened');
+  const now = await nowMs(lab);
+  const [hours, minutes] = clockIn('+08:00', now).split(':').map(Number);
+  const leftS = ((24 + 9 - hours) * HOUR - minutes * MINUTE) % DAY;
+  if (leftS > 5 * MINUTE) await pass(lab, leftS - 2 * MINUTE);
+  assert.deepEqual((await lab.messages(BOSS)).filter(({ text }) => is(other).test(text)), [], 'not before nine');
+  await advance(lab, 5 * MINUTE);
+  await comes(lab, other, BOSS, 'digest');
+  await killAndRestart(lab);
+  await pass(lab, HOUR);
+  const [digest, ...more] = (await lab.messages(BOSS)).filter(({ text }) => is(other).test(text));
+  assert.deepEqual(more, [], 'it is told once');
+  assert.equal(clockIn('+08:00', Date.parse(digest.at)).slice(0, 4), '09:0');
+  assert.match(digest.text, /\[Digest\] 6 alerts, 0 resolved/);
+  assert.match(digest.text, /5 of them ×5: 3 Error/);
+  for (const { namespace, workload, id } of alike) assert.ok(digest.text.includes(`${namespace}/${workload} #${id}`), digest.text);
+  assert.match(digest.text, new RegExp(`> \\[Critical\\] Container crashes lab\\.\\S+\\.${other.workload} ×1: 1 Error.* #${other.id}`));
+});
+
+// ---- links and marks
+
+const LINK = /\]\((http[^)]*\/(ack|mark)\/(\d+)\?t=([^)&]*)[^)]*)\)/g;
+
+/** The links of a message. @returns {Promise<{ack: string, mark: string}>} */
+async function linksOf(lab, incident) {
+  const { text } = (await lab.messages(ONCALL)).find((message) => is(incident).test(message.text));
+  const links = Object.fromEntries([...text.matchAll(LINK)].map(([, url, kind]) => [kind, url]));
+  assert.deepEqual(Object.keys(links).sort(), ['ack', 'mark'], text);
+  return links;
+}
+
+async function submit(url, form = '') {
+  const response = await fetch(url, { method: 'POST', body: form, headers: { 'content-type': 'application/x-www-form-urlencoded' } });
+  return { status: response.status, text: await response.text() };
+}
+
+labTest('links acknowledge and mark by a button alone, and are good for nothing else', { ...cluster, collector: persistent }, async (lab) => {
+  const crash = await begin(lab);
+  const [one, other] = [await crash(), await crash()];
+  for (const incident of [one, other]) await comes(lab, incident, ONCALL, 'opened');
+  const links = await linksOf(lab, one);
+  const acknowledged = async ({ id }) => (await lab.api(`/api/v1/incidents/${id}/acknowledge`)).status === 200;
+
+  // A preview of the link does not acknowledge.
+  for (const method of ['GET', 'HEAD']) assert.equal((await fetch(links.ack, { method })).status, 200);
+  assert.equal(await acknowledged(one), false);
+  const refused = [
+    links.ack.replace(/\?t=.*/, ''),
+    links.ack.replace(/\?t=./, '?t='),
+    links.ack.replace(/t=(.)/, (_, first) => `t=${first === 'A' ? 'B' : 'A'}`),
+    links.ack.replace(`/ack/${one.id}`, `/ack/${other.id}`),
+    links.mark.replace('/mark/', '/ack/'),
+    links.ack.replace('/ack/', '/mark/'),
+    links.ack.replace(`/ack/${one.id}`, '/ack/99'),
+  ];
+  for (const url of refused) {
+    assert.equal((await submit(url)).status, 403, url);
+    assert.equal((await fetch(url)).status, 403, url);
+  }
+  assert.equal(await acknowledged(one), false);
+  assert.equal(await acknowledged(other), false);
+
+  // It outlives a restart; the second to press hears that it was acknowledged before.
+  await killAndRestart(lab);
+  const pressed = await submit(links.ack);
+  assert.equal(pressed.status, 200, pressed.text);
+  assert.match(pressed.text, /nobody is reminded/);
+  assert.match((await submit(links.ack)).text, /acknowledged before/);
+  assert.equal(await acknowledged(one), true);
+  await advance(lab, 2 * HOUR);
+  await comes(lab, other, BOSS, 'escalated');
+  await comes(lab, other, ONCALL, 'repeated');
+  await lab.settled();
+  await assertTold(lab, one, ONCALL, ['opened']);
+  await assertTold(lab, one, BOSS, []);
+
+  assert.equal((await fetch(links.mark)).status, 200);
+  assert.equal((await submit(links.mark, 'verdict=perhaps')).status, 400);
+  assert.deepEqual((await lab.api('/api/v1/rules')).json.items.map(({ useful, noise }) => [useful, noise]), [[0, 0]]);
+  assert.equal((await submit(links.mark, 'verdict=noise')).status, 200);
+  assert.equal((await submit(links.mark, 'verdict=useful')).status, 200, 'it may be thought over');
+  const [rule] = (await lab.api('/api/v1/rules')).json.items;
+  assert.deepEqual([rule.useful, rule.noise, rule.precision], [1, 0, 1]);
+});
+
+for (const demote of [false, true]) {
+  labTest(`a rule that brings more noise than use is ${demote ? 'told in the digest alone, by setting' : 'flagged'}`, {
+    ...cluster,
+    agent: { crash: { stable_after: '2m' } },
+    collector: (lab) => settings(lab, { demote, digest: { at: '09:00', channels: ['boss'] } }),
+  }, async (lab) => {
+    const crash = await begin(lab);
+    const rule = async () => (await lab.api('/api/v1/rules')).json.items.find(({ reason }) => reason === 'Error');
+    const mark = async ({ id }, verdict) => {
+      const { status, text } = await post(lab, `/api/v1/incidents/${id}/mark`, { by: 'li', verdict });
+      assert.equal(status, 200, text);
+    };
+    // Old noise does not count beside twenty of use...
+    const incidents = [];
+    for (let index = 0; index < 26; index++) incidents.push(await crash({ restartAfter: index === 0 ? null : 0 }));
+    for (const [index, incident] of incidents.slice(0, 25).entries()) {
+      await advance(lab, 1);
+      await mark(incident, index < 5 ? 'noise' : 'useful');
+    }
+    let now = await rule();
+    assert.deepEqual([now.useful, now.noise, now.latestPrecision, now.flagged], [20, 5, 1, false]);
+    // ...but what was said last does.
+    for (const [index, incident] of incidents.slice(5, 16).entries()) {
+      await advance(lab, 1);
+      if (index === 10) assert.equal((await rule()).flagged, false, 'at a half it is not');
+      await mark(incident, 'noise');
+    }
+    now = await rule();
+    assert.deepEqual([now.latestPrecision < 0.5, now.flagged, now.demoted], [true, true, demote], JSON.stringify(now));
+    assert.equal(metricSum(await lab.collectorMetrics(), 'nightjar_rules_flagged'), 1);
+    await lab.settled();
+    const late = await crash();
+    await lab.settled();
+    await assertTold(lab, late, ONCALL, demote ? [] : ['opened']);
+    await killAndRestart(lab);
+    const later = await crash();
+    await lab.settled();
+    await assertTold(lab, later, ONCALL, demote ? [] : ['opened']);
+
+    // All but those that are down are well again in minutes by themselves.
+    await pass(lab, 4 * MINUTE);
+    now = await rule();
+    assert.equal(now.count, 28);
+    assert.equal(now.resolved, 25);
+    assert.equal(now.resolvedByItself, 1);
+    assert.ok(now.medianSeconds >= 2 * MINUTE && now.medianSeconds < 5 * MINUTE, `${now.medianSeconds}`);
+    await pass(lab, DAY);
+    await comes(lab, late, BOSS, 'digest');
+    await comes(lab, later, BOSS, 'digest');
+  });
+}
