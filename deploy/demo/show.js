@@ -156,7 +156,8 @@ export class Show {
       const name = pad(`${namespace}/${service}`, 30);
       this.#print(`  ${name} ${percent(availability).padStart(9)}  of ${percent(coverage)} of the time that is known`);
       for (const { from, to, seconds, cause } of outages) {
-        this.#print(`      ${clock(from)} to ${clock(to) || '...'}  ${seconds.toFixed(1).padStart(8)} s  ${cause}`);
+        const length = seconds.toFixed(seconds < 0.1 ? 3 : 1); // never "0.0"
+        this.#print(`      ${clock(from)} to ${clock(to) || '...'}  ${length.padStart(8)} s  ${cause}`);
       }
     }
   }
