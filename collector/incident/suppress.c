@@ -72,6 +72,7 @@ struct view {
     size_t marks_count[IDENTITIES_MAX];
     size_t places;
     const struct nj_suppress_node *node; /* the incident's own */
+    int64_t drained_until_ns;            /* the latest of all nodes'; 0: none is drained */
     bool namespace_goes;
     const struct nj_suppress_window *windows;
     size_t windows_count;
@@ -207,8 +208,21 @@ static const char *by_cause(const struct nj_incident *incident, int64_t now_ns)
     return nj_streq(cause, "starting") && lasted_ns < NJ_SUPPRESS_STARTING_NS ? "starting" : NULL;
 }
 
+static int64_t drained_until(const struct nj_suppress_snapshot *snapshot)
+{
+    int64_t latest_ns = 0;
+    for (size_t i = 0; i < snapshot->nodes_count; i++) {
+        int64_t until_ns = snapshot->nodes[i].until_ns == 0 ? INT64_MAX : snapshot->nodes[i].until_ns;
+        latest_ns = until_ns > latest_ns ? until_ns : latest_ns;
+    }
+    return latest_ns;
+}
+
 static const char *by_drain(const struct view *view, const struct nj_incident *incident, int64_t now_ns)
 {
+    /* Whoever takes a node out knows that the others have its load. */
+    if (incident->kind == NJ_INCIDENT_CAPACITY && now_ns < view->drained_until_ns)
+        return "drain";
     bool of_going = incident->kind == NJ_INCIDENT_POD_FAILURE || incident->kind == NJ_INCIDENT_CRASH ||
                     incident->kind == NJ_INCIDENT_PROBE;
     return of_going && view->node != NULL && (view->node->until_ns == 0 || now_ns < view->node->until_ns)
@@ -249,6 +263,7 @@ bool nj_suppress_decide(const struct nj_suppress_snapshot *snapshot, const struc
                         .marks = {snapshot->marks},
                         .marks_count = {snapshot->marks_count},
                         .places = 1,
+                        .drained_until_ns = drained_until(snapshot),
                         .windows = snapshot->windows,
                         .windows_count = snapshot->windows_count};
     for (size_t i = 0; i < snapshot->nodes_count && node[0] != '\0'; i++) {
@@ -283,6 +298,7 @@ struct held {
     struct named *nodes, *namespaces;
     struct nj_suppress_window *windows;
     size_t windows_count;
+    int64_t drained_until_ns;
 };
 
 struct nj_suppress {
@@ -387,6 +403,7 @@ static struct held *held_new(const struct nj_suppress_snapshot *snapshot)
         place_rollout(held, &snapshot->rollouts[i]);
     for (size_t i = 0; i < snapshot->marks_count; i++)
         place_mark(held, &snapshot->marks[i]);
+    held->drained_until_ns = drained_until(snapshot);
     for (size_t i = 0; i < snapshot->nodes_count; i++)
         named_add(&held->nodes, snapshot->nodes[i].node, snapshot->nodes[i].until_ns);
     for (size_t i = 0; i < snapshot->namespaces_count; i++)
@@ -457,6 +474,7 @@ static const char *decide_held(struct held *held, const struct nj_incident *inci
 {
     struct identities of;
     struct view view = {.namespace_goes = named_find(held->namespaces, nj_str(incident->namespace)) != NULL,
+                        .drained_until_ns = held->drained_until_ns,
                         .windows = held->windows,
                         .windows_count = held->windows_count};
     const struct named *node = named_find(held->nodes, nj_str(incident->node));

@@ -22,7 +22,8 @@
  * starting, a mark on its workload, and without one for NJ_SUPPRESS_STARTING_NS: an outage with cause
  * starting. Nothing of its pods: agents and the unschedulable's watch give these their own time.
  *
- * drain: its node is drained: pod_failure, crash and probe of its pods, not an outage.
+ * drain: its node is drained: pod_failure, crash and probe of its pods, not an outage; a capacity of any
+ * node.
  *
  * An outage with cause scaling or scaled_to_zero is "scale-down", one with cause maintenance "maintenance",
  * without a mark too; one with cause deletion "deletion" for NJ_SUPPRESS_DELETION_NS.

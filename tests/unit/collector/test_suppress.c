@@ -240,8 +240,13 @@ static void a_drained_node_s_pods_go_and_an_outage_that_costs_is_told(void **sta
     assert_reason("", &snapshot, &down, noon_ns);
     crash.node = "node-2";
     assert_reason("", &snapshot, &crash, noon_ns);
+    struct nj_incident room = of_pod(NJ_INCIDENT_CAPACITY, "");
+    room.namespace = "";
+    room.node = "node-2";
+    assert_reason("drain", &snapshot, &room, noon_ns);
     node.until_ns = noon_ns;
     assert_reason("", &snapshot, &evicted, noon_ns);
+    assert_reason("", &snapshot, &room, noon_ns);
 }
 
 static void nothing_of_a_namespace_that_goes_is_told(void **state)
