@@ -499,7 +499,8 @@ static void a_service_of_a_job_misses_nothing_when_that_is_completed(void **stat
     wait_seconds(setup, 20);
     assert_holds(setup, "CronJob", "nightly", "");
     assert_told(setup, "");
-    assert_intervals(setup, "Service", "up 0-60;down scaled_to_zero 60-61;scaled_to_zero scaled_to_zero 61-;");
+    assert_intervals(setup, "Service",
+                     "up 0-60;down scaled_to_zero 60-61;scaled_to_zero scaled_to_zero 61-;");
     /* A Job is not measured by itself. */
     assert_intervals(setup, "Job", "");
 }
@@ -566,6 +567,22 @@ static void what_is_deleted_is_not_missed(void **state)
     assert_holds(setup, "Deployment", "web", "deletion");
     wait_seconds(setup, 121);
     assert_holds(setup, "Deployment", "web", "");
+}
+
+/* Times stay in their order; what began later than it is now has to wait for the clock. */
+static void a_clock_that_is_set_back_makes_no_time_twice(void **state)
+{
+    struct setup *setup = *state;
+    start_synced(setup);
+    be_down(setup, NOT_READY("2"));
+    setup->fake.now_ns -= 30 * NJ_SEC;
+    tell_model(setup, setup->slices, "MODIFIED", READY("3"));
+    setup->fake.now_ns += 10 * NJ_SEC;
+    tell_model(setup, setup->slices, "MODIFIED", NOT_READY("4"));
+    assert_intervals(setup, "Service", "up 0-60;down failed_readiness 60-;");
+    setup->fake.now_ns += 60 * NJ_SEC;
+    tell_model(setup, setup->slices, "MODIFIED", READY("5"));
+    assert_intervals(setup, "Service", "up 0-60;down failed_readiness 60-100;up 100-;");
 }
 
 /* ---- restarts */
@@ -796,6 +813,7 @@ int main(void)
         sla_case(a_job_that_fails_explains_nothing),
         sla_case(a_namespace_that_is_being_deleted_explains_what_goes_with_it),
         sla_case(what_is_deleted_is_not_missed),
+        sla_case(a_clock_that_is_set_back_makes_no_time_twice),
         sla_case(a_restart_in_which_nothing_happened_leaves_no_gap),
         sla_case(a_gap_is_filled_from_what_the_pods_know_and_the_rest_is_unknown),
         sla_case(a_gap_of_which_the_pods_know_nothing_is_unknown_until_now),
