@@ -11,6 +11,8 @@
 #include "common/base/str.h"
 
 enum { INTERVALS_MAX = 100000 /* read for one answer */, SERVICE_TEXTS = 4 };
+/* What was seen so long ago says nothing of now. */
+#define STALE_NS (5 * NJ_MIN)
 
 /* A row of the list: what the worker found, until the loop adds the objective. */
 struct nj_api_service {
@@ -188,12 +190,26 @@ struct listing {
     bool full;
 };
 
-static void keep_now(struct nj_api_service *row, const struct nj_interval *interval)
+/* Nobody could look since. */
+static bool is_stale(const struct nj_interval *interval, int64_t now_ns)
 {
-    const char *const texts[SERVICE_TEXTS] = {interval->namespace, interval->service, interval->detail,
-                                              interval->reference};
+    return interval->state != NJ_SERVICE_NONE_BY_DESIGN && interval->state != NJ_SERVICE_UNKNOWN &&
+           now_ns - interval->seen_ns > STALE_NS;
+}
+
+static void keep_now(struct nj_api_service *row, const struct nj_interval *interval, int64_t now_ns)
+{
+    bool stale = is_stale(interval, now_ns);
+    const char *const texts[SERVICE_TEXTS] = {interval->namespace, interval->service,
+                                              stale ? "" : interval->detail,
+                                              stale ? "" : interval->reference};
     drop_row(row);
     row->now = *interval;
+    if (stale) {
+        row->now.from_ns = interval->seen_ns;
+        row->now.state = NJ_SERVICE_UNKNOWN;
+        row->now.cause = NJ_OUTAGE_BY_NOTHING;
+    }
     for (size_t i = 0; i < SERVICE_TEXTS; i++)
         row->texts[i] = nj_strdup(texts[i]);
     row->now.cluster = "";
@@ -247,7 +263,7 @@ static int on_listed(void *data, const char *kind, const struct nj_interval *int
     }
     nj_sla_add(listing->computing, interval);
     if (interval->until_ns == 0)
-        keep_now(&listing->row, interval);
+        keep_now(&listing->row, interval, listing->call->now_ns);
     return 0;
 }
 
@@ -286,7 +302,7 @@ void nj_api_services(struct nj_api_call *call)
 {
     struct nj_api_sla_call *sla = &call->sla;
     int64_t limit = NJ_API_LIMIT_DEFAULT;
-    int64_t now_ns = nj_loop_wall_ns(call->api->options.loop);
+    int64_t now_ns = call->now_ns = nj_loop_wall_ns(call->api->options.loop);
     enum nj_service_state state;
     param_kind(call);
     sla->namespace = nj_api_param(call, "namespace");
@@ -324,6 +340,7 @@ static int append_interval(void *data, const struct nj_interval *interval)
 
 /* The open one of today, with today's availability. */
 struct current {
+    int64_t now_ns;
     struct nj_sla_computing *computing;
     struct nj_api_service row;
 };
@@ -334,7 +351,7 @@ static int on_current(void *data, const char *kind, const struct nj_interval *in
     (void)kind;
     nj_sla_add(current->computing, interval);
     if (interval->until_ns == 0)
-        keep_now(&current->row, interval);
+        keep_now(&current->row, interval, current->now_ns);
     return 0;
 }
 
@@ -345,7 +362,8 @@ static int query_now(struct nj_api_call *call, struct nj_err *err)
     struct nj_interval_filter filter = filter_of(call);
     struct nj_sla_summary summary;
     filter.from_ns = call->now_ns - call->now_ns % NJ_DAY;
-    struct current current = {.computing =
+    struct current current = {.now_ns = call->now_ns,
+                              .computing =
                                   nj_sla_begin(call->sla.basis, filter.from_ns, INT64_MAX, NULL, NULL)};
     int rc = store->ops->each_interval(store, &filter, on_current, &current, err);
     nj_sla_end(current.computing, &summary);

@@ -198,6 +198,31 @@ static void services_are_listed_as_they_are_now(void **state)
     reply_done(setup, &reply);
 }
 
+static void what_nobody_can_see_any_more_is_unknown(void **state)
+{
+    struct api_setup *setup = *state;
+    struct reply reply;
+    struct nj_err err = {0};
+    api_begin(setup);
+    put_interval(setup, "Service", "shop", "web", 3000, 0, NJ_SERVICE_DOWN, NJ_OUTAGE_BY_CRASH, "it crashed",
+                 "incident/4");
+    assert_int_equal(
+        0, setup->writer->ops->put_alive(setup->writer, setup->config.cluster, noon_ns - 10 * NJ_MIN, &err));
+    api_commit(setup);
+    api_open(setup);
+    assert_list(setup, "/api/v1/services?state=down", "name", "");
+    assert_list(setup, "/api/v1/services?state=unknown", "name", "web ");
+    ok(setup, &reply, "/api/v1/services/shop/web");
+    json_object *now = at(reply.json, "now");
+    assert_string_equal(field(now, "state"), "unknown");
+    assert_string_equal(field(now, "since"), "2026-11-21T08:50:00.000Z");
+    assert_string_equal(field(now, "seenAt"), "2026-11-21T08:50:00.000Z");
+    assert_string_equal(field(now, "cause"), "");
+    assert_string_equal(field(now, "detail"), "");
+    assert_string_equal(field(item(&reply, "intervals", 0), "state"), "down"); /* as it was */
+    reply_done(setup, &reply);
+}
+
 static void one_service_is_told_with_its_intervals(void **state)
 {
     struct api_setup *setup = *state;
@@ -738,6 +763,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         api_case(services_are_listed_as_they_are_now),
+        api_case(what_nobody_can_see_any_more_is_unknown),
         api_case(one_service_is_told_with_its_intervals),
         api_case(availability_is_computed_over_any_time),
         api_case(days_weeks_and_months_are_utcs),
