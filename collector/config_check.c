@@ -112,6 +112,11 @@ static int check_quiet(size_t i, const struct nj_quiet_config *quiet, struct nj_
     (void)snprintf(where, sizeof(where), "notify.routes[%zu].quiet", i);
     if (empty(quiet->from) && empty(quiet->to))
         return 0;
+    if (empty(quiet->from) || empty(quiet->to))
+        return nj_err_set(err, -EINVAL, "%s: needs both from and to", where);
+    if (nj_streq(quiet->from, quiet->to))
+        return nj_err_set(err, -EINVAL, "%s: from and to are the same: no time is between \"%s\" and itself",
+                          where, quiet->to);
     int rc = check_time(where, nj_str(quiet->from), quiet->zone, err);
     if (rc == 0)
         rc = check_time(where, nj_str(quiet->to), quiet->zone, err);

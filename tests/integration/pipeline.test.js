@@ -1,6 +1,11 @@
 /** Who hears of what: repeats, escalations, silences, quiet hours, digests, links and marks, with hours and days passing. */
 import assert from 'node:assert/strict';
-import { ask } from '../lib/lab.js';
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { test } from 'node:test';
+import { ask, binary } from '../lib/lab.js';
 import { labTest } from '../lib/lab-test.js';
 import {
   advance, assertTold, BOSS, begin, cluster, comes, DAY, deletePod, endSilence, HOUR, is, killAndRestart, MINUTE, makeService, nowMs,
@@ -8,6 +13,7 @@ import {
 } from '../lib/pipeline.js';
 import { metricSum } from '../lib/prometheus.js';
 import { until } from '../lib/wait.js';
+import { toYaml } from '../lib/yaml.js';
 
 // ---- what follows the first message
 
@@ -373,5 +379,92 @@ for (const demote of [false, true]) {
     await pass(lab, DAY);
     await comes(lab, late, BOSS, 'digest');
     await comes(lab, later, BOSS, 'digest');
+  });
+}
+
+// ---- what goes wrong
+
+labTest('what a channel refuses is a dead letter, in REST and metrics; the rate of one channel holds up no other', {
+  ...cluster,
+  collector: (lab) => {
+    fs.writeFileSync(lab.path('refusing'), `${lab.wecom.url}/nobody-is-here`);
+    const { channels } = settings(lab).notify;
+    return settings(lab, {
+      channels: [...channels.slice(0, 1), { ...channels[1], rate_per_minute: 2 }, { name: 'crm', type: 'webhook', url_file: lab.path('refusing') }],
+      routes: [{ group: 'oncall', channels: ['wecom', 'boss', 'crm'] }],
+    });
+  },
+}, async (lab) => {
+  const crash = await begin(lab);
+  const incidents = [];
+  for (let index = 0; index < 6; index++) incidents.push(await crash());
+  for (const incident of incidents) await comes(lab, incident, ONCALL, 'opened');
+  const dead = await until(async () => {
+    const items = (await lab.openNotifications()).filter(({ status }) => status === 'failed');
+    return items.length === incidents.length && items;
+  }, { what: 'dead letters', programs: [lab.collector] });
+  for (const { channel, error, incidentId, transition } of dead) {
+    assert.deepEqual([channel, transition, incidents.some(({ id }) => id === incidentId)], ['crm', 'opened', true]);
+    assert.match(error, /^webhook: HTTP status 4\d\d$/);
+  }
+  const metrics = async (name, label) => metricSum(await lab.collectorMetrics(), name, label);
+  assert.equal(await metrics('nightjar_notifications_total', 'channel="crm",status="failed"'), incidents.length);
+  assert.equal(await metrics('nightjar_notification_attempts_total', 'channel="crm",outcome="refused"'), incidents.length);
+
+  // Two go one by one, the rest as one when the minute is over.
+  await lab.settled({ told: false });
+  assert.equal((await lab.messages(BOSS)).length, 2);
+  assert.equal(await metrics('nightjar_notifications_waiting', 'channel="boss"'), 4);
+  await advance(lab, MINUTE + 1);
+  await lab.settled();
+  const messages = await lab.messages(BOSS);
+  assert.equal(messages.length, 3);
+  assert.match(messages[2].text, /\[Digest\] 4 alerts, 0 resolved[^]*4 of them ×4/);
+  for (const incident of incidents) {
+    assert.equal(messages.filter(({ text }) => is(incident).test(text)).length, 1, `#${incident.id} is in one of them`);
+  }
+  assert.equal(await metrics('nightjar_notifications_folded_total'), 4);
+});
+
+const CHANNELS = [{ name: 'ops', type: 'webhook', url_file: '/nowhere' }];
+const route = (more) => ({ channels: CHANNELS, routes: [{ group: 'oncall', channels: ['ops'], ...more }] });
+
+for (const [what, notify, words] of [
+  ['a key of notify', { storms: 1 }, /settings\.yaml:\d+: .*storms/],
+  ['a key of a channel', { channels: [{ ...CHANNELS[0], colour: 'red' }] }, /settings\.yaml:\d+: .*colour/],
+  ['a key of a route', route({ chanels: ['ops'] }), /settings\.yaml:\d+: .*chanels/],
+  ['a key of escalate', route({ escalate: { when: '1h' } }), /settings\.yaml:\d+: .*when/],
+  ['a type of channel', { channels: [{ ...CHANNELS[0], type: 'pigeon' }] }, /type.*wecom_robot.*webhook.*alertmanager/],
+  ['a channel without a name', { channels: [{ type: 'webhook', url_file: '/nowhere' }] }, /notify\.channels\[0\]: name is missing/],
+  ['two of one name', { channels: [...CHANNELS, ...CHANNELS] }, /notify\.channels\[1\]: the name "ops" is used twice/],
+  ['a channel without its file', { channels: [{ name: 'ops', type: 'webhook' }] }, /notify\.channels\[0\]: a webhook needs url_file/],
+  ['a user without a password', { channels: [{ ...CHANNELS[0], user: 'me' }] }, /notify\.channels\[0\]: user is of .*secret_file/],
+  ['a fail-over', { channels: [{ ...CHANNELS[0], failover: 'opps' }] }, /notify\.channels\[0\]: failover names "opps", which is no channel/],
+  ['fail-overs in a circle', { channels: [{ ...CHANNELS[0], failover: 'ops' }] }, /notify\.channels\[0\]: the fail-overs of "ops" go in a circle/],
+  ['a channel of a route', { channels: CHANNELS, routes: [{ channels: ['opps'] }] }, /notify\.routes\[0\]: "opps" is no channel/],
+  ['a route to nobody', { channels: CHANNELS, routes: [{ group: 'a' }] }, /notify\.routes\[0\]: channels is empty/],
+  ['a channel of escalate', route({ escalate: { after: '5m', channels: ['opps'] } }), /notify\.routes\[0\]\.escalate: "opps" is no channel/],
+  ['escalate without a time', route({ escalate: { channels: ['ops'] } }), /notify\.routes\[0\]\.escalate: needs both after and channels/],
+  ['a duration', route({ repeat: 'often' }), /settings\.yaml:\d+: .*repeat/],
+  ['a severity', route({ severity: 'dire' }), /notify\.routes\[0\]: severity "dire" is not info, warning or critical/],
+  ['a kind', route({ kind: 'crahs' }), /notify\.routes\[0\]: kind "crahs" is no kind of incident/],
+  ['a time of quiet hours', route({ quiet: { from: '25:00', to: '07:00' } }), /notify\.routes\[0\]\.quiet: "25:00" is no time of day such as/],
+  ['quiet hours without an end', route({ quiet: { from: '22:00' } }), /notify\.routes\[0\]\.quiet: needs both from and to/],
+  ['quiet hours of no length', route({ quiet: { from: '22:00', to: '22:00' } }), /quiet: from and to are the same/],
+  ['a zone', route({ quiet: { from: '22:00', to: '07:00', zone: 'Asia/Shangai' } }), /notify\.routes\[0\]\.quiet: .*Asia\/Shangai/],
+  ['what quiet hours let through', route({ quiet: { from: '22:00', to: '07:00', below: 'info' } }), /notify\.routes\[0\]\.quiet\.below: "info" is neither/],
+  ['the time of the digest', { channels: CHANNELS, digest: { at: '9', channels: ['ops'] } }, /notify\.digest: "9" is no time of day such as 09:00/],
+  ['a channel of the digest', { channels: CHANNELS, digest: { at: '09:00', channels: ['opps'] } }, /notify\.digest\.channels: "opps" is no channel/],
+  ['a digest for nobody', { channels: CHANNELS, digest: { at: '09:00' } }, /notify\.digest: needs both at and channels/],
+  ['demoting without a digest', { channels: CHANNELS, demote: true }, /notify\.demote: needs notify\.digest/],
+]) {
+  test(`settings: ${what} that cannot be is said, with its place`, (t) => {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'nightjar-pipeline-'));
+    t.after(() => fs.rmSync(folder, { recursive: true, force: true }));
+    const file = path.join(folder, 'settings.yaml');
+    fs.writeFileSync(file, toYaml({ cluster: 'lab', notify }));
+    const { status, stderr } = spawnSync(binary('nightjar-collector'), ['--config', file, '--check-config'], { encoding: 'utf8', timeout: 60_000 });
+    assert.equal(status, 78, stderr);
+    assert.match(stderr, words);
   });
 }
