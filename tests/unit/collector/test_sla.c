@@ -585,6 +585,54 @@ static void a_clock_that_is_set_back_makes_no_time_twice(void **state)
     assert_intervals(setup, "Service", "up 0-60;down failed_readiness 60-100;up 100-;");
 }
 
+/* Its pods may take 20 minutes to start, by their own settings and its deadline. */
+#define SLOW_STARTER                                                                                         \
+    "{" FAKE_META(                                                                                           \
+        "shop", "web", "d1", "1",                                                                            \
+        ",\"creationTimestamp\":\"2026-11-21T09:00:00Z\",\"generation\":1") ",\"spec\":{\"replicas\":1,"     \
+                                                                            "\"template\":{"                 \
+                                                                            "\"metadata\":{\"labels\":{"     \
+                                                                            "\"app\":"                       \
+                                                                            "\"web\"}},\"spec\":{"           \
+                                                                            "\"containers\":[{"              \
+                                                                            "\"name\":\"c\",\"image\":"      \
+                                                                            "\"web:1\","                     \
+                                                                            "\"startupProbe\":{"             \
+                                                                            "\"tcpSocket\":{"                \
+                                                                            "\"port\":80},"                  \
+                                                                            "\"periodSeconds\":10,"          \
+                                                                            "\"failureThreshold\":120}}]}}," \
+                                                                            "\"progressDeadlineSeconds\":"   \
+                                                                            "3600}}"
+
+static void assert_starts(struct setup *setup, int minutes, bool expected)
+{
+    struct nj_incident incident = make_incident(1, "f");
+    char reason[64] = "";
+    incident.kind = NJ_INCIDENT_SERVICE_OUTAGE;
+    incident.namespace = "shop";
+    incident.workload_kind = "Service";
+    incident.workload = "web";
+    incident.detail = "Deployment/web";
+    incident.cause = "starting";
+    incident.first_ns = noon_ns;
+    (void)nj_suppress_ask(setup->suppress, &incident, noon_ns + minutes * NJ_MIN, reason, sizeof(reason));
+    assert_string_equal(reason, expected ? "starting" : "");
+}
+
+static void a_slow_starter_has_the_time_that_it_asks_for_over_a_restart_too(void **state)
+{
+    struct setup *setup = *state;
+    setup->deployments->items = SLOW_STARTER;
+    start_synced(setup);
+    assert_starts(setup, 15, true);
+    stop(setup);
+    setup->fake.now_ns += 12 * NJ_MIN;
+    start_synced(setup);
+    assert_starts(setup, 15, true);
+    assert_starts(setup, 40, false);
+}
+
 /* ---- restarts */
 
 static void restart_after(struct setup *setup, int seconds)
@@ -814,6 +862,7 @@ int main(void)
         sla_case(a_namespace_that_is_being_deleted_explains_what_goes_with_it),
         sla_case(what_is_deleted_is_not_missed),
         sla_case(a_clock_that_is_set_back_makes_no_time_twice),
+        sla_case(a_slow_starter_has_the_time_that_it_asks_for_over_a_restart_too),
         sla_case(a_restart_in_which_nothing_happened_leaves_no_gap),
         sla_case(a_gap_is_filled_from_what_the_pods_know_and_the_rest_is_unknown),
         sla_case(a_gap_of_which_the_pods_know_nothing_is_unknown_until_now),
