@@ -114,7 +114,7 @@ labTest('the recorded outages with their causes, and what is told of them', opti
 const ORDERS = {
   'pods after slices': ['--lag', 'pods=3'],
   'Deployments late': ['--lag', 'deployments=3'],
-  'ReplicaSets late': ['--lag', 'replicasets=1'],
+  'ReplicaSets late': ['--lag', 'replicasets=3'],
   'Deployments later than their ReplicaSets, Services last': ['--lag', 'deployments=2', '--lag', 'replicasets=1', '--lag', 'services=3'],
   'slices after everything else': ['--lag', 'endpointslices=0.03'],
   'every watch at its own pace': ['--lag', '*=0..3', '--lag', 'endpointslices=0..0.03', '--seed', '1'],
