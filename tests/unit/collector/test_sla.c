@@ -654,6 +654,37 @@ static void a_restart_in_which_nothing_happened_leaves_no_gap(void **state)
     assert_told(setup, "");
 }
 
+#define ENDPOINTS(version, list)                                                                             \
+    "{" FAKE_META("shop", "web", "e1", version,                                                              \
+                  "") ",\"subsets\":[{\"" list "\":[{\"ip\":\"10.1.0.1\",\"targetRef\":{\"kind\":\"Pod\","   \
+                      "\"name\":\"web-1\",\"uid\":\"uid-web-1\"}}],\"ports\":[{\"port\":8080}]}]}"
+
+static void a_cluster_without_slices_is_followed_by_its_endpoints_over_a_restart_too(void **state)
+{
+    struct setup *setup = *state;
+    struct fake_resource *endpoints = fake_resource(&setup->fake, "endpoints", ENDPOINTS("4", "addresses"));
+    setup->slices->items = NULL;
+    setup->slices->status = 404;
+    start_synced(setup);
+    wait_seconds(setup, 60);
+    restart_after(setup, 600);
+    start_synced(setup);
+    while (endpoints->watches < 2)
+        run_once(setup);
+    wait_seconds(setup, 60);
+    assert_intervals(setup, "Service", "up 0-;");
+    tell_model(setup, endpoints, "MODIFIED", ENDPOINTS("20", "notReadyAddresses"));
+    wait_seconds(setup, 6);
+    assert_told(setup, "outage web of Deployment/web: failed_readiness (pods are not ready) ;");
+    assert_intervals(setup, "Service", "up 0-720;down failed_readiness 720-;");
+    /* Other contents after a time in which nobody looked. */
+    restart_after(setup, 600);
+    endpoints->items = ENDPOINTS("30", "addresses");
+    start_synced(setup);
+    wait_seconds(setup, 5);
+    assert_intervals(setup, "Service", "up 0-720;down failed_readiness 720-726;unknown 726-1326;up 1326-;");
+}
+
 static void a_gap_is_filled_from_what_the_pods_know_and_the_rest_is_unknown(void **state)
 {
     struct setup *setup = *state;
@@ -864,6 +895,7 @@ int main(void)
         sla_case(a_clock_that_is_set_back_makes_no_time_twice),
         sla_case(a_slow_starter_has_the_time_that_it_asks_for_over_a_restart_too),
         sla_case(a_restart_in_which_nothing_happened_leaves_no_gap),
+        sla_case(a_cluster_without_slices_is_followed_by_its_endpoints_over_a_restart_too),
         sla_case(a_gap_is_filled_from_what_the_pods_know_and_the_rest_is_unknown),
         sla_case(a_gap_of_which_the_pods_know_nothing_is_unknown_until_now),
         sla_case(an_outage_goes_on_over_a_restart_and_its_end_is_told_once),
