@@ -127,6 +127,7 @@ struct gathered {
     struct nj_incident *incidents;
     struct nj_alert *alerts;
     size_t count, capacity;
+    int64_t before_ns; /* of a day: its end */
 };
 
 static void gathered_init(struct gathered *gathered, size_t capacity)
@@ -135,6 +136,7 @@ static void gathered_init(struct gathered *gathered, size_t capacity)
     gathered->alerts = nj_calloc(capacity, sizeof(*gathered->alerts));
     gathered->count = 0;
     gathered->capacity = capacity;
+    gathered->before_ns = INT64_MAX;
 }
 
 static void gathered_done(struct gathered *gathered)
@@ -278,9 +280,12 @@ static int remind_all(struct upkeep *upkeep)
 
 /* ---- the daily digest */
 
+/* What began later is the next day's, also when the digest is late. */
 static int take_of_day(void *data, const struct nj_incident *incident)
 {
     struct gathered *gathered = data;
+    if (incident->first_ns >= gathered->before_ns)
+        return 0;
     gather(gathered, incident, "");
     return gathered->count == gathered->capacity ? 1 : 0;
 }
@@ -290,6 +295,7 @@ static int tell_day(struct upkeep *upkeep, int64_t for_ns)
     const struct nj_incident_filter filter = {.since_ns = for_ns - NJ_DAY, .limit = NJ_LEDGER_DAILY_MAX};
     struct gathered day;
     gathered_init(&day, NJ_LEDGER_DAILY_MAX);
+    day.before_ns = for_ns;
     int rc = upkeep->store->ops->each_incident(upkeep->store, &filter, take_of_day, &day, upkeep->err);
     rc = rc < 0 ? rc : 0;
     const struct nj_config_strings *channels = &upkeep->settings->digest_channels;

@@ -402,6 +402,19 @@ static void the_day_is_told_once(void **state)
     assert_sent(fixture, "boss", 0, "");
 }
 
+static void what_begins_after_the_days_digest_is_the_next_days(void **state)
+{
+    struct fixture *fixture = *state;
+    use(fixture, DAILY, "channels: [ops]");
+    pass(fixture, 31 * NJ_MIN); /* it has come, and there was nothing to tell */
+    open_one(fixture, 1);
+    restart(fixture); /* which looks for a digest that is late */
+    pass(fixture, NJ_MIN);
+    assert_sent(fixture, "boss", 0, "");
+    pass(fixture, NJ_DAY);
+    assert_sent(fixture, "boss", 1, "[Digest] 1 alerts, 0 resolved");
+}
+
 static void what_mostly_is_noise_is_in_the_daily_digest_alone(void **state)
 {
     struct fixture *fixture = *state;
@@ -539,6 +552,7 @@ int main(void)
         TEST(what_becomes_critical_wakes_people),
         TEST(nothing_is_repeated_in_quiet_hours),
         TEST(the_day_is_told_once),
+        TEST(what_begins_after_the_days_digest_is_the_next_days),
         TEST(what_mostly_is_noise_is_in_the_daily_digest_alone),
         TEST(an_alert_has_links_and_its_end_only_that_for_its_use),
         TEST(alertmanager_hears_every_minute_what_is_open_and_then_its_end),
