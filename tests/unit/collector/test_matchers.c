@@ -67,6 +67,28 @@ static void a_service_is_the_workload_of_its_incident(void **state)
     assert_true(fits("[{\"name\":\"service\",\"value\":\"cart\"}]", &incident));
 }
 
+static void an_outage_is_of_its_service_and_of_the_workload_behind_it(void **state)
+{
+    (void)state;
+    struct nj_incident incident = make_incident(1, "a");
+    incident.kind = NJ_INCIDENT_SERVICE_OUTAGE;
+    incident.workload_kind = "Service";
+    incident.workload = "cart-headless";
+    incident.detail = "Deployment/cart";
+    assert_true(fits("[{\"name\":\"workload\",\"value\":\"cart\"}]", &incident));
+    assert_true(fits("[{\"name\":\"workload\",\"value\":\"cart-headless\"}]", &incident));
+    assert_false(fits("[{\"name\":\"service\",\"value\":\"cart\"}]", &incident));
+    /* One that it is not must be neither. */
+    assert_false(fits("[{\"name\":\"kind\",\"value\":\"service_outage\"},{\"name\":\"workload\",\"value\":"
+                      "\"cart\",\"isEqual\":false}]",
+                      &incident));
+    assert_true(fits("[{\"name\":\"kind\",\"value\":\"service_outage\"},{\"name\":\"workload\",\"value\":"
+                     "\"web\",\"isEqual\":false}]",
+                     &incident));
+    incident.detail = "";
+    assert_false(fits("[{\"name\":\"workload\",\"value\":\"cart\"}]", &incident));
+}
+
 static void an_expression_that_gives_up_silences_nothing(void **state)
 {
     (void)state;
@@ -127,6 +149,7 @@ int main(void)
         cmocka_unit_test(expressions_are_for_the_whole_value),
         cmocka_unit_test(not_equal_turns_it_round),
         cmocka_unit_test(a_service_is_the_workload_of_its_incident),
+        cmocka_unit_test(an_outage_is_of_its_service_and_of_the_workload_behind_it),
         cmocka_unit_test(an_expression_that_gives_up_silences_nothing),
         cmocka_unit_test(what_is_wrong_is_named),
         cmocka_unit_test(written_out_they_read_the_same),
