@@ -49,6 +49,7 @@ struct nj_sla_rollout {
     bool considered;  /* whether it is to be rolled back, by this process */
     int64_t waits_ns; /* since when its failure waits to be told; 0: it does not */
     bool by_hand;     /* its pods change when somebody deletes them */
+    bool explains;    /* the trackers take it for the cause of what is lost */
     int32_t updated;
     int64_t changed_ns; /* when `updated` did */
     char **services;    /* whose addresses' checks it explains: sla_rollout_services.c */
@@ -164,8 +165,6 @@ int nj_sla_rollouts_start(struct nj_sla *sla, struct nj_err *err);
 void nj_sla_rollout_remember(struct nj_sla *sla, const struct nj_incident *incident);
 void nj_sla_rollouts_tick(struct nj_sla *sla);
 void nj_sla_rollout_words(struct nj_sla *sla, const struct nj_event *event);
-/* A check of a pod fails: of a rollout of the workload behind its Service, maybe. */
-void nj_sla_rollout_check(struct nj_sla *sla, const struct nj_event *event);
 /* It may explain what opens now: where pods change by hand, while one changes. */
 bool nj_sla_rollout_holds(const struct nj_sla *sla, const struct nj_sla_rollout *rollout);
 void nj_sla_rollouts_done(struct nj_sla *sla);
@@ -175,6 +174,8 @@ void nj_sla_rollout_services_look_at(struct nj_sla *sla, struct nj_sla_rollout *
 void nj_sla_rollout_services_look(struct nj_sla *sla);
 void nj_sla_rollout_services_forget(struct nj_sla_rollout *rollout);
 size_t nj_sla_rollout_services_count(const struct nj_sla *sla);
+/* A check of a pod fails: of a rollout of the workload behind its Service, maybe. */
+void nj_sla_rollout_check(struct nj_sla *sla, const struct nj_event *event);
 
 /* sla_template.c */
 void nj_sla_template_fetch(struct nj_sla *sla, const struct nj_rollout *rollout);

@@ -95,46 +95,6 @@ void nj_sla_rollout_words(struct nj_sla *sla, const struct nj_event *event)
     HASH_ADD_KEYPTR(hh, sla->words, words->key, strlen(words->key), words);
 }
 
-/* --- checks */
-
-struct checked {
-    struct nj_sla *sla;
-    const struct nj_event *event;
-};
-
-static void check_of(void *data, const struct nj_workloads_item *item)
-{
-    const struct checked *checked = data;
-    const struct nj_event *event = checked->event;
-    const char *kind = nj_workloads_kind_name(item->kind);
-    if (nj_pod_is_of_template(kind, item->name, "", event->subject.pod))
-        (void)nj_rollouts_pod_trouble(checked->sla->rollouts, item->namespace, kind, item->name,
-                                      event->subject.pod, NJ_ROLLOUT_CHECK_FAILED, event->check.got,
-                                      event->at_ns);
-}
-
-void nj_sla_rollout_check(struct nj_sla *sla, const struct nj_event *event)
-{
-    const struct nj_subject *subject = &event->subject;
-    struct checked checked = {sla, event};
-    enum nj_workloads_kind kind;
-    const struct nj_workloads_item *item = NULL;
-    if (sla->workloads == NULL || subject->pod[0] == '\0')
-        return;
-    const char *service = event->check.service[0] != '\0'               ? event->check.service
-                          : nj_streq(subject->workload_kind, "Service") ? subject->workload
-                                                                        : "";
-    const struct nj_model_service *view =
-        service[0] == '\0' ? NULL : nj_model_service(sla->options.model, subject->namespace, service);
-    if (nj_workloads_kind_parse(subject->workload_kind, &kind) == 0)
-        item = nj_workloads_find(sla->workloads, kind, subject->namespace, subject->workload);
-    if (item != NULL)
-        check_of(&checked, item);
-    else if (view != NULL && view->service != NULL)
-        nj_workloads_behind(sla->workloads, view->namespace, view->service->selector,
-                            view->service->selector_count, check_of, &checked);
-}
-
 /* --- events */
 
 static struct nj_sla_rollout *find_running(const struct nj_sla *sla, int64_t id)
@@ -272,7 +232,8 @@ static struct nj_sla_rollout *take_new(struct nj_sla *sla, const struct nj_rollo
 {
     struct nj_sla_rollout *running = add_running(sla, rollout);
     set_allowance(sla, running);
-    if (!running->by_hand)
+    running->explains = !running->by_hand;
+    if (running->explains)
         tell_trackers(sla, rollout, NJ_FACT_ROLLOUT_BEGAN, rollout->began_ns);
     return running;
 }
@@ -375,8 +336,14 @@ static void on_difference_wanted(void *data, const struct nj_rollout *rollout)
  * was rolled back, or told. */
 static void resume(struct nj_sla *sla, struct nj_sla_rollout *running)
 {
-    const struct nj_rollout *rollout = running->failed ? nj_rollouts_find(sla->rollouts, running->id) : NULL;
-    if (rollout == NULL)
+    const struct nj_rollout *rollout = nj_rollouts_find(sla->rollouts, running->id);
+    if (running->allowance_ns == 0) /* loaded, before its workload was known */
+        set_allowance(sla, running);
+    if (rollout != NULL && running->by_hand && running->explains) {
+        running->explains = false;
+        tell_trackers(sla, rollout, NJ_FACT_ROLLOUT_DONE, nj_sla_time(sla));
+    }
+    if (rollout == NULL || !running->failed)
         return;
     if (!running->considered) {
         running->considered = true;
@@ -460,6 +427,7 @@ static void load(struct nj_sla *sla, const struct nj_rollout *rollout)
     /* Whether its pods change by hand is not known before the workload is. */
     struct nj_sla_rollout *running = add_running(sla, rollout);
     running->updated = rollout->updated;
+    running->explains = true;
     tell_trackers(sla, rollout, NJ_FACT_ROLLOUT_BEGAN, rollout->began_ns);
     if (rollout->failed_ns == 0)
         return;

@@ -1,6 +1,7 @@
 /*
  * The Services behind which a rollout goes on: a check of a Service's own address names no pod, so that the
  * Service must say whose it is. One is listed while nothing but the rollout explains what its endpoints lack.
+ * And checks of pods, which name their Service, as those of a rollout's new pods.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -97,4 +98,44 @@ size_t nj_sla_rollout_services_count(const struct nj_sla *sla)
     for (const struct nj_sla_rollout *rollout = sla->running; rollout != NULL; rollout = rollout->hh.next)
         count += rollout->services_count;
     return count;
+}
+
+/* --- checks */
+
+struct checked {
+    struct nj_sla *sla;
+    const struct nj_event *event;
+};
+
+static void check_of(void *data, const struct nj_workloads_item *item)
+{
+    const struct checked *checked = data;
+    const struct nj_event *event = checked->event;
+    const char *kind = nj_workloads_kind_name(item->kind);
+    if (nj_pod_is_of_template(kind, item->name, "", event->subject.pod))
+        (void)nj_rollouts_pod_trouble(checked->sla->rollouts, item->namespace, kind, item->name,
+                                      event->subject.pod, NJ_ROLLOUT_CHECK_FAILED, event->check.got,
+                                      event->at_ns);
+}
+
+void nj_sla_rollout_check(struct nj_sla *sla, const struct nj_event *event)
+{
+    const struct nj_subject *subject = &event->subject;
+    struct checked checked = {sla, event};
+    enum nj_workloads_kind kind;
+    const struct nj_workloads_item *item = NULL;
+    if (sla->workloads == NULL || subject->pod[0] == '\0')
+        return;
+    const char *service = event->check.service[0] != '\0'               ? event->check.service
+                          : nj_streq(subject->workload_kind, "Service") ? subject->workload
+                                                                        : "";
+    const struct nj_model_service *view =
+        service[0] == '\0' ? NULL : nj_model_service(sla->options.model, subject->namespace, service);
+    if (nj_workloads_kind_parse(subject->workload_kind, &kind) == 0)
+        item = nj_workloads_find(sla->workloads, kind, subject->namespace, subject->workload);
+    if (item != NULL)
+        check_of(&checked, item);
+    else if (view != NULL && view->service != NULL)
+        nj_workloads_behind(sla->workloads, view->namespace, view->service->selector,
+                            view->service->selector_count, check_of, &checked);
 }
