@@ -121,7 +121,8 @@ static void on_tick(struct nj_timer *timer)
     nj_sla_rollouts_tick(sla);
     nj_sla_outages_tell(sla);
     nj_sla_marks_tick(sla);
-    if (sla->ticks++ % SLO_EVERY == 0 && !sla->blind)
+    /* Not before it is known what burnt before the start. */
+    if (sla->ticks++ % SLO_EVERY == 0 && !sla->blind && !sla->reading)
         nj_slo_tick(sla->slo, nj_sla_time(sla));
     if (looks(sla) && sla->writing == 0)
         nj_sla_write_alive(sla);
@@ -412,7 +413,8 @@ int nj_sla_exposition(struct nj_sla *sla, struct nj_buf *out)
     nj_gauge_set(sla->left_out,
                  (int64_t)(nj_tracker_left_out(sla->services) + nj_tracker_left_out(sla->owns) +
                            nj_rollouts_left_out(sla->rollouts)));
-    return nj_slo_exposition(sla->slo, nj_sla_time(sla), out);
+    /* Without what was before the start the figures would be better than they are. */
+    return sla->reading ? 0 : nj_slo_exposition(sla->slo, nj_sla_time(sla), out);
 }
 
 /* --- the end */

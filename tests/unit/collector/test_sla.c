@@ -6,6 +6,7 @@
 #include "collector/sla/sla_internal.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,10 @@ struct setup {
     struct fake_kube fake;
     struct fake_resource *services, *slices, *deployments, *pods, *jobs, *spaces;
     struct folder folder;
-    struct nj_store *store;
+    struct nj_store *store, *reader_store;
+    struct nj_worker *reader; /* reads what was before */
+    struct nj_job gate;       /* before that */
+    pthread_mutex_t held;
     struct nj_metrics *metrics;
     struct nj_suppress *suppress;
     struct nj_model *model;
@@ -137,6 +141,7 @@ static void on_node_event(void *data, const struct nj_event *event)
 static int setup_of(void **state)
 {
     struct setup *setup = NJ_NEW(struct setup);
+    (void)pthread_mutex_init(&setup->held, NULL);
     fake_kube_start(&setup->fake);
     fake_kube_set_time(&setup->fake, noon_ns);
     begin_folder(&setup->folder);
@@ -158,12 +163,24 @@ static int setup_of(void **state)
     return 0;
 }
 
+static void wait_for_gate(struct nj_job *job)
+{
+    struct setup *setup = job->data;
+    (void)pthread_mutex_lock(&setup->held);
+    (void)pthread_mutex_unlock(&setup->held);
+}
+
 /* The collector starts, and has seen the cluster. */
 static void start(struct setup *setup)
 {
     struct nj_err err = {0};
     struct nj_loop *loop = &setup->fake.test->loop;
     setup->metrics = nj_metrics_new();
+    setup->reader_store = open_reader(&setup->folder);
+    setup->reader = nj_worker_new(loop, "reader", 10);
+    assert_non_null(setup->reader);
+    setup->gate = (struct nj_job){.run = wait_for_gate, .data = setup};
+    assert_int_equal(0, nj_worker_submit(setup->reader, &setup->gate));
     setup->suppress = nj_suppress_new(NULL, NULL);
     const struct nj_nodes_options nodes = {.loop = loop,
                                            .client = setup->fake.client,
@@ -190,7 +207,8 @@ static void start(struct setup *setup)
                                            .metrics = setup->metrics,
                                            .suppress = setup->suppress,
                                            .config = &setup->config,
-                                           .store = setup->store,
+                                           .store = setup->reader_store,
+                                           .reader = setup->reader,
                                            .write = on_write,
                                            .on_event = on_event,
                                            .data = setup};
@@ -246,6 +264,9 @@ static void stop(struct setup *setup)
     setup->sla = NULL;
     nj_model_close(setup->model, test_set_flag, &setup->closed);
     run_until_closed(setup);
+    nj_worker_close(setup->reader, test_set_flag, &setup->closed);
+    run_until_closed(setup);
+    setup->reader_store->ops->close(setup->reader_store);
     nj_suppress_free(setup->suppress);
     nj_metrics_free(setup->metrics);
 }
@@ -257,6 +278,7 @@ static int teardown_of(void **state)
     setup->store->ops->close(setup->store);
     end_folder(&setup->folder);
     fake_kube_stop(&setup->fake);
+    (void)pthread_mutex_destroy(&setup->held);
     nj_buf_done(&setup->told);
     nj_buf_done(&setup->text);
     free(setup);
@@ -852,6 +874,36 @@ static void a_budget_that_burns_is_told_until_its_objective_is_taken_away(void *
     assert_true(nj_sla_objective(setup->sla, "shop", "web") == 0);
 }
 
+/* What burnt the budget before is known again before anything is said of it. */
+static void a_budget_goes_on_burning_over_a_restart(void **state)
+{
+    struct setup *setup = *state;
+    setup->services->items = SERVICE("1", SLO("99.9"));
+    start_synced(setup);
+    be_down(setup, NOT_READY("2"));
+    wait_seconds(setup, 180);
+    tell_model(setup, setup->slices, "MODIFIED", READY("3"));
+    assert_non_null(strstr(nj_buf_str(&setup->told), "slo web critical;"));
+    nj_buf_clear(&setup->told);
+    double before = nj_slo_budget_left(setup->sla->slo, "shop", "web", setup->fake.now_ns);
+    assert_true(before > 0.92 && before < 0.94); /* 3 of 43.2 minutes are gone */
+    restart_after(setup, 60);
+    setup->slices->items = READY("3");
+    (void)pthread_mutex_lock(&setup->held);
+    start(setup);
+    remember(setup, NJ_INCIDENT_SLO_BURN);
+    run_until_synced(setup);
+    wait_seconds(setup, 90);
+    assert_null(strstr(exposition(setup), "nightjar_service_"));
+    (void)pthread_mutex_unlock(&setup->held);
+    while (setup->sla->reading)
+        run_once(setup);
+    wait_seconds(setup, 90);
+    assert_null(strstr(nj_buf_str(&setup->told), "over"));
+    double after = nj_slo_budget_left(setup->sla->slo, "shop", "web", setup->fake.now_ns);
+    assert_true(after > before - 1e-6 && after < before + 1e-6);
+}
+
 static void an_objective_of_the_workload_is_the_services_and_can_change(void **state)
 {
     struct setup *setup = *state;
@@ -905,6 +957,7 @@ int main(void)
         sla_case(without_a_right_to_slices_nothing_is_known),
         sla_case(while_the_watch_is_broken_nothing_is_known),
         sla_case(a_budget_that_burns_is_told_until_its_objective_is_taken_away),
+        sla_case(a_budget_goes_on_burning_over_a_restart),
         sla_case(an_objective_of_the_workload_is_the_services_and_can_change),
         sla_case(an_objective_that_is_none_is_said),
     };
