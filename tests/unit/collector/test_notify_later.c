@@ -521,6 +521,40 @@ static void alertmanager_hears_every_minute_what_is_open_and_then_its_end(void *
     assert_sent(fixture, "am", 0, "");
 }
 
+static int count_of(const char *text, const char *words)
+{
+    int found = 0;
+    for (const char *at = text; (at = strstr(at, words)) != NULL; at++)
+        found++;
+    return found;
+}
+
+static void alertmanager_hears_of_all_that_is_open_however_many(void **state)
+{
+    struct fixture *fixture = *state;
+    enum { MANY = NJ_LEDGER_REMINDERS_MAX + 20 };
+    use(fixture, "", "channels: [am]");
+    for (int64_t id = 1; id <= MANY; id++)
+        open_one(fixture, id);
+    free(sent(fixture, "am"));
+    free(sent(fixture, "am"));
+    assert_sent(fixture, "am", 0, "");
+    for (int minute = 0; minute < 3; minute++) {
+        pass(fixture, NJ_MIN);
+        char *texts = sent(fixture, "am");
+        assert_int_equal(count_of(texts, "\"endsAt\""), MANY);
+        free(texts);
+    }
+    /* It was away: what was said minutes ago is not said again when it is back, but what is so now. */
+    for (int minute = 0; minute < 10; minute++)
+        pass(fixture, NJ_MIN);
+    char *texts = sent(fixture, "am");
+    char ends[NJ_TIME_TEXT_MAX];
+    assert_int_equal(count_of(texts, "\"endsAt\""), MANY);
+    assert_int_equal(count_of(texts, nj_time_format(fixture->now_ns + 4 * NJ_MIN, ends)), MANY);
+    free(texts);
+}
+
 static void alertmanager_is_asked_at_its_second_interface(void **state)
 {
     struct fixture *fixture = *state;
@@ -556,6 +590,7 @@ int main(void)
         TEST(what_mostly_is_noise_is_in_the_daily_digest_alone),
         TEST(an_alert_has_links_and_its_end_only_that_for_its_use),
         TEST(alertmanager_hears_every_minute_what_is_open_and_then_its_end),
+        TEST(alertmanager_hears_of_all_that_is_open_however_many),
         TEST(alertmanager_is_asked_at_its_second_interface),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
