@@ -37,7 +37,7 @@ struct fake_kube {
     int patches, dry_runs; /* those of a dry run are not counted as patches */
     unsigned patch_status, dry_run_status;
     struct nj_buf patched; /* "PATH QUERY TYPE BODY" of the latest */
-    const char *silent; /* a resource that is asked for in vain: no answer comes; NULL: none */
+    const char *silent;    /* a resource that is asked for in vain: no answer comes; NULL: none */
     bool closed;
     volatile int64_t now_ns; /* the product's clock, once fake_kube_set_time() was called */
 };

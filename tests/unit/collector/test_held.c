@@ -144,12 +144,12 @@ static struct nj_event outage(const char *cause)
                                         .workload = "front",
                                         .container = ""};
     event.outage = (struct nj_outage){.cause = cause,
-                                            .detail = "",
-                                            .reference = "",
-                                            .behind_kind = "Deployment",
-                                            .behind = "cart",
-                                            .since_ns = noon_ns - 5 * NJ_SEC,
-                                            .desired = 3};
+                                      .detail = "",
+                                      .reference = "",
+                                      .behind_kind = "Deployment",
+                                      .behind = "cart",
+                                      .since_ns = noon_ns - 5 * NJ_SEC,
+                                      .desired = 3};
     return event;
 }
 
