@@ -139,6 +139,23 @@ static void what_no_silence_is_gets_said(void **state)
     assert_list(setup, "/api/v1/silences", "id", "");
 }
 
+static void there_are_so_many_silences_and_no_more(void **state)
+{
+    struct api_setup *setup = *state;
+    struct reply reply;
+    open_with_incident(setup);
+    for (int i = 0; i < NJ_SILENCES_MAX; i++)
+        assert_int_equal(post_status(setup, "/api/v1/silences", JSON, SILENCE), 201);
+    post(setup, &reply, "/api/v1/silences", JSON, SILENCE);
+    assert_problem(setup, &reply, 409, "there are 1000 silences already that are not over");
+    /* One that is over makes room. */
+    request(setup, &reply, "DELETE", "/api/v1/silences/1", "Host: localhost\r\n");
+    assert_int_equal(reply.status, 200);
+    reply_done(setup, &reply);
+    setup->clock = noon_ns + 1;
+    assert_int_equal(post_status(setup, "/api/v1/silences", JSON, SILENCE), 201);
+}
+
 /* ---- acknowledgements and marks */
 
 static void the_first_acknowledgement_counts(void **state)
@@ -309,6 +326,7 @@ int main(void)
         api_case(a_deleted_silence_is_over_and_kept),
         api_case(a_silence_survives_a_restart),
         api_case(what_no_silence_is_gets_said),
+        api_case(there_are_so_many_silences_and_no_more),
         api_case(the_first_acknowledgement_counts),
         api_case(who_acknowledges_is_not_reminded),
         api_case(looking_at_a_link_changes_nothing_and_its_button_acknowledges),

@@ -402,6 +402,38 @@ static void the_day_is_told_once(void **state)
     assert_sent(fixture, "boss", 0, "");
 }
 
+/* At the moment before nobody hears of anything, and then of one message. */
+static void assert_sent_at(struct fixture *fixture, const char *channel, const char *time)
+{
+    int64_t at_ns = 0;
+    assert_int_equal(nj_time_parse(time, (size_t)-1, &at_ns), 0);
+    pass(fixture, at_ns - 1 - fixture->now_ns);
+    assert_sent(fixture, channel, 0, "");
+    pass(fixture, 1);
+    assert_sent(fixture, channel, 1, "cart");
+}
+
+static void hours_and_days_are_those_of_their_zones_clocks(void **state)
+{
+    struct fixture *fixture = *state;
+    /* Half past eleven in the evening; seven and nine in the morning after the clocks were put forward, and
+     * back. */
+    static const char *const nights[][3] = {
+        {"2027-03-27T22:30:00Z", "2027-03-28T05:00:00Z", "2027-03-28T07:00:00Z"},
+        {"2027-10-30T21:30:00Z", "2027-10-31T06:00:00Z", "2027-10-31T08:00:00Z"},
+    };
+    use(fixture, "  digest: {at: \"09:00\", zone: Europe/Berlin, channels: [boss]}\n",
+        "channels: [ops], quiet: {from: \"22:00\", to: \"07:00\", zone: Europe/Berlin}");
+    for (size_t i = 0; i < sizeof(nights) / sizeof(nights[0]); i++) {
+        int64_t evening_ns = 0;
+        assert_int_equal(nj_time_parse(nights[i][0], (size_t)-1, &evening_ns), 0);
+        pass(fixture, evening_ns - fixture->now_ns);
+        open_one(fixture, (int64_t)i + 1);
+        assert_sent_at(fixture, "ops", nights[i][1]);
+        assert_sent_at(fixture, "boss", nights[i][2]);
+    }
+}
+
 static void what_begins_after_the_days_digest_is_the_next_days(void **state)
 {
     struct fixture *fixture = *state;
@@ -586,6 +618,7 @@ int main(void)
         TEST(what_becomes_critical_wakes_people),
         TEST(nothing_is_repeated_in_quiet_hours),
         TEST(the_day_is_told_once),
+        TEST(hours_and_days_are_those_of_their_zones_clocks),
         TEST(what_begins_after_the_days_digest_is_the_next_days),
         TEST(what_mostly_is_noise_is_in_the_daily_digest_alone),
         TEST(an_alert_has_links_and_its_end_only_that_for_its_use),
