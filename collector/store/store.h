@@ -428,7 +428,7 @@ struct nj_store_ops {
 
     /* What was when available (collector/sla/interval.h). `kind` is "Service", or that of the workload whose
      * own availability it is; interval->service is the name. Inserts, or replaces the one with the same
-     * cluster, kind, namespace, name and from_ns. */
+     * cluster, kind, namespace, name and from_ns. One that lasts ends an earlier one that does. */
     int (*put_interval)(struct nj_store *store, const char *kind, const struct nj_interval *interval,
                         struct nj_err *err);
     /* Every interval of the cluster's namespace with this reference, which is not "", gets this cause. */

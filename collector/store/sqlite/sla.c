@@ -47,12 +47,27 @@ static int find_subject(struct nj_sqlite *sqlite, const char *kind, const struct
     return rc;
 }
 
+/* An earlier one whose end was lost, when too much was to be written at once, does not last beside a later
+ * one. */
+static int end_earlier(struct nj_sqlite *sqlite, int64_t subject, int64_t from_ns, struct nj_err *err)
+{
+    struct nj_binder end =
+        nj_sql_use(sqlite, NJ_SQL_END_INTERVALS,
+                   "UPDATE interval SET until_ns = ?1, seen_ns = ?1 WHERE subject = ?2 AND "
+                   "until_ns = 0 AND from_ns < ?1");
+    nj_sql_int(&end, from_ns);
+    nj_sql_int(&end, subject);
+    return nj_sql_run(sqlite, &end, storing, err);
+}
+
 int nj_sqlite_put_interval(struct nj_store *store, const char *kind, const struct nj_interval *interval,
                            struct nj_err *err)
 {
     struct nj_sqlite *sqlite = nj_sqlite_of(store);
     int64_t subject = 0;
     int rc = find_subject(sqlite, kind, interval, &subject, err);
+    if (rc == 0 && interval->until_ns == 0)
+        rc = end_earlier(sqlite, subject, interval->from_ns, err);
     if (rc < 0)
         return rc;
     struct nj_binder put =

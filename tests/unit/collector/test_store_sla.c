@@ -131,6 +131,22 @@ static void test_an_interval_is_corrected(void **state)
                         read_intervals(fixture, &(struct nj_interval_filter){0}));
 }
 
+static void test_of_two_that_last_the_earlier_ends_where_the_later_begins(void **state)
+{
+    struct fixture *fixture = *state;
+    struct nj_interval down = make_interval("web", 1, 0, NJ_SERVICE_DOWN, NJ_OUTAGE_BY_CRASH);
+    struct nj_interval up = make_interval("web", 5, 0, NJ_SERVICE_UP, NJ_OUTAGE_BY_NOTHING);
+    struct nj_interval other = make_interval("api", 1, 0, NJ_SERVICE_DOWN, NJ_OUTAGE_BY_CRASH);
+    put(fixture, "Service", &down);
+    put(fixture, "Service", &other);
+    put(fixture, "Deployment", &down);
+    put(fixture, "Service", &up); /* what came in between was lost */
+    put(fixture, "Service", &up);
+    assert_string_equal("Deployment/web 1-0(1) down crash;Service/api 1-0(1) down crash;"
+                        "Service/web 1-5(5) down crash;Service/web 5-0(5) up ;",
+                        read_intervals(fixture, &(struct nj_interval_filter){0}));
+}
+
 static void test_a_failed_rollout_is_the_cause_of_all_that_came_of_it(void **state)
 {
     struct fixture *fixture = *state;
@@ -544,6 +560,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_intervals_come_by_name_and_time, setup, teardown),
         cmocka_unit_test_setup_teardown(test_an_interval_is_corrected, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_of_two_that_last_the_earlier_ends_where_the_later_begins, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_a_failed_rollout_is_the_cause_of_all_that_came_of_it, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_restart_finds_what_lasted_and_until_when_it_is_known, setup,
