@@ -293,9 +293,9 @@ int nj_agent_start(struct nj_loop *loop, const struct nj_agent_config *config, s
     }
     nj_info("main",
             "nightjar-agent " NJ_VERSION
-            " on node %s of cluster %s: API server %s, collector %s, HTTP on port %d",
+            " on node %s of cluster %s: API server %s, collector %s, HTTP on %s (port %d)",
             agent->node, config->cluster, nj_kube_client_server(agent->client), config->collector.url,
-            nj_agent_http_port(agent->server));
+            config->http.listen, nj_agent_http_port(agent->server));
     *ret_agent = agent;
     return 0;
 }

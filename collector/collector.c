@@ -338,9 +338,10 @@ int nj_collector_start(struct nj_loop *loop, const struct nj_collector_config *c
         return rc;
     }
     nj_info("main",
-            "nightjar-collector " NJ_VERSION " of cluster %s: agents on %s, HTTP on port %d, database %s%s%s",
-            config->cluster, config->ingest.listen, nj_api_port(collector->api), config->store.path,
-            collector->client == NULL ? "" : ", API server ",
+            "nightjar-collector " NJ_VERSION
+            " of cluster %s: agents on %s, HTTP on %s (port %d), database %s%s%s",
+            config->cluster, config->ingest.listen, config->api.listen, nj_api_port(collector->api),
+            config->store.path, collector->client == NULL ? "" : ", API server ",
             collector->client == NULL ? "" : nj_kube_client_server(collector->client));
     *ret_collector = collector;
     return 0;
