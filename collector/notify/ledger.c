@@ -43,6 +43,28 @@ bool nj_notification_is_digest(const struct nj_notification *row)
     return nj_streq(row->transition, NJ_DIGEST);
 }
 
+/* No other digest's occurrence lies within the second after it was made. */
+uint64_t nj_ledger_kept_occurrence(int64_t now_ns, int64_t incident_id)
+{
+    return (uint64_t)now_ns + 1 + (uint64_t)incident_id % (NJ_SEC - 1);
+}
+
+bool nj_ledger_is_kept(const struct nj_notification *row)
+{
+    uint64_t after_ns = row->occurrence - (uint64_t)row->created_ns;
+    return nj_notification_is_digest(row) && after_ns > 0 && after_ns < NJ_SEC;
+}
+
+int nj_ledger_withdraw(struct nj_store *store, const struct nj_notification *row, int64_t now_ns,
+                       struct nj_err *err)
+{
+    struct nj_notification gone = *row;
+    gone.status = NJ_NOTIFICATION_WITHDRAWN;
+    gone.done_ns = now_ns;
+    gone.text = "";
+    return store->ops->put_notification(store, &gone, err);
+}
+
 void nj_rows_done(struct nj_rows *rows)
 {
     for (size_t i = 0; i < rows->count; i++)
@@ -164,6 +186,9 @@ static int recover_row(struct nj_store *store, const struct nj_ledger_terms *ter
     bool is_digest = nj_notification_is_digest(row);
     if (!is_digest && (row->parts_done & NJ_PART_TEXT) != 0)
         return nj_ledger_end(store, row, NJ_NOTIFICATION_SENT, terms->now_ns, file_unknown, result, err);
+
+    if (nj_ledger_is_kept(row))
+        return nj_ledger_withdraw(store, row, terms->now_ns, err);
 
     const struct nj_target *target = terms->target;
     /* next_ns is when it was claimed. That may seem to be in the future: the clock was set back since. */

@@ -26,7 +26,8 @@
  * "escalated"), in the transaction that puts the reminder off or deletes it. What opens or ends in a route's
  * quiet hours is HELD until their end, and then told as one digest; likewise what worsens under a silence
  * that came after the opening, which holds back repeats and escalations too. The daily digest is a row whose
- * occurrence is the moment it is for, so that there is one.
+ * occurrence is the moment it is for, so that there is one. A channel that forgets is told each minute what
+ * is open, as a digest that is sent then or never (WITHDRAWN).
  */
 #ifndef NJ_NOTIFY_LEDGER_H
 #define NJ_NOTIFY_LEDGER_H

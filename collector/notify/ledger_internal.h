@@ -20,6 +20,16 @@ void nj_notification_done(struct nj_notification *copy);
 
 bool nj_notification_is_digest(const struct nj_notification *row);
 
+/* A digest that tells a channel which forgets what is open: named by its time and its first incident, as one
+ * transaction may not take all. It is never sent later than the first time: the next one says how things
+ * stand then, and what has ended meanwhile must not be told as open after its end. */
+uint64_t nj_ledger_kept_occurrence(int64_t now_ns, int64_t incident_id);
+bool nj_ledger_is_kept(const struct nj_notification *row);
+
+/* Ends a row that need not be told any more. */
+int nj_ledger_withdraw(struct nj_store *store, const struct nj_notification *row, int64_t now_ns,
+                       struct nj_err *err);
+
 /* next_ns of what may be sent at once. Not now: the clock may be set back. */
 #define NJ_LEDGER_AT_ONCE 0
 

@@ -131,9 +131,8 @@ static int withdraw(struct plan *plan)
         if (!is_unwritten(row) || row->attempts > 0 || ahead_ns <= 0 ||
             ahead_ns > plan->settings->probe_wait_ns)
             continue;
+        rc = nj_ledger_withdraw(plan->store, row, plan->now_ns, plan->err);
         row->status = NJ_NOTIFICATION_WITHDRAWN;
-        row->done_ns = plan->now_ns;
-        rc = plan->store->ops->put_notification(plan->store, row, plan->err);
     }
     return rc;
 }

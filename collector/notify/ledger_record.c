@@ -296,6 +296,8 @@ static int record_digest(const struct work *work, const struct judgement *judgem
 {
     struct nj_buf divided = {0};
     int rc = 0;
+    if (judgement->verdict != TOLD && nj_ledger_is_kept(&work->claim->row))
+        return nj_ledger_withdraw(work->store, &work->claim->row, work->terms->now_ns, work->err);
     switch (judgement->verdict) {
     case TOLD:
         return record_part(work, true);

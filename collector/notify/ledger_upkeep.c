@@ -185,24 +185,11 @@ static int add_digest(struct upkeep *upkeep, const char *channel, const struct g
 
 /* ---- what a channel must be told again for its own sake */
 
-/* Names a digest of what is open by its time and its first incident, as one transaction may not take all.
- * No other digest's occurrence lies within the second after it was made. */
-static uint64_t kept_occurrence(int64_t now_ns, int64_t incident_id)
-{
-    return (uint64_t)now_ns + 1 + (uint64_t)incident_id % (NJ_SEC - 1);
-}
-
-static bool is_kept(const struct nj_notification *row)
-{
-    uint64_t after_ns = row->occurrence - (uint64_t)row->created_ns;
-    return nj_notification_is_digest(row) && after_ns > 0 && after_ns < NJ_SEC;
-}
-
 /* What was not sent in its minute, and says of what is open that it ends soon: the next one says it better.
  */
 static bool is_outdated(const struct upkeep *upkeep, const struct nj_notification *row)
 {
-    return is_kept(row) &&
+    return nj_ledger_is_kept(row) &&
            (row->created_ns > upkeep->now_ns || upkeep->now_ns - row->created_ns > NJ_LEDGER_KEEP_NS / 2);
 }
 
@@ -231,16 +218,12 @@ static int keep_channel(struct upkeep *upkeep, const char *channel, struct gathe
     int rc = store->ops->each_notification(store, channel, NJ_NOTIFICATION_PENDING, INT64_MAX,
                                            NJ_LEDGER_ROWS_MAX, note_outdated, &outdated, upkeep->err);
     rc = rc < 0 ? rc : 0;
-    for (size_t i = 0; i < outdated.rows.count && rc == 0; i++) {
-        struct nj_notification gone = outdated.rows.items[i];
-        gone.status = NJ_NOTIFICATION_WITHDRAWN;
-        gone.done_ns = upkeep->now_ns;
-        gone.text = "";
-        rc = store->ops->put_notification(store, &gone, upkeep->err);
-    }
+    for (size_t i = 0; i < outdated.rows.count && rc == 0; i++)
+        rc = nj_ledger_withdraw(store, &outdated.rows.items[i], upkeep->now_ns, upkeep->err);
     nj_rows_done(&outdated.rows);
     return rc < 0 ? rc
-                  : add_digest(upkeep, channel, kept, kept_occurrence(upkeep->now_ns, kept->incidents[0].id));
+                  : add_digest(upkeep, channel, kept,
+                               nj_ledger_kept_occurrence(upkeep->now_ns, kept->incidents[0].id));
 }
 
 static int note_held(void *data, const struct nj_notification *row)

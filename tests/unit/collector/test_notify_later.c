@@ -587,6 +587,48 @@ static void alertmanager_hears_of_all_that_is_open_however_many(void **state)
     free(texts);
 }
 
+/* What is claimed on a channel now meets this outcome. */
+static void meet(struct fixture *fixture, const char *channel, enum nj_outcome_kind kind)
+{
+    const struct nj_ledger_terms terms = {.settings = fixture->settings,
+                                          .target = nj_notify_target(fixture->settings, channel),
+                                          .now_ns = fixture->now_ns};
+    const struct nj_claim_terms claim = {.budget = 20};
+    struct nj_outcome outcome;
+    nj_outcome_set(&outcome, kind, "%s", "away");
+    const struct nj_record_terms record = {.outcome = &outcome};
+    begin(fixture);
+    commit(fixture, nj_ledger_claim(fixture->store, &terms, &claim, &fixture->result, &fixture->err));
+    struct nj_claim *claimed = fixture->result.claim;
+    assert_non_null(claimed);
+    begin(fixture);
+    commit(fixture,
+           nj_ledger_record(fixture->store, &terms, claimed, &record, &fixture->result, &fixture->err));
+    nj_claim_free(claimed);
+}
+
+static void what_is_over_is_not_told_to_alertmanager_as_open(void **state)
+{
+    struct fixture *fixture = *state;
+    static const enum nj_outcome_kind outcomes[] = {NJ_OUTCOME_RETRY,    NJ_OUTCOME_UNCERTAIN,
+                                                    NJ_OUTCOME_REFUSED,  NJ_OUTCOME_DOWN,
+                                                    NJ_OUTCOME_RELEASED, NJ_OUTCOME_WAIT};
+    use(fixture, "", "channels: [am]");
+    for (size_t i = 0; i < sizeof(outcomes) / sizeof(outcomes[0]); i++) {
+        int64_t id = (int64_t)i + 1;
+        open_one(fixture, id);
+        assert_sent(fixture, "am", 1, "cart");
+        pass(fixture, NJ_MIN);
+        meet(fixture, "am", outcomes[i]); /* that it is open still */
+        end_one(fixture, id);
+        assert_sent(fixture, "am", 1, "cart");
+        pass(fixture, NJ_MIN);
+        assert_sent(fixture, "am", 0, "");
+        pass(fixture, NJ_DAY);
+        assert_sent(fixture, "am", 0, "");
+    }
+}
+
 static void alertmanager_is_asked_at_its_second_interface(void **state)
 {
     struct fixture *fixture = *state;
@@ -624,6 +666,7 @@ int main(void)
         TEST(an_alert_has_links_and_its_end_only_that_for_its_use),
         TEST(alertmanager_hears_every_minute_what_is_open_and_then_its_end),
         TEST(alertmanager_hears_of_all_that_is_open_however_many),
+        TEST(what_is_over_is_not_told_to_alertmanager_as_open),
         TEST(alertmanager_is_asked_at_its_second_interface),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
