@@ -61,14 +61,15 @@ static void take_slices(const struct nj_model_service *view, struct nj_described
         slices++;
     }
     described->endpoints = nj_calloc(room + 1, sizeof(*described->endpoints));
-    described->prints_before = nj_calloc(slices + 1, sizeof(*described->prints_before));
+    described->slices = nj_calloc(slices + 1, sizeof(*described->slices));
     slices = 0;
     for (const struct nj_model_slice *slice = view->slices; slice != NULL; slice = slice->next) {
         /* In whatever order the slices come, the print is the same. */
         uint64_t name = nj_hash64(slice->uid, strlen(slice->uid)), own = nj_hash64(&name, sizeof(name));
         service->print += own * (uint64_t)(slice->generation + 1);
         /* Its generation counts its changes; before its first one it was not there. */
-        described->prints_before[slices++] = slice->generation > 1 ? own : 2 * own;
+        described->slices[slices++] = (struct nj_tracker_slice){
+            .print_before = slice->generation > 1 ? own : 2 * own, .trigger_ns = slice->trigger_ns};
         if (slice->trigger_ns > service->trigger_ns)
             service->trigger_ns = slice->trigger_ns;
         for (size_t i = 0; i < slice->slice->endpoints_count; i++) {
@@ -83,9 +84,9 @@ static void take_slices(const struct nj_model_service *view, struct nj_described
         }
     }
     for (size_t i = 0; i < slices; i++)
-        described->prints_before[i] = service->print - described->prints_before[i];
-    service->prints_before = described->prints_before;
-    service->prints_before_count = slices;
+        described->slices[i].print_before = service->print - described->slices[i].print_before;
+    service->slices = described->slices;
+    service->slices_count = slices;
     service->endpoints = described->endpoints;
     service->endpoints_count = unite(described->endpoints, count);
 }
@@ -170,6 +171,6 @@ void nj_describe_workload(const struct nj_workloads_item *item, int64_t now_ns,
 void nj_described_done(struct nj_described *described)
 {
     free(described->endpoints);
-    free(described->prints_before);
+    free(described->slices);
     *described = (struct nj_described){0};
 }

@@ -16,7 +16,7 @@
 struct nj_described {
     struct nj_tracker_service service; /* its strings are borrowed from the records */
     struct nj_tracker_endpoint *endpoints;
-    uint64_t *prints_before;
+    struct nj_tracker_slice *slices;
 };
 
 /* `workloads` NULL: none are known. Free with nj_described_done(). */

@@ -210,32 +210,44 @@ static struct nj_tracked_endpoint *copy_endpoints(const struct nj_tracker_servic
     return endpoints;
 }
 
-/* The trigger of an earlier change, or of slices that an earlier Service of the name has left behind, says
- * nothing of this one: where what is wanted changes, or a pod is deleted, the newest trigger stays as it was.
- */
-static int64_t time_of(const struct nj_tracked *service, const struct nj_tracker_service *given)
+/* The slice of which one change, and nothing else, has happened since the interval was seen; NULL: none. */
+static const struct nj_tracker_slice *changed_slice(const struct nj_tracked *service,
+                                                    const struct nj_tracker_service *given)
 {
+    if (!service->known || service->now.state == NJ_SERVICE_UNKNOWN)
+        return NULL;
+    for (size_t i = 0; i < given->slices_count; i++) {
+        if (given->slices[i].print_before == service->now.print)
+            return &given->slices[i];
+    }
+    return NULL;
+}
+
+/* When the latest change of the slices was; 0: not known. The trigger of an earlier change, or of slices that
+ * an earlier Service of the name has left behind, says nothing of this one: where what is wanted changes, or
+ * a pod is deleted, the newest trigger stays as it was. */
+static int64_t trigger_of(const struct nj_tracked *service, const struct nj_tracker_service *given)
+{
+    const struct nj_tracker_slice *changed = changed_slice(service, given);
+    if (changed != NULL)
+        return changed->trigger_ns;
     bool news =
         given->trigger_ns > service->trigger_ns && (service->known || given->trigger_ns > given->created_ns);
-    bool late = given->at_ns - given->trigger_ns > NJ_TRACKER_LATE_NS;
-    return news && late ? given->trigger_ns : given->at_ns;
+    return news ? given->trigger_ns : 0;
 }
 
-/* Nothing but the latest change has happened since the interval was seen. */
-static bool is_one_change(const struct nj_tracked *service, const struct nj_tracker_service *given)
+static int64_t time_of(const struct nj_tracked *service, const struct nj_tracker_service *given)
 {
-    if (service->now.state == NJ_SERVICE_UNKNOWN)
-        return false;
-    for (size_t i = 0; i < given->prints_before_count; i++) {
-        if (given->prints_before[i] == service->now.print)
-            return true;
-    }
-    return false;
+    int64_t trigger_ns = trigger_of(service, given);
+    bool late = trigger_ns != 0 && given->at_ns - trigger_ns > NJ_TRACKER_LATE_NS;
+    /* Where the present state was told late, too, and nothing dates it, arrivals at least keep its length. */
+    return late && (!service->known || trigger_ns >= service->now.from_ns) ? trigger_ns : given->at_ns;
 }
 
-static bool is_dated(const struct nj_tracked *service, const struct nj_tracker_service *given)
+/* After a time in which nobody looked. */
+static bool is_dated(const struct nj_tracked *service, int64_t trigger_ns, int64_t at_ns)
 {
-    return given->trigger_ns > service->now.seen_ns && given->trigger_ns < given->at_ns;
+    return trigger_ns > service->now.seen_ns && trigger_ns < at_ns;
 }
 
 bool nj_tracker_wants_ready_since(const struct nj_tracker *tracker, const struct nj_tracker_service *given)
@@ -245,8 +257,9 @@ bool nj_tracker_wants_ready_since(const struct nj_tracker *tracker, const struct
     if (service == NULL || !service->known || service->looked || service->now.print == given->print ||
         given->at_ns - service->now.seen_ns <= NJ_TRACKER_GAP_NS)
         return false;
-    return !is_one_change(service, given) ||
-           (state_of(given, &ready, &serving) != service->now.state && !is_dated(service, given));
+    const struct nj_tracker_slice *changed = changed_slice(service, given);
+    return changed == NULL || (state_of(given, &ready, &serving) != service->now.state &&
+                               !is_dated(service, changed->trigger_ns, given->at_ns));
 }
 
 /* What happened while nobody looked. Returns when the present state began. */
@@ -256,15 +269,17 @@ static int64_t fill_gap(struct nj_tracker *tracker, struct nj_tracked *service,
 {
     int64_t seen_ns = service->now.seen_ns, changed_ns = given->at_ns;
     bool was_unknown = service->now.state == NJ_SERVICE_UNKNOWN;
-    bool once = is_one_change(service, given), dated = is_dated(service, given);
+    const struct nj_tracker_slice *changed = changed_slice(service, given);
+    int64_t trigger_ns = changed != NULL ? changed->trigger_ns : given->trigger_ns;
+    bool once = changed != NULL, dated = is_dated(service, trigger_ns, given->at_ns);
     bool available = state == NJ_SERVICE_UP || state == NJ_SERVICE_DEGRADED;
     if (!was_unknown && service->now.print == given->print)
         return service->now.state == state ? seen_ns : given->at_ns;
     if (once && service->now.state == state)
         return seen_ns;
     /* Triggers and transitions have whole seconds: within such a one, arrival is as near. */
-    if (dated && given->at_ns - given->trigger_ns >= NJ_SEC)
-        changed_ns = given->trigger_ns;
+    if (dated && given->at_ns - trigger_ns >= NJ_SEC)
+        changed_ns = trigger_ns;
     if (available && ready_since_ns > 0 && given->at_ns - ready_since_ns >= NJ_SEC &&
         ready_since_ns < changed_ns)
         changed_ns = ready_since_ns > seen_ns ? ready_since_ns : seen_ns;

@@ -4,9 +4,9 @@
  * changed and ended.
  *
  * When a state changed. A slice's trigger annotation has whole seconds and is absent where a pod is deleted,
- * so arrival is nearer, unless it comes more than NJ_TRACKER_LATE_NS after the trigger (a relist): then the
- * trigger is. After a time in which nobody looked, arrival tells nothing but that it was earlier: then the
- * trigger is nearer once it is older than the second that it is rounded to.
+ * so arrival is nearer, unless it comes more than NJ_TRACKER_LATE_NS after the trigger (a relist, a watch
+ * that lags): then the trigger is. After a time in which nobody looked, arrival tells nothing but that it was
+ * earlier: then the trigger is nearer once it is older than the second that it is rounded to.
  *
  * Causes. A service that stops being up has lost endpoints: why these are gone or not ready is looked for in
  * what was told NJ_TRACKER_LOOK_BACK_NS before it to NJ_TRACKER_SETTLE_NS after it, as watches of different
@@ -45,6 +45,11 @@ struct nj_tracker_endpoint {
     bool ready, serving, terminating;
 };
 
+struct nj_tracker_slice {
+    uint64_t print_before; /* the service's print, if the latest change was one change of this slice */
+    int64_t trigger_ns;    /* of its latest change; 0: not said */
+};
+
 struct nj_tracker_service {
     const char *namespace, *name;
     bool by_design;  /* ExternalName, or neither a selector nor endpoints */
@@ -57,9 +62,8 @@ struct nj_tracker_service {
     int64_t trigger_ns; /* of the newest slice; 0 */
     uint64_t print;     /* changes with the slices' contents: tells after a restart whether anything happened;
                            0: there are no slices */
-    /* What the print was if exactly one change of one slice was the latest: of each slice. */
-    const uint64_t *prints_before;
-    size_t prints_before_count;
+    const struct nj_tracker_slice *slices; /* where they are known: which of them has changed */
+    size_t slices_count;
 };
 
 enum nj_tracker_fact_kind {

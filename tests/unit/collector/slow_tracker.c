@@ -52,13 +52,6 @@ void slow_begin(struct slow_service *slow, int64_t base_ns)
     *slow = (struct slow_service){.base_ns = base_ns};
 }
 
-static bool is_news(const struct slow_service *slow, const struct nj_tracker_service *given)
-{
-    if (given->trigger_ns == 0 || given->trigger_ns <= slow->newest_trigger_ns)
-        return false;
-    return slow->there || given->trigger_ns > given->created_ns;
-}
-
 /* How many writes lie between what was seen and what is seen now; MANY: who knows, one is gone or others
  * came. */
 enum { MANY = 1000 };
@@ -79,9 +72,43 @@ static int writes_since(const struct slow_service *slow, const struct slow_view 
     return still_there < slow->slices_count ? MANY : writes;
 }
 
-static bool has_date(const struct slow_service *slow, const struct nj_tracker_service *given)
+/* When the one write was, as the slice itself says. */
+static int64_t date_of_one(const struct slow_service *slow, const struct slow_view *view)
 {
-    return given->trigger_ns > slow->seen_ns && given->trigger_ns < given->at_ns;
+    for (int i = 0; i < view->count; i++) {
+        bool is_same = false;
+        for (int j = 0; j < slow->slices_count; j++)
+            is_same = is_same || (slow->slices[j].uid == view->slices[i].uid &&
+                                  slow->slices[j].generation == view->slices[i].generation);
+        if (!is_same)
+            return view->slices[i].trigger_ns;
+    }
+    return 0;
+}
+
+static bool knows_of_one(const struct slow_service *slow, const struct slow_view *view)
+{
+    return slow->there && slow->runs[slow->runs_count].state != NJ_SERVICE_UNKNOWN &&
+           writes_since(slow, view) == 1;
+}
+
+/* Of what is seen by looking on: a trigger that was there before tells nothing of many writes, or of none. */
+static int64_t date_of(const struct slow_service *slow, const struct slow_view *view)
+{
+    const struct nj_tracker_service *given = &view->service;
+    if (knows_of_one(slow, view))
+        return date_of_one(slow, view);
+    if (given->trigger_ns <= slow->newest_trigger_ns ||
+        (!slow->there && given->trigger_ns <= given->created_ns))
+        return 0;
+    return given->trigger_ns;
+}
+
+/* Within the time in which nobody looked; 0: it tells nothing. */
+static int64_t date_within(const struct slow_service *slow, const struct slow_view *view)
+{
+    int64_t date_ns = knows_of_one(slow, view) ? date_of_one(slow, view) : view->service.trigger_ns;
+    return date_ns > slow->seen_ns && date_ns < view->service.at_ns ? date_ns : 0;
 }
 
 /* When what is seen now began; paints what nobody saw. Times of triggers and pods are cut to seconds. */
@@ -95,12 +122,13 @@ static int64_t after_a_gap(struct slow_service *slow, const struct slow_view *vi
     if (writes == 0 || (writes == 1 && before->state == state))
         return given->at_ns;
     int64_t known_ns = given->at_ns;
-    if (has_date(slow, given) && given->trigger_ns + NJ_SEC <= given->at_ns)
-        known_ns = given->trigger_ns;
+    int64_t date_ns = date_within(slow, view);
+    if (date_ns != 0 && date_ns + NJ_SEC <= given->at_ns)
+        known_ns = date_ns;
     if (ready_since_ns > 0 && ready_since_ns < known_ns && ready_since_ns + NJ_SEC <= given->at_ns &&
         (state == NJ_SERVICE_UP || state == NJ_SERVICE_DEGRADED))
         known_ns = ready_since_ns < slow->seen_ns ? slow->seen_ns : ready_since_ns;
-    bool nothing_hidden = writes == 1 && has_date(slow, given);
+    bool nothing_hidden = writes == 1 && date_ns != 0;
     if (knew && !nothing_hidden && known_ns - slow->seen_ns > NJ_SEC)
         paint(slow, slow->seen_ns, NJ_SERVICE_UNKNOWN, 0);
     return known_ns;
@@ -115,7 +143,7 @@ bool slow_would_ask(const struct slow_service *slow, const struct slow_view *vie
     if (!slow->there || slow->looked || writes_since(slow, view) == 0 ||
         given->at_ns - slow->seen_ns <= NJ_SEC)
         return false;
-    return writes != 1 || (before->state != state_of(given, &ready) && !has_date(slow, given));
+    return writes != 1 || (before->state != state_of(given, &ready) && date_within(slow, view) == 0);
 }
 
 /* What is new has not been away before its slices came. */
@@ -132,8 +160,11 @@ void slow_look(struct slow_service *slow, const struct slow_view *view, int64_t 
     int32_t ready = 0;
     enum nj_service_state state = state_of(given, &ready);
     int64_t from_ns = given->at_ns;
-    if (is_news(slow, given) && given->at_ns - given->trigger_ns > 2 * NJ_SEC)
-        from_ns = given->trigger_ns;
+    int64_t date_ns = date_of(slow, view);
+    if (slow->there && date_ns < slow->began_ns) /* what was before it has come late itself */
+        date_ns = 0;
+    if (date_ns != 0 && given->at_ns - date_ns > 2 * NJ_SEC)
+        from_ns = date_ns;
     if (slow->there && !slow->looked)
         from_ns = after_a_gap(slow, view, state, ready_since_ns);
     struct slow_run *now = &slow->runs[slow->runs_count];

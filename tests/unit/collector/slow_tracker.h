@@ -15,6 +15,7 @@ enum { SLOW_CELLS = 6000, SLOW_RUNS = 4000, SLOW_SLICES = 8 };
 /* A slice that there is, and how often it has been written. */
 struct slow_slice {
     int uid, generation;
+    int64_t trigger_ns; /* of its latest write; 0: not said */
 };
 
 /* What is seen: the service, and the slices that it is made of. */

@@ -121,7 +121,9 @@ static void slice_at(struct sim *sim, int64_t at_ns, int64_t trigger_ns, const c
                                                         .terminating = strchr(flags, 't') != NULL};
         count++;
     }
-    uint64_t print_before = sim->latest == NULL ? 0 : nj_hash64(sim->latest, strlen(sim->latest));
+    const struct nj_tracker_slice changed = {
+        .print_before = sim->latest == NULL ? 0 : nj_hash64(sim->latest, strlen(sim->latest)),
+        .trigger_ns = trigger_ns};
     const struct nj_tracker_service service = {.namespace = "shop",
                                                .name = "web",
                                                .desired = sim->desired,
@@ -133,8 +135,8 @@ static void slice_at(struct sim *sim, int64_t at_ns, int64_t trigger_ns, const c
                                                .at_ns = at_ns,
                                                .trigger_ns = trigger_ns,
                                                .print = count == 0 ? 0 : nj_hash64(text, strlen(text)),
-                                               .prints_before = &print_before,
-                                               .prints_before_count = sim->latest == NULL ? 0 : 1};
+                                               .slices = &changed,
+                                               .slices_count = sim->latest == NULL ? 0 : 1};
     nj_tracker_service(sim->tracker, &service, ready_since_ns);
 }
 
@@ -644,6 +646,29 @@ static void what_comes_late_is_dated_by_its_trigger(void **state)
     teardown(&sim);
 }
 
+/* Two changes of one second, told late: the second has the same trigger. */
+static void a_watch_that_lags_is_dated_by_triggers(void **state)
+{
+    (void)state;
+    struct sim sim = {.desired = 2};
+    begin(&sim);
+    slice(&sim, "09:13:20", "a:rs b:rs");
+    sim.latest = "a:rs b:rs";
+    slice_at(&sim, at("09:15:04.849"), at("09:15:01"), "a:rs b:", 0);
+    sim.latest = "a:rs b:";
+    slice_at(&sim, at("09:15:04.874"), at("09:15:01"), "a: b:", 0);
+    sim.latest = "a: b:";
+    slice_at(&sim, at("09:15:20"), 0, "a: b: c:rs", 0); /* the trigger before says nothing of it */
+    assert_outages(&sim, NJ_SLA_READY, "33301.000-33320.000 failed_readiness\n");
+    /* Nothing dates the pod's deletion: the time until another is ready is not lost all the same. */
+    slice_at(&sim, at("09:16:00"), 0, "c:t", 0);
+    sim.latest = "c:t";
+    slice_at(&sim, at("09:16:01"), at("09:15:58"), "d:rs", 0);
+    assert_outages(&sim, NJ_SLA_READY,
+                   "33301.000-33320.000 failed_readiness\n33360.000-33361.000 deletion\n");
+    teardown(&sim);
+}
+
 static void a_broken_watch_is_unknown_time(void **state)
 {
     (void)state;
@@ -690,6 +715,7 @@ int main(void)
         cmocka_unit_test(what_is_away_within_a_window_is_away_for_that),
         cmocka_unit_test(a_window_is_remembered_across_a_restart),
         cmocka_unit_test(what_comes_late_is_dated_by_its_trigger),
+        cmocka_unit_test(a_watch_that_lags_is_dated_by_triggers),
         cmocka_unit_test(a_broken_watch_is_unknown_time),
         cmocka_unit_test(budgets_and_burn_rates),
     };

@@ -188,7 +188,7 @@ static void see(const struct history *history, const struct world *world,
         if (!slice->there)
             continue;
         ret_view->slices[ret_view->count++] =
-            (struct slow_slice){.uid = slice->uid, .generation = slice->generation};
+            (struct slow_slice){slice->uid, slice->generation, slice->trigger_ns};
         if (slice->trigger_ns > service->trigger_ns)
             service->trigger_ns = slice->trigger_ns;
         for (size_t j = 0; j < slice->count; j++) {
