@@ -135,6 +135,25 @@ describe('the same in any order in which Kubernetes tells it', { concurrency: 2 
   }
 });
 
+/** What a slice's trigger dates is right within its second; what nothing dates (a pod's deletion) comes as late as its watch. */
+labTest('slices three seconds late', { ...options, kubesim: ['--lag', 'endpointslices=3'] }, async (lab) => {
+  await lab.startAll();
+  await paceBoth(lab);
+  await lab.run();
+  await lab.finish();
+  for (const [basis, truth] of [['ready', TRUTH], ['serving', TRUTH_BY_SERVING]]) {
+    const found = await outagesOf(lab, basis);
+    const show = JSON.stringify(found, null, 1);
+    assert.deepEqual(found.map(({ cause }) => cause), truth.map(([, , cause]) => cause), show);
+    for (const [index, [from, until]] of truth.entries()) {
+      for (const [is, shall] of [[found[index].from, from], [found[index].until, until]]) {
+        const lateMs = Date.parse(is) - Date.parse(shall);
+        assert.ok(lateMs > -1000 && lateMs <= 3000 + TOLERANCE_MS, `${is} is ${shall}\n${show}`);
+      }
+    }
+  }
+});
+
 /** What the collector watches, and makes services' states and causes of. */
 const WATCHED = ['services', 'endpointslices', 'deployments', 'replicasets'];
 
@@ -258,7 +277,7 @@ describe('where the collector was away while time went on, what is said is true 
       const unknown = json.intervals.filter(({ state }) => state === 'unknown');
       const unknownMs = unknown.reduce((sum, { from, until }) => sum + Date.parse(until) - Date.parse(from), 0);
       t.diagnostic(`away for ${awayMs / 1000} s, of which ${unknownMs / 1000} s are unknown`);
-      assert.ok(unknownMs < awayMs / 2, 'of half of it the cluster still knows');
+      assert.ok(unknownMs < 0.75 * awayMs, 'of a part of it the cluster still knows');
     });
   }
 });
