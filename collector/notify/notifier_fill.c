@@ -151,7 +151,6 @@ int64_t nj_notifier_job_fill(struct nj_notifier *notifier, int64_t now_ns)
             int64_t lane_ns = add_ticket(notifier, &channel->lanes[i], &budget, now_ns);
             wake_ns = lane_ns < wake_ns ? lane_ns : wake_ns;
         }
-        nj_gauge_set(channel->waiting, (int64_t)channel->lanes[NJ_LANE_TEXT].waiting);
     }
     return wake_ns;
 }

@@ -84,6 +84,8 @@ void nj_notifier_collect(struct nj_notifier *notifier)
 {
     int64_t now_ns = nj_loop_wall_ns(notifier->options.loop);
     struct nj_pipeline *pipeline = notifier->options.pipeline;
+    for (struct nj_channel *channel = notifier->channels; channel != NULL; channel = channel->next)
+        nj_gauge_set(channel->waiting, (int64_t)channel->lanes[NJ_LANE_TEXT].waiting);
     if (pipeline == NULL)
         return;
     nj_gauge_set(notifier->silences, (int64_t)nj_silences_active(pipeline, now_ns));

@@ -415,7 +415,7 @@ labTest('what a channel refuses is a dead letter, in REST and metrics; the rate 
   // Two go one by one, the rest as one when the minute is over.
   await lab.settled({ told: false });
   assert.equal((await lab.messages(BOSS)).length, 2);
-  assert.equal(await metrics('nightjar_notifications_waiting', 'channel="boss"'), 4);
+  await until(async () => (await metrics('nightjar_notifications_waiting', 'channel="boss"')) === 4, { what: 'four wait for the next minute' });
   await advance(lab, MINUTE + 1);
   await lab.settled();
   const messages = await lab.messages(BOSS);

@@ -435,6 +435,7 @@ static void pass(struct fixture *fixture, int64_t ns)
 static void assert_metric(struct fixture *fixture, const char *line)
 {
     struct nj_buf out = {0};
+    nj_notifier_collect(fixture->notifier);
     assert_int_equal(nj_metrics_render(fixture->metrics, &out), 0);
     if (strstr(nj_buf_str(&out), line) == NULL)
         fail_msg("no %s in:\n%s", line, nj_buf_str(&out));
