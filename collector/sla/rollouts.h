@@ -28,7 +28,7 @@ struct nj_rollouts;
 
 #define NJ_ROLLOUTS_STILL_NS (10 * NJ_MIN)
 #define NJ_ROLLOUTS_ALLOWANCE_NS (30 * NJ_SEC) /* the least */
-#define NJ_ROLLOUTS_GRACE_NS (30 * NJ_SEC)     /* terminationGracePeriodSeconds by default */
+#define NJ_ROLLOUTS_GRACE_MAX_NS (10 * NJ_MIN) /* of terminationGracePeriodSeconds, the most that counts */
 enum {
     NJ_ROLLOUTS_LOOP = 3,       /* so many crashes of one new pod are a crash loop, told as one or not */
     NJ_ROLLOUTS_TEXT_MAX = 4096 /* of a difference, a message; longer ones are cut */
@@ -134,7 +134,8 @@ void nj_rollouts_service(struct nj_rollouts *rollouts, const char *namespace, co
 int64_t nj_rollouts_allowance_ns(const struct nj_workload_object *workload);
 
 /* How long a Service behind it may be away in a rollout: the allowance, and where pods end before their
- * successors begin (Recreate, StatefulSets, DaemonSets) NJ_ROLLOUTS_GRACE_NS more. */
+ * successors begin (Recreate, StatefulSets, DaemonSets) the template's
+ * terminationGracePeriodSeconds more, at most NJ_ROLLOUTS_GRACE_MAX_NS. */
 int64_t nj_rollouts_absence_ns(const struct nj_workloads_item *workload);
 
 void nj_rollouts_tick(struct nj_rollouts *rollouts, int64_t now_ns); /* each second or so */

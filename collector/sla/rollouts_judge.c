@@ -170,5 +170,8 @@ int64_t nj_rollouts_absence_ns(const struct nj_workloads_item *workload)
 {
     bool makes_room =
         workload->kind != NJ_WORKLOADS_DEPLOYMENT || nj_streq(workload->object->strategy, "Recreate");
-    return nj_rollouts_allowance_ns(workload->object) + (makes_room ? NJ_ROLLOUTS_GRACE_NS : 0);
+    int64_t grace_ns = workload->object->grace_seconds > 0 ? workload->object->grace_seconds * NJ_SEC : 0;
+    if (grace_ns > NJ_ROLLOUTS_GRACE_MAX_NS)
+        grace_ns = NJ_ROLLOUTS_GRACE_MAX_NS;
+    return nj_rollouts_allowance_ns(workload->object) + (makes_room ? grace_ns : 0);
 }

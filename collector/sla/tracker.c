@@ -33,6 +33,7 @@ static void service_free(struct nj_tracked *service)
     free(service->workload_kind);
     free(service->workload);
     free(service->endpoints);
+    free(service->lost);
     free(service);
 }
 
@@ -290,6 +291,18 @@ static int64_t fill_gap(struct nj_tracker *tracker, struct nj_tracked *service,
     return changed_ns;
 }
 
+static void add_lost(struct nj_tracked *service, const struct nj_tracked_endpoint *lost, size_t count)
+{
+    size_t room = NJ_TRACKER_LOST_MAX - service->lost_count;
+    if (count > room)
+        count = room;
+    if (count == 0)
+        return;
+    service->lost = nj_realloc(service->lost, service->lost_count + count, sizeof(*lost));
+    memcpy(service->lost + service->lost_count, lost, count * sizeof(*lost));
+    service->lost_count += count;
+}
+
 /* The state is the same: only numbers may have changed. `first`: at the first look what was lost is a guess,
  * which is no better than what was known before. */
 static void go_on(struct nj_tracker *tracker, struct nj_tracked *service,
@@ -305,8 +318,7 @@ static void go_on(struct nj_tracker *tracker, struct nj_tracked *service,
     now->ready = ready;
     now->serving = serving;
     now->desired = given->desired;
-    for (size_t i = 0; i < lost_count && service->lost_count < NJ_TRACKER_LOST_MAX; i++)
-        service->lost[service->lost_count++] = lost[i];
+    add_lost(service, lost, lost_count);
     if (lost_count > 0 && !first && nj_service_is_unwell(now->state) &&
         given->at_ns - now->from_ns <= NJ_TRACKER_SETTLE_NS)
         changed |= nj_tracked_choose_again(tracker, service);
@@ -373,9 +385,9 @@ void nj_tracker_service(struct nj_tracker *tracker, const struct nj_tracker_serv
         go_on(tracker, service, given, ready, serving, lost, lost_count, first);
         return;
     }
-    service->lost_count = lost_count;
+    service->lost_count = 0;
+    add_lost(service, lost, lost_count);
     service->guessed = first && service->known;
-    memcpy(service->lost, lost, lost_count * sizeof(*lost));
     service->scaled = wanted;
     change(tracker, service, given, state, at_ns);
     service->is_new = fresh && given->at_ns - given->created_ns < NJ_TRACKER_LATE_NS;

@@ -27,7 +27,8 @@ struct nj_tracked {
     int64_t trigger_ns; /* the newest that was told: an older one is of an earlier change */
     struct nj_tracked_endpoint *endpoints;
     size_t endpoints_count;
-    struct nj_tracked_endpoint lost[NJ_TRACKER_LOST_MAX]; /* at the beginning of `now`, and since then */
+    struct nj_tracked_endpoint
+        *lost; /* at the beginning of `now`, and since then: NJ_TRACKER_LOST_MAX at most */
     size_t lost_count;
     bool guessed;  /* `lost` is: nobody looked when it was lost */
     bool looked;   /* since the start, or since nothing could be seen */

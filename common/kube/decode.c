@@ -31,6 +31,7 @@ static struct nj_workload_object empty_workload(enum nj_kube_kind kind)
 {
     return (struct nj_workload_object){.desired = kind == NJ_KUBE_DAEMON_SET ? 0 : 1,
                                        .completions = -1,
+                                       .grace_seconds = NJ_KUBE_GRACE_S,
                                        .strategy = "RollingUpdate",
                                        .progress_deadline_seconds =
                                            kind == NJ_KUBE_DEPLOYMENT ? NJ_KUBE_PROGRESS_DEADLINE_S : 0,
@@ -48,8 +49,13 @@ struct nj_kube_object nj_kube_object_empty(enum nj_kube_kind kind)
     switch (kind) {
     case NJ_KUBE_META:
     case NJ_KUBE_POD:
-        object.pod = (struct nj_pod_object){
-            .node_name = "", .restart_policy = "", .phase = "", .reason = "", .message = "", .host_ip = ""};
+        object.pod = (struct nj_pod_object){.node_name = "",
+                                            .restart_policy = "",
+                                            .grace_seconds = NJ_KUBE_GRACE_S,
+                                            .phase = "",
+                                            .reason = "",
+                                            .message = "",
+                                            .host_ip = ""};
         break;
     case NJ_KUBE_SERVICE:
         object.service = (struct nj_service_object){.type = SERVICE_TYPE, .external_name = ""};

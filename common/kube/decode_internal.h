@@ -10,7 +10,10 @@
  */
 enum { NJ_KUBE_CONTAINERS_MAX = 4096 };
 
-enum { NJ_KUBE_PROGRESS_DEADLINE_S = 600 }; /* of a Deployment that names none */
+enum {
+    NJ_KUBE_PROGRESS_DEADLINE_S = 600, /* of a Deployment that names none */
+    NJ_KUBE_GRACE_S = 30,              /* of a pod that names none */
+};
 
 /* The reason of a Status' cause: the server is not at the asked version yet. */
 #define NJ_KUBE_CAUSE_TOO_LARGE "ResourceVersionTooLarge"

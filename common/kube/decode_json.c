@@ -160,9 +160,18 @@ static const char *const wanted_metadata[] = {"name",
                                               "annotations",
                                               "ownerReferences",
                                               NULL};
-static const char *const wanted_spec[] = {
-    "nodeName",     "restartPolicy", "hostNetwork", "initContainers", "containers", "ephemeralContainers",
-    "nodeSelector", "affinity",      "priority",    "overhead",       NULL};
+static const char *const wanted_spec[] = {"nodeName",
+                                          "restartPolicy",
+                                          "hostNetwork",
+                                          "initContainers",
+                                          "containers",
+                                          "ephemeralContainers",
+                                          "nodeSelector",
+                                          "affinity",
+                                          "priority",
+                                          "overhead",
+                                          "terminationGracePeriodSeconds",
+                                          NULL};
 static const char *const wanted_status[] = {"phase",
                                             "reason",
                                             "message",

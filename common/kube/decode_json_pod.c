@@ -132,6 +132,8 @@ void nj_json_read_pod_spec(struct nj_json_reader *reader, struct json_object *js
     }
     pod->node_name = nj_json_string(reader, json, "nodeName");
     pod->restart_policy = nj_json_string(reader, json, "restartPolicy");
+    if (json_object_is_type(nj_json_get(json, "terminationGracePeriodSeconds"), json_type_int))
+        pod->grace_seconds = nj_json_int32(json, "terminationGracePeriodSeconds");
     pod->host_network = nj_json_bool(json, "hostNetwork", false);
     nj_json_placement(reader, json, pod);
 }

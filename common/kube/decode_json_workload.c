@@ -32,6 +32,7 @@ static void read_common(struct nj_json_reader *reader, struct json_object *json,
     nj_json_read_pod_spec(reader, nj_json_get(template, "spec"), &pod);
     workload->containers = pod.pod.containers;
     workload->containers_count = pod.pod.containers_count;
+    workload->grace_seconds = pod.pod.grace_seconds;
 }
 
 void nj_json_read_workload_spec(struct nj_json_reader *reader, struct json_object *json,

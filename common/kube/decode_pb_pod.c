@@ -134,6 +134,10 @@ bool nj_pb_decode_pod_spec(struct nj_pb_arena *allocator, const struct nj_pb_fie
     pod->node_name = nj_str(pb->nodename);
     pod->restart_policy = nj_str(pb->restartpolicy);
     pod->host_network = pb->hostnetwork;
+    if (pb->has_terminationgraceperiodseconds)
+        pod->grace_seconds = pb->terminationgraceperiodseconds > INT32_MAX
+                                 ? INT32_MAX
+                                 : (int32_t)pb->terminationgraceperiodseconds;
     return true;
 }
 

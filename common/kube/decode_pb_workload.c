@@ -28,6 +28,7 @@ static bool set_template(struct nj_pb_arena *allocator, const K8s__PodTemplateSp
         return false;
     workload->containers = pod.pod.containers;
     workload->containers_count = pod.pod.containers_count;
+    workload->grace_seconds = pod.pod.grace_seconds;
     return true;
 }
 

@@ -132,6 +132,7 @@ struct nj_node_term {
 
 struct nj_pod_object {
     const char *node_name, *restart_policy, *phase, *reason, *message;
+    int32_t grace_seconds; /* spec.terminationGracePeriodSeconds, 30 by default */
     bool host_network;
     const char *host_ip;
     const char *const *ips; /* status.podIPs: at most one a family; none before the sandbox is up */
@@ -254,9 +255,10 @@ struct nj_workload_object {
     size_t template_labels_count;
     const struct nj_container_spec *containers; /* the template's: init and app in this order */
     size_t containers_count;
-    const char *strategy; /* "RollingUpdate" by default, "Recreate" (Deployment), "OnDelete" (StatefulSet,
-                             DaemonSet) */
-    int32_t partition;    /* StatefulSet */
+    int32_t grace_seconds; /* the template's terminationGracePeriodSeconds, 30 by default */
+    const char *strategy;  /* "RollingUpdate" by default, "Recreate" (Deployment), "OnDelete" (StatefulSet,
+                              DaemonSet) */
+    int32_t partition;     /* StatefulSet */
     int32_t min_ready_seconds;
     int64_t progress_deadline_seconds; /* Deployment: 600 by default; others: 0 */
     bool paused;                       /* Deployment; Job: suspended */

@@ -82,7 +82,7 @@ static int64_t second(int s)
 }
 
 struct object {
-    const char *revision, *more_annotations, *managed, *spec, *status, *image;
+    const char *revision, *more_annotations, *managed, *spec, *pod_spec, *status, *image;
     int generation, observed, desired, replicas, updated, ready;
 };
 
@@ -97,11 +97,12 @@ static void put(struct bench *bench, enum nj_kube_kind kind, const struct object
     char *text = nj_asprintf(
         "{\"metadata\":{\"namespace\":\"shop\",\"name\":\"web\",\"uid\":\"u%d\",\"generation\":%d,"
         "\"annotations\":{\"%s\":\"%s\"%s},\"managedFields\":[%s]},\"spec\":{\"replicas\":%d%s,\"template\":{"
-        "\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"%s\"}]}}},\"status\":{\"observedGeneration\":%"
+        "\"spec\":{%s\"containers\":[{\"name\":\"c\",\"image\":\"%s\"}]}}},\"status\":{"
+        "\"observedGeneration\":%"
         "d,"
         "\"%s\":%d,\"%s\":%d,\"%s\":%d,\"%s\":%d,\"desiredNumberScheduled\":%d%s}}",
         (int)kind, o->generation, revisions[daemon], o->revision, nj_str(o->more_annotations),
-        nj_str(o->managed), o->desired, nj_str(o->spec), o->image, o->observed,
+        nj_str(o->managed), o->desired, nj_str(o->spec), nj_str(o->pod_spec), o->image, o->observed,
         daemon ? "currentNumberScheduled" : "replicas", o->replicas,
         daemon ? "updatedNumberScheduled" : "updatedReplicas", o->updated,
         daemon ? "numberReady" : "readyReplicas", o->ready, daemon ? "numberAvailable" : "availableReplicas",
@@ -176,6 +177,16 @@ static void one_that_recreates_its_pods_may_be_away_until_these_have_ended_and_b
     service(bench, "Deployment", NJ_WORKLOADS_DEPLOYMENT, false, 100);
     nj_rollouts_tick(bench->rollouts, second(160));
     assert_string_equal(stored(bench, 2)->reason, "Outage");
+    /* They have longer to end, but not for ever. */
+    none.pod_spec = "\"terminationGracePeriodSeconds\":90,";
+    put(bench, NJ_KUBE_DEPLOYMENT, &none, 200);
+    const struct nj_workloads_item *item =
+        nj_workloads_find(bench->workloads, NJ_WORKLOADS_DEPLOYMENT, "shop", "web");
+    assert_int_equal(nj_rollouts_absence_ns(item), 120 * NJ_SEC);
+    none.pod_spec = "\"terminationGracePeriodSeconds\":999999999999,";
+    put(bench, NJ_KUBE_DEPLOYMENT, &none, 201);
+    item = nj_workloads_find(bench->workloads, NJ_WORKLOADS_DEPLOYMENT, "shop", "web");
+    assert_int_equal(nj_rollouts_absence_ns(item), 630 * NJ_SEC);
 }
 
 /* maxSurge 0: an old pod goes before a new one comes. */

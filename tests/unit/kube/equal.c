@@ -170,6 +170,7 @@ static void pod(struct nj_buf *out, const struct nj_pod_object *p)
     text(out, "phase", 0, p->phase);
     text(out, "reason", 0, p->reason);
     text(out, "message", 0, p->message);
+    number(out, "grace_seconds", 0, p->grace_seconds);
     number(out, "host_network", 0, p->host_network);
     text(out, "host_ip", 0, p->host_ip);
     texts(out, "ip", p->ips, p->ips_count);
@@ -266,6 +267,7 @@ static void workload(struct nj_buf *out, const struct nj_workload_object *w)
     number(out, "selector_has_expressions", 0, w->selector_has_expressions);
     pairs(out, "template_label", w->template_labels, w->template_labels_count);
     containers(out, w->containers, w->containers_count);
+    number(out, "grace_seconds", 0, w->grace_seconds);
     text(out, "strategy", 0, w->strategy);
     number(out, "partition", 0, w->partition);
     number(out, "min_ready_seconds", 0, w->min_ready_seconds);
