@@ -27,10 +27,18 @@ static void handle_closed(struct nj_http *http)
         on_closed(data);
 }
 
-static void act(struct nj_http *http, curl_socket_t fd, int events)
+/* A socket that libcurl could not note for want of memory is never watched: its transfer would wait for ever,
+ * and libcurl divides by zero when the socket is used again (lib/multi.c, singlesocket, 7.88). */
+static void act_on(struct nj_http *http, curl_socket_t fd, int events)
 {
     int running = 0;
-    (void)curl_multi_socket_action(http->multi, fd, events, &running);
+    if (curl_multi_socket_action(http->multi, fd, events, &running) == CURLM_OUT_OF_MEMORY)
+        nj_out_of_memory();
+}
+
+static void act(struct nj_http *http, curl_socket_t fd, int events)
+{
+    act_on(http, fd, events);
     settle(http);
 }
 
@@ -44,8 +52,7 @@ static void on_ready(void *data, int fd, int events, void *owner)
     int flags = ((events & NJ_HTTP_POLL_IN) != 0 ? CURL_CSELECT_IN : 0) |
                 ((events & NJ_HTTP_POLL_OUT) != 0 ? CURL_CSELECT_OUT : 0) |
                 ((events & NJ_HTTP_POLL_ERR) != 0 ? CURL_CSELECT_ERR : 0);
-    int running = 0;
-    (void)curl_multi_socket_action(http->multi, fd, flags, &running);
+    act_on(http, fd, flags);
 }
 
 static void on_round(void *data)
