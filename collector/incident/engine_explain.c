@@ -13,6 +13,7 @@
 #define BY_INCIDENT "incident "
 #define BY_ROLLOUT "rollout failed: incident "
 #define BY_REGISTRY "registry"
+#define MORE ", ..."
 
 enum { NAMES_MAX = 5 }; /* workloads that a message names */
 
@@ -179,6 +180,11 @@ static void name_services(struct nj_engine *engine, struct nj_open *open)
     {
         if (incident_of(outage->record.suppressed) != open->record.id)
             continue;
+        if (names.len + strlen(outage->record.namespace) + strlen(outage->record.workload) + strlen(MORE) >=
+            NJ_ENGINE_NAME_MAX - strlen(", /")) {
+            (void)nj_buf_printf(&names, "%s", MORE);
+            break;
+        }
         (void)nj_buf_printf(&names, "%s", names.len == 0 ? "" : ", ");
         if (open->record.namespace[0] == '\0')
             (void)nj_buf_printf(&names, "%s/", outage->record.namespace);

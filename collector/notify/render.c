@@ -269,8 +269,9 @@ static void figures_opened(const struct sheet *sheet, const struct nj_alert *ale
     bare.value = 0;
     title(sheet, alert);
     where(sheet, alert);
-    if (alert->transition == NJ_TRANSITION_WORSENED)
+    if (alert->transition == NJ_TRANSITION_WORSENED && nj_str(incident->services_down)[0] == '\0')
         field(sheet, NJ_WORD_CHANGE, word(sheet->how, NJ_WORD_CHANGE_CRITICAL));
+    services_down_fields(sheet, alert);
     reason_field(sheet, NJ_WORD_REASON, &bare);
     figure_fields(sheet, incident);
     evictions_field(sheet, incident);

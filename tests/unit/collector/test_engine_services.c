@@ -363,11 +363,27 @@ static void an_outage_by_a_lost_node_is_that_nodes(void **state)
     assert_string_equal("incident 1", record(fixture, 2)->suppressed);
     assert_string_equal("shop/front", record(fixture, 1)->services_down);
     assert_string_equal("n1", record(fixture, 2)->node);
+    /* More than a message has room for. */
+    enum { MANY = 9 };
+    char names[MANY][80];
+    for (int i = 0; i < MANY; i++) {
+        (void)snprintf(names[i], sizeof(names[i]), "%060d", i);
+        event = outage_of(names[i], "node_loss");
+        event.outage.reference = "node/n1";
+        (void)apply(fixture, &event);
+        nj_buf_clear(&fixture->told);
+    }
+    size_t len = strlen(record(fixture, 1)->services_down);
+    assert_true(len < NJ_ENGINE_NAME_MAX);
+    assert_string_equal(", ...", record(fixture, 1)->services_down + len - strlen(", ..."));
+    for (int i = 0; i < MANY; i++)
+        outage_over(fixture, names[i], "node_loss");
+    assert_told(fixture, "");
     /* Of a node that nobody has told of it is told itself. */
     event = outage_of("api", "node_loss");
     event.outage.reference = "node/n2";
-    assert_int_equal(3, apply(fixture, &event));
-    assert_told(fixture, "3 service_outage opened;");
+    assert_int_equal(12, apply(fixture, &event));
+    assert_told(fixture, "12 service_outage opened;");
     /* The node is back, the service is not. */
     node.type = NJ_EVENT_TROUBLE;
     node.trouble.over = true;

@@ -161,6 +161,20 @@ static void a_leak_says_how_fast_and_until_when(void **state)
     assert_says(&en, &incident, NJ_TRANSITION_OPENED, "Pace: +0.2 an hour\n");
 }
 
+static void a_node_names_the_services_that_are_down_with_it(void **state)
+{
+    (void)state;
+    struct nj_incident incident = trouble(NJ_INCIDENT_NODE, "NotReady");
+    incident.severity = NJ_SEVERITY_CRITICAL;
+    incident.services_down = "shop/cart, shop/web";
+    assert_says(&zh, &incident, NJ_TRANSITION_WORSENED,
+                "变化：导致服务不可用\n不可用的服务：shop/cart, shop/web\n原因：");
+    assert_says(
+        &en, &incident, NJ_TRANSITION_WORSENED,
+        "Change: a service is not available because of it\nServices down: shop/cart, shop/web\nReason: ");
+    assert_says(&en, &incident, NJ_TRANSITION_OPENED, "Services down: shop/cart, shop/web\nReason: ");
+}
+
 static void a_limit_that_is_nearly_reached_says_so_again(void **state)
 {
     (void)state;
@@ -292,6 +306,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_oom_kill_names_process_limit_and_use),
         cmocka_unit_test(a_leak_says_how_fast_and_until_when),
+        cmocka_unit_test(a_node_names_the_services_that_are_down_with_it),
         cmocka_unit_test(a_limit_that_is_nearly_reached_says_so_again),
         cmocka_unit_test(a_node_is_named_and_nothing_that_it_has_not),
         cmocka_unit_test(a_digest_has_a_line_with_the_figures),
