@@ -120,11 +120,27 @@ stage_release() {
     configure_and_build build/release -DCMAKE_C_COMPILER=clang
 }
 
-stage_tidy() {
+# In the processors' idle time, beside the tests, which wait most of theirs.
+begin_tidy() {
     local files
+    is_wanted tidy || return 0
     mapfile -t files < <(sed -n 's/^ *"file": "\(.*\)",\{0,1\}$/\1/p' build/release/compile_commands.json |
         sed "s|^$PWD/||" | grep -E '^(agent|collector|common|tests)/' | sort -u)
-    printf '%s\0' "${files[@]}" | xargs -0 -n 1 -P "$jobs" tests/style/tidy.sh build/release && echo "clean: ${#files[@]} files"
+    set -m
+    {
+        printf '%s\0' "${files[@]}" | chrt --idle 0 xargs -0 -n 1 -P "$jobs" tests/style/tidy.sh build/release &&
+            echo "clean: ${#files[@]} files"
+        echo "$?" >"$logs/tidy.status"
+    } >"$logs/tidy.found" 2>&1 &
+    tidy=$!
+    set +m
+    trap 'kill -- "-$tidy" 2>/dev/null' EXIT
+}
+
+stage_tidy() {
+    tail --pid="$tidy" -f /dev/null
+    cat "$logs/tidy.found"
+    [ "$(cat "$logs/tidy.status")" = 0 ]
 }
 
 stage_unit() {
@@ -138,19 +154,22 @@ stage_simulators() {
 }
 
 stage_integration() {
-    local files=() file pattern
+    local file pattern status=0
+    local alone=() together=()
     for file in tests/integration/*.test.js; do
         [ "$fast" = 0 ] || ! grep -q '^// long$' "$file" || continue
-        if [ ${#patterns[@]} -eq 0 ]; then
-            files+=("$file")
-        else
-            for pattern in "${patterns[@]}"; do
-                case $file in *"$pattern"*) files+=("$file") && break ;; esac
-            done
-        fi
+        for pattern in "${patterns[@]-}"; do
+            case $file in *"$pattern"*) ;; *) continue ;; esac
+            # What measures times wants the machine for itself.
+            if grep -q '^// alone$' "$file"; then alone+=("$file"); else together+=("$file"); fi
+            break
+        done
     done
-    [ ${#files[@]} -gt 0 ] || { echo "no integration test has such a name"; return 0; }
-    NIGHTJAR_BUILD=$PWD/build/test NIGHTJAR_RELEASE=$PWD/build/release node --test "${files[@]}"
+    [ $((${#alone[@]} + ${#together[@]})) -gt 0 ] || { echo "no integration test has such a name"; return 0; }
+    export NIGHTJAR_BUILD=$PWD/build/test NIGHTJAR_RELEASE=$PWD/build/release
+    [ ${#alone[@]} -eq 0 ] || node --test --test-concurrency=1 "${alone[@]}" || status=1
+    [ ${#together[@]} -eq 0 ] || node --test --test-concurrency="$jobs" "${together[@]}" || status=1
+    return "$status"
 }
 
 stage_manifests() {
@@ -233,6 +252,7 @@ run_stage shell
 run_stage layers
 run_stage build || finish
 run_stage release || finish
+begin_tidy
 run_stage unit
 run_stage simulators
 run_stage integration

@@ -1,4 +1,5 @@
 /** Containers inspected: real processes in real cgroups, and what Nightjar counts, tells and keeps of them. */
+// alone
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { Container, whyNoContainers } from '../lib/container.js';

@@ -2,6 +2,7 @@
  * A storm: many pods of many services crash at once, a node dies with all its pods, no image can be had any more. People are told
  * at once, and not to death.
  */
+// alone
 import assert from 'node:assert/strict';
 import { ask } from '../lib/lab.js';
 import { labTest } from '../lib/lab-test.js';
