@@ -122,13 +122,15 @@ stage_release() {
 
 # In the processors' idle time, beside the tests, which wait most of theirs.
 begin_tidy() {
-    local files
+    local files idle=(nice -n 19)
     is_wanted tidy || return 0
+    ! chrt --idle 0 true 2>/dev/null || idle=(chrt --idle 0)
     mapfile -t files < <(sed -n 's/^ *"file": "\(.*\)",\{0,1\}$/\1/p' build/release/compile_commands.json |
         sed "s|^$PWD/||" | grep -E '^(agent|collector|common|tests)/' | sort -u)
+    rm -f "$logs/tidy.status"
     set -m
     {
-        printf '%s\0' "${files[@]}" | chrt --idle 0 xargs -0 -n 1 -P "$jobs" tests/style/tidy.sh build/release &&
+        printf '%s\0' "${files[@]}" | "${idle[@]}" xargs -0 -n 1 -P "$jobs" tests/style/tidy.sh build/release &&
             echo "clean: ${#files[@]} files"
         echo "$?" >"$logs/tidy.status"
     } >"$logs/tidy.found" 2>&1 &
