@@ -162,7 +162,7 @@ stage_integration() {
         [ "$fast" = 0 ] || ! grep -q '^// long$' "$file" || continue
         for pattern in "${patterns[@]-}"; do
             case $file in *"$pattern"*) ;; *) continue ;; esac
-            # What measures times wants the machine for itself.
+            # What measures times, or lets time run faster than it does, wants the machine for itself.
             if grep -q '^// alone$' "$file"; then alone+=("$file"); else together+=("$file"); fi
             break
         done

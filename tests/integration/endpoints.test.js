@@ -1,4 +1,5 @@
 /** A cluster without EndpointSlices: when the recorded service was available, from its Endpoints, through the real programs. */
+// alone
 import assert from 'node:assert/strict';
 import { RECORDING } from '../lib/lab.js';
 import { labTest } from '../lib/lab-test.js';

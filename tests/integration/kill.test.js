@@ -1,5 +1,6 @@
 /** kill -9 of the agent, the collector and both, at random moments: nothing is lost, nothing is told twice. */
 // long
+// alone
 import assert from 'node:assert/strict';
 import { RECORDING } from '../lib/lab.js';
 import { labTest, seeded } from '../lib/lab-test.js';

@@ -1,4 +1,5 @@
 /** Rolling back what has failed, through the real programs: a dry run first, once, and never over somebody else's change. */
+// alone
 import assert from 'node:assert/strict';
 import { labTest } from '../lib/lab-test.js';
 import { until } from '../lib/wait.js';

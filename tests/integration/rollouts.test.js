@@ -2,6 +2,7 @@
  * Rolling updates of every kind of workload and the drain of a node, through the real programs: what is meant tells nobody
  * anything, what is broken is one message, and what a drain costs is said with its cause.
  */
+// alone
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import os from 'node:os';

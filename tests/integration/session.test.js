@@ -1,4 +1,5 @@
 /** The recorded session through the real programs: what a user sees of it. */
+// alone
 import assert from 'node:assert/strict';
 import { RECORDING } from '../lib/lab.js';
 import { labTest } from '../lib/lab-test.js';

@@ -1,4 +1,5 @@
 /** When the recorded services were available, and why not, through the real programs. */
+// alone
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import { RECORDING, recordedEvents } from '../lib/lab.js';
