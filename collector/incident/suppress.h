@@ -53,7 +53,8 @@ struct nj_suppress_rollout {
     int64_t began_ns;
     int64_t ended_ns;     /* 0: it runs. Leave an ended one in for NJ_SUPPRESS_SETTLE_NS */
     bool failed;          /* publish after NJ_EVENT_ROLLOUT_FAILED was handed to ingest */
-    int64_t failed_ns;    /* when: for NJ_SUPPRESS_SETTLE_NS more it holds, for the event may be on its way */
+    int64_t failed_ns;    /* when that was handed over, not when it failed: for NJ_SUPPRESS_SETTLE_NS more it
+                             holds, for the event may be on its way */
     int64_t allowance_ns; /* for its pods to start; at least NJ_SUPPRESS_ALLOWANCE_NS is taken */
     int64_t deadline_ns;  /* progressDeadlineSeconds: bounds the allowance; 0: none */
 };

@@ -59,8 +59,8 @@ static size_t take_rollouts(const struct nj_sla *sla, struct nj_suppress_rollout
                                           .template_hash = rollout->template_hash,
                                           .began_ns = rollout->began_ns,
                                           .ended_ns = rollout->ended_ns,
-                                          .failed = rollout->failed,
-                                          .failed_ns = rollout->failed_ns,
+                                          .failed = rollout->told_ns > 0,
+                                          .failed_ns = rollout->told_ns,
                                           .allowance_ns = rollout->allowance_ns,
                                           .deadline_ns = rollout->deadline_ns};
         if (!nj_sla_rollout_holds(sla, rollout))

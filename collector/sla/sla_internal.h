@@ -44,10 +44,11 @@ struct nj_sla_down {
 struct nj_sla_rollout {
     int64_t id;
     char *namespace, *kind, *workload, *template_hash;
-    int64_t began_ns, ended_ns, failed_ns, allowance_ns, deadline_ns;
+    int64_t began_ns, ended_ns, allowance_ns, deadline_ns;
     bool failed;
     bool considered;  /* whether it is to be rolled back, by this process */
     int64_t waits_ns; /* since when its failure waits to be told; 0: it does not */
+    int64_t told_ns;  /* when it was, which may be long after it failed; 0: not yet */
     bool by_hand;     /* its pods change when somebody deletes them */
     bool explains;    /* the trackers take it for the cause of what is lost */
     int32_t updated;

@@ -149,6 +149,7 @@ static void tell(struct nj_sla *sla, const struct nj_rollout *rollout, bool over
 static void tell_failure(struct nj_sla *sla, struct nj_sla_rollout *running, const struct nj_rollout *rollout)
 {
     running->waits_ns = 0;
+    running->told_ns = nj_sla_time(sla);
     tell(sla, rollout, false);
     nj_rollouts_set_told(sla->rollouts, rollout->id);
 }
@@ -267,7 +268,6 @@ static void take_failure(struct nj_sla *sla, struct nj_sla_rollout *running, con
     NJ_CLEANUP_FREE char *key = key_of(rollout->namespace, rollout->workload_kind, rollout->workload);
     bool goes_on = sla->workloads != NULL && rollout->ended_ns == 0;
     running->failed = true;
-    running->failed_ns = rollout->failed_ns;
     running->considered = true;
     tell_trackers(sla, rollout, NJ_FACT_ROLLOUT_FAILED, rollout->failed_ns);
     add_failed(sla, key);
@@ -432,7 +432,7 @@ static void load(struct nj_sla *sla, const struct nj_rollout *rollout)
     if (rollout->failed_ns == 0)
         return;
     running->failed = true;
-    running->failed_ns = rollout->failed_ns;
+    running->told_ns = rollout->told ? rollout->failed_ns : 0;
     tell_trackers(sla, rollout, NJ_FACT_ROLLOUT_FAILED, rollout->failed_ns);
 }
 

@@ -250,10 +250,11 @@ static const char *held(const struct setup *setup, const char *service, char rea
     return reason;
 }
 
-static void check_fails(struct setup *setup, const char *service, const char *pod)
+/* `late_s`: so long ago; its agent could not tell before. */
+static void check_fails_late(struct setup *setup, const char *service, const char *pod, int late_s)
 {
     const struct nj_ingest_fact fact = {.event = {.id = "1",
-                                                  .at_ns = setup->fake.now_ns,
+                                                  .at_ns = setup->fake.now_ns - late_s * NJ_SEC,
                                                   .seen_ns = setup->fake.now_ns,
                                                   .type = NJ_EVENT_CHECK,
                                                   .subject = {.namespace = "shop",
@@ -269,6 +270,11 @@ static void check_fails(struct setup *setup, const char *service, const char *po
                                                             .cause = "status",
                                                             .got = "status 500"}}};
     nj_sla_facts(setup->sla, &fact, 1);
+}
+
+static void check_fails(struct setup *setup, const char *service, const char *pod)
+{
+    check_fails_late(setup, service, pod, 0);
 }
 
 static void checks_of_an_address_wait_for_the_rollout_behind_it(void **state)
@@ -322,6 +328,22 @@ static void a_new_pods_check_that_fails_counts_against_the_rollout(void **state)
     assert_int_equal(0, strncmp(nj_buf_str(&setup->told), "failed web CheckFailed;", 23));
 }
 
+/* Until the engine can have heard of it: before that nobody else would say why. */
+static void a_failure_that_is_heard_of_late_holds_as_long_as_any(void **state)
+{
+    struct setup *setup = *state;
+    char reason[64];
+    roll_out(setup, DEPLOYMENT("2", "2", "RollingUpdate", "1", "0"));
+    wait_seconds(setup, 25);
+    check_fails_late(setup, "web", "web-bbb-x2", 20);
+    assert_true(running(setup)->failed_ns + NJ_SUPPRESS_SETTLE_NS < setup->fake.now_ns);
+    assert_string_equal(held(setup, "web", reason), "rollout");
+    wait_seconds(setup, 1);
+    assert_string_equal(held(setup, "web", reason), "rollout");
+    wait_seconds(setup, 11);
+    assert_string_equal(held(setup, "web", reason), "");
+}
+
 /* It is meant: the Service is away while the pods are changed, and that is told as a rollout's doing, which
  * the engine holds back until it has failed. */
 static void recreating_pods_is_a_planned_absence(void **state)
@@ -348,6 +370,7 @@ int main(void)
         CASE(checks_of_an_address_wait_for_the_rollout_behind_it),
         CASE(what_lacks_for_another_reason_is_told),
         CASE(a_new_pods_check_that_fails_counts_against_the_rollout),
+        CASE(a_failure_that_is_heard_of_late_holds_as_long_as_any),
         CASE(recreating_pods_is_a_planned_absence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
