@@ -6,6 +6,7 @@
 
 #include <json-c/json.h>
 
+#include "collector/sla/json_get.h"
 #include "common/base/alloc.h"
 #include "common/base/buf.h"
 #include "common/base/str.h"
@@ -253,18 +254,10 @@ static void leave(struct walk *walk, struct mark mark)
     walk->hidden = mark.hidden;
 }
 
-static struct json_object *member(struct json_object *object, const char *key)
-{
-    struct json_object *value = NULL;
-    if (json_object_is_type(object, json_type_object))
-        (void)json_object_object_get_ex(object, key, &value);
-    return value;
-}
-
 /* What tells an element from the others, as it tells a server's merge (patchMergeKey); NULL: nothing does. */
 static const char *name_of(struct json_object *element, const char *key)
 {
-    struct json_object *value = member(element, key);
+    struct json_object *value = nj_sla_json_get(element, key);
     enum json_type type = json_object_get_type(value);
     return type == json_type_string || type == json_type_int ? json_object_get_string(value) : NULL;
 }
@@ -303,7 +296,7 @@ static void say_presence(struct walk *walk, struct json_object *from, struct jso
         return;
     }
     (void)nj_buf_printf(&walk->text, "%s (", from == NULL ? "added" : "removed");
-    append_cut(&walk->text, member(from == NULL ? to : from, "image"));
+    append_cut(&walk->text, nj_sla_json_get(from == NULL ? to : from, "image"));
     put(&walk->text, ")", 1);
 }
 
@@ -361,7 +354,7 @@ static void compare_members(struct walk *walk, struct json_object *from, struct 
         const char *key = json_object_iter_peek_name(&it);
         struct mark mark = enter(walk, key, as_elements);
         if (!is_of_controllers(key))
-            compare(walk, json_object_iter_peek_value(&it), member(to, key), depth + 1);
+            compare(walk, json_object_iter_peek_value(&it), nj_sla_json_get(to, key), depth + 1);
         leave(walk, mark);
     }
     it = json_object_iter_begin(to);
@@ -369,7 +362,7 @@ static void compare_members(struct walk *walk, struct json_object *from, struct 
     for (; !json_object_iter_equal(&it, &end); json_object_iter_next(&it)) {
         const char *key = json_object_iter_peek_name(&it);
         struct mark mark = enter(walk, key, as_elements);
-        if (member(from, key) == NULL && !is_of_controllers(key))
+        if (nj_sla_json_get(from, key) == NULL && !is_of_controllers(key))
             compare(walk, NULL, json_object_iter_peek_value(&it), depth + 1);
         leave(walk, mark);
     }
@@ -399,8 +392,8 @@ static void compare_pairs(struct walk *walk, const char *key, struct json_object
                           struct json_object *to)
 {
     struct json_object *none = json_object_new_object();
-    struct json_object *before = member(member(from, "metadata"), key);
-    struct json_object *after = member(member(to, "metadata"), key);
+    struct json_object *before = nj_sla_json_get(nj_sla_json_get(from, "metadata"), key);
+    struct json_object *after = nj_sla_json_get(nj_sla_json_get(to, "metadata"), key);
     struct mark mark = enter(walk, key, false);
     compare_members(walk, json_object_is_type(before, json_type_object) ? before : none,
                     json_object_is_type(after, json_type_object) ? after : none, true, 0);
@@ -420,8 +413,9 @@ static struct json_object *parse(const char *text, size_t len)
 
 static struct json_object *template_of(struct json_object *json)
 {
-    struct json_object *data = member(json, "data");
-    struct json_object *template = member(member(data == NULL ? json : data, "spec"), "template");
+    struct json_object *data = nj_sla_json_get(json, "data");
+    struct json_object *template =
+        nj_sla_json_get(nj_sla_json_get(data == NULL ? json : data, "spec"), "template");
     return template == NULL ? json : template;
 }
 
@@ -433,7 +427,7 @@ char *nj_difference(const char *from, size_t from_len, const char *to, size_t to
     struct json_object *none = json_object_new_object();
     struct json_object *earlier = template_of(before);
     struct json_object *later = template_of(after);
-    struct json_object *specs[] = {member(earlier, "spec"), member(later, "spec")};
+    struct json_object *specs[] = {nj_sla_json_get(earlier, "spec"), nj_sla_json_get(later, "spec")};
     for (size_t i = 0; i < 2; i++)
         specs[i] = json_object_is_type(specs[i], json_type_object) ? specs[i] : none;
     compare_members(&walk, specs[0], specs[1], false, 0);

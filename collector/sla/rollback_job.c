@@ -3,6 +3,7 @@
 #include <string.h>
 #include <utlist.h>
 
+#include "collector/sla/json_get.h"
 #include "collector/sla/rollback_internal.h"
 #include "common/base/alloc.h"
 #include "common/base/str.h"
@@ -109,14 +110,6 @@ static char *name_of(const struct nj_rollback_job *job, bool right)
     }
 }
 
-static struct json_object *member(struct json_object *object, const char *name)
-{
-    struct json_object *value = NULL;
-    return json_object_is_type(object, json_type_object) && json_object_object_get_ex(object, name, &value)
-               ? value
-               : NULL;
-}
-
 static void refuse(struct nj_rollback_job *job, const struct nj_http_result *result)
 {
     NJ_CLEANUP_FREE char *what = name_of(job, false);
@@ -131,7 +124,7 @@ static void refuse(struct nj_rollback_job *job, const struct nj_http_result *res
         return;
     }
     struct json_object *status = json_tokener_parse(result->body == NULL ? "" : result->body);
-    struct json_object *message = member(status, "message");
+    struct json_object *message = nj_sla_json_get(status, "message");
     const char *said =
         json_object_is_type(message, json_type_string) ? json_object_get_string(message) : "no reason given";
     if (result->status == 403)

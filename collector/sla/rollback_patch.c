@@ -2,29 +2,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collector/sla/json_get.h"
 #include "collector/sla/rollback_internal.h"
 #include "common/base/alloc.h"
 #include "common/base/str.h"
 
 enum { HASHES_MAX = 8 /* in the annotation */ };
 
-static struct json_object *member(struct json_object *object, const char *name)
-{
-    struct json_object *value = NULL;
-    return json_object_is_type(object, json_type_object) && json_object_object_get_ex(object, name, &value)
-               ? value
-               : NULL;
-}
-
-static const char *text_of(struct json_object *object, const char *name)
-{
-    struct json_object *value = member(object, name);
-    return json_object_is_type(value, json_type_string) ? json_object_get_string(value) : "";
-}
-
 static int64_t number_of(struct json_object *object, const char *name)
 {
-    return json_object_get_int64(member(object, name));
+    return json_object_get_int64(nj_sla_json_get(object, name));
 }
 
 static bool has_hash(const char *list, const char *hash)
@@ -42,48 +29,50 @@ static bool has_hash(const char *list, const char *hash)
 /* Its revision as nj_workloads_item has it. */
 static const char *revision_of(const struct nj_rollback_job *job)
 {
-    struct json_object *annotations = member(member(job->current, "metadata"), "annotations");
+    struct json_object *annotations =
+        nj_sla_json_get(nj_sla_json_get(job->current, "metadata"), "annotations");
     if (job->kind == NJ_WORKLOADS_STATEFUL_SET)
-        return text_of(member(job->current, "status"), "updateRevision");
-    return text_of(annotations, job->kind == NJ_WORKLOADS_DAEMON_SET
-                                    ? "deprecated.daemonset.template.generation"
-                                    : "deployment.kubernetes.io/revision");
+        return nj_sla_json_text(nj_sla_json_get(job->current, "status"), "updateRevision");
+    return nj_sla_json_text(annotations, job->kind == NJ_WORKLOADS_DAEMON_SET
+                                             ? "deprecated.daemonset.template.generation"
+                                             : "deployment.kubernetes.io/revision");
 }
 
 /* It is the template that failed: what its controller has looked at since has the same revision. */
 static bool is_unchanged(const struct nj_rollback_job *job)
 {
-    struct json_object *metadata = member(job->current, "metadata");
+    struct json_object *metadata = nj_sla_json_get(job->current, "metadata");
     int64_t generation = number_of(metadata, "generation");
-    int64_t observed = number_of(member(job->current, "status"), "observedGeneration");
-    return nj_streq(text_of(metadata, "uid"), job->uid) &&
+    int64_t observed = number_of(nj_sla_json_get(job->current, "status"), "observedGeneration");
+    return nj_streq(nj_sla_json_text(metadata, "uid"), job->uid) &&
            (generation == job->generation || observed >= generation) &&
            nj_streq(revision_of(job), job->revision);
 }
 
 const char *nj_rollback_objection(const struct nj_rollback_job *job)
 {
-    struct json_object *annotations = member(member(job->current, "metadata"), "annotations");
+    struct json_object *annotations =
+        nj_sla_json_get(nj_sla_json_get(job->current, "metadata"), "annotations");
     if (!is_unchanged(job))
         return "it was changed meanwhile";
-    if (text_of(annotations, NJ_ROLLBACK_ANNOTATION)[0] == '\0')
+    if (nj_sla_json_text(annotations, NJ_ROLLBACK_ANNOTATION)[0] == '\0')
         return "the annotation " NJ_ROLLBACK_ANNOTATION " is gone";
-    if (json_object_get_boolean(member(member(job->current, "spec"), "paused")))
+    if (json_object_get_boolean(nj_sla_json_get(nj_sla_json_get(job->current, "spec"), "paused")))
         return "it is paused";
-    if (job->hash != NULL && has_hash(text_of(annotations, NJ_ROLLBACK_DONE_ANNOTATION), job->hash))
+    if (job->hash != NULL && has_hash(nj_sla_json_text(annotations, NJ_ROLLBACK_DONE_ANNOTATION), job->hash))
         return "this template was rolled back before";
     return NULL;
 }
 
 struct json_object *nj_rollback_set_template(const struct nj_rollback_job *job, struct json_object *set)
 {
-    struct json_object *template = member(member(set, "spec"), "template");
-    struct json_object *labels = member(member(template, "metadata"), "labels");
-    struct json_object *owners = member(member(set, "metadata"), "ownerReferences");
+    struct json_object *template = nj_sla_json_get(nj_sla_json_get(set, "spec"), "template");
+    struct json_object *labels = nj_sla_json_get(nj_sla_json_get(template, "metadata"), "labels");
+    struct json_object *owners = nj_sla_json_get(nj_sla_json_get(set, "metadata"), "ownerReferences");
     size_t count = json_object_is_type(owners, json_type_array) ? json_object_array_length(owners) : 0;
     bool owned = false;
     for (size_t i = 0; i < count; i++)
-        owned |= nj_streq(text_of(json_object_array_get_idx(owners, i), "uid"), job->uid);
+        owned |= nj_streq(nj_sla_json_text(json_object_array_get_idx(owners, i), "uid"), job->uid);
     if (!owned)
         return NULL;
     if (labels != NULL)
@@ -103,8 +92,9 @@ static void add_operation(struct json_object *patch, const char *op, const char 
 
 static char *hashes(const struct nj_rollback_job *job)
 {
-    struct json_object *annotations = member(member(job->current, "metadata"), "annotations");
-    const char *before = text_of(annotations, NJ_ROLLBACK_DONE_ANNOTATION);
+    struct json_object *annotations =
+        nj_sla_json_get(nj_sla_json_get(job->current, "metadata"), "annotations");
+    const char *before = nj_sla_json_text(annotations, NJ_ROLLBACK_DONE_ANNOTATION);
     size_t count = before[0] == '\0' ? 0 : 1;
     for (const char *at = before; (at = strchr(at, ',')) != NULL; at++)
         count++;
@@ -115,14 +105,14 @@ static char *hashes(const struct nj_rollback_job *job)
 
 void nj_rollback_make_patch(struct nj_rollback_job *job, struct json_object *template)
 {
-    struct json_object *metadata = member(job->current, "metadata");
+    struct json_object *metadata = nj_sla_json_get(job->current, "metadata");
     struct json_object *patch = json_object_new_array();
     NJ_CLEANUP_FREE char *list = hashes(job);
     NJ_CLEANUP_FREE char *cause = nj_asprintf("nightjar: rolled back revision %s to revision %s: %s",
                                               job->revision, job->to_revision, job->reason);
     /* Refused with 409 when it is another one by now. */
     add_operation(patch, "replace", "/metadata/resourceVersion",
-                  json_object_new_string(text_of(metadata, "resourceVersion")));
+                  json_object_new_string(nj_sla_json_text(metadata, "resourceVersion")));
     add_operation(patch, "replace", "/spec/template", json_object_get(template));
     add_operation(patch, "add", "/metadata/annotations/kubernetes.io~1change-cause",
                   json_object_new_string(cause));
@@ -138,24 +128,24 @@ void nj_rollback_make_patch(struct nj_rollback_job *job, struct json_object *tem
  */
 static int64_t stuck_ordinal(const struct nj_rollback_job *job)
 {
-    struct json_object *spec = member(job->current, "spec");
-    struct json_object *replicas = member(spec, "replicas");
-    int64_t updated = number_of(member(job->current, "status"), "updatedReplicas");
+    struct json_object *spec = nj_sla_json_get(job->current, "spec");
+    struct json_object *replicas = nj_sla_json_get(spec, "replicas");
+    int64_t updated = number_of(nj_sla_json_get(job->current, "status"), "updatedReplicas");
     int64_t wanted = replicas == NULL ? 1 : json_object_get_int64(replicas);
     if (updated < 1 || updated > wanted)
         return -1;
-    return number_of(member(spec, "ordinals"), "start") + wanted - updated;
+    return number_of(nj_sla_json_get(spec, "ordinals"), "start") + wanted - updated;
 }
 
 char *nj_rollback_by_hand(const struct nj_rollback_job *job)
 {
-    struct json_object *spec = member(job->current, "spec");
-    if (nj_streq(text_of(member(spec, "updateStrategy"), "type"), "OnDelete"))
+    struct json_object *spec = nj_sla_json_get(job->current, "spec");
+    if (nj_streq(nj_sla_json_text(nj_sla_json_get(spec, "updateStrategy"), "type"), "OnDelete"))
         return nj_strdup("; its pods change when somebody deletes them (updateStrategy OnDelete)");
-    int64_t ordinal =
-        job->kind == NJ_WORKLOADS_STATEFUL_SET && !nj_streq(text_of(spec, "podManagementPolicy"), "Parallel")
-            ? stuck_ordinal(job)
-            : -1;
+    int64_t ordinal = job->kind == NJ_WORKLOADS_STATEFUL_SET &&
+                              !nj_streq(nj_sla_json_text(spec, "podManagementPolicy"), "Parallel")
+                          ? stuck_ordinal(job)
+                          : -1;
     if (ordinal < 0)
         return nj_strdup("");
     return nj_asprintf("; a StatefulSet waits for a pod that never becomes ready, also for one of the failed "

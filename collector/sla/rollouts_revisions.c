@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collector/sla/json_get.h"
 #include "common/base/alloc.h"
 #include "common/base/buf.h"
 #include "common/base/str.h"
@@ -15,20 +16,6 @@ struct nj_revisions {
     struct nj_revision *items;
     size_t count;
 };
-
-static struct json_object *member(struct json_object *object, const char *name)
-{
-    struct json_object *value = NULL;
-    return json_object_is_type(object, json_type_object) && json_object_object_get_ex(object, name, &value)
-               ? value
-               : NULL;
-}
-
-static const char *text_of(struct json_object *object, const char *name)
-{
-    struct json_object *value = member(object, name);
-    return json_object_is_type(value, json_type_string) ? json_object_get_string(value) : "";
-}
 
 static size_t length_of(struct json_object *array)
 {
@@ -59,10 +46,11 @@ char *nj_revisions_path(const struct nj_workloads_item *workload)
 
 static bool is_controlled_by(struct json_object *object, const char *uid)
 {
-    struct json_object *owners = member(member(object, "metadata"), "ownerReferences");
+    struct json_object *owners = nj_sla_json_get(nj_sla_json_get(object, "metadata"), "ownerReferences");
     for (size_t i = 0; i < length_of(owners); i++) {
         struct json_object *owner = json_object_array_get_idx(owners, i);
-        if (json_object_get_boolean(member(owner, "controller")) && nj_streq(text_of(owner, "uid"), uid))
+        if (json_object_get_boolean(nj_sla_json_get(owner, "controller")) &&
+            nj_streq(nj_sla_json_text(owner, "uid"), uid))
             return true;
     }
     return false;
@@ -70,8 +58,9 @@ static bool is_controlled_by(struct json_object *object, const char *uid)
 
 static struct json_object *template_of(struct json_object *object)
 {
-    struct json_object *template = member(member(member(object, "data"), "spec"), "template");
-    const char *directive = text_of(template, "$patch");
+    struct json_object *template =
+        nj_sla_json_get(nj_sla_json_get(nj_sla_json_get(object, "data"), "spec"), "template");
+    const char *directive = nj_sla_json_text(template, "$patch");
     /* A patch that is not all of it would need the API server's own merge. */
     if (!json_object_is_type(template, json_type_object) ||
         (directive[0] != '\0' && !nj_streq(directive, "replace")))
@@ -94,7 +83,7 @@ int nj_revisions_parse(enum nj_workloads_kind kind, const char *uid, const char 
         return -EBADMSG;
     struct json_object *list = json_tokener_parse_ex(tokener, json, (int)len);
     json_tokener_free(tokener);
-    struct json_object *items = member(list, "items");
+    struct json_object *items = nj_sla_json_get(list, "items");
     if (!json_object_is_type(items, json_type_array)) {
         json_object_put(list);
         return -EBADMSG;
@@ -104,13 +93,13 @@ int nj_revisions_parse(enum nj_workloads_kind kind, const char *uid, const char 
     revisions->items = nj_calloc(length_of(items) + 1, sizeof(*revisions->items));
     for (size_t i = 0; i < length_of(items); i++) {
         struct json_object *object = json_object_array_get_idx(items, i);
-        struct json_object *metadata = member(object, "metadata");
-        const char *label = text_of(member(metadata, "labels"), "controller-revision-hash");
-        const char *name = text_of(metadata, "name");
+        struct json_object *metadata = nj_sla_json_get(object, "metadata");
+        const char *label = nj_sla_json_text(nj_sla_json_get(metadata, "labels"), "controller-revision-hash");
+        const char *name = nj_sla_json_text(metadata, "name");
         if (name[0] == '\0' || !is_controlled_by(object, uid))
             continue;
         revisions->items[revisions->count++] =
-            (struct nj_revision){.number = json_object_get_int64(member(object, "revision")),
+            (struct nj_revision){.number = json_object_get_int64(nj_sla_json_get(object, "revision")),
                                  .name = name,
                                  .hash = kind == NJ_WORKLOADS_STATEFUL_SET || label[0] == '\0' ? name : label,
                                  .object = object,
@@ -155,11 +144,11 @@ char *nj_revision_images(const struct nj_revision *revision)
     static const char *const lists[] = {"initContainers", "containers"};
     struct nj_buf text = {.max = IMAGES_MAX};
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
-        struct json_object *list = member(member(revision->template, "spec"), lists[i]);
+        struct json_object *list = nj_sla_json_get(nj_sla_json_get(revision->template, "spec"), lists[i]);
         for (size_t k = 0; k < length_of(list); k++) {
             struct json_object *container = json_object_array_get_idx(list, k);
-            (void)nj_buf_printf(&text, "%s%s=%s", text.len == 0 ? "" : ", ", text_of(container, "name"),
-                                text_of(container, "image"));
+            (void)nj_buf_printf(&text, "%s%s=%s", text.len == 0 ? "" : ", ",
+                                nj_sla_json_text(container, "name"), nj_sla_json_text(container, "image"));
         }
     }
     char *images = nj_strdup(nj_buf_str(&text));
